@@ -1,0 +1,84 @@
+"""Composition root: from a project's settings to adapters to the loop. The only place that picks implementations."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import orjson
+
+from trimtab.config.process import setting, silence_telemetry
+from trimtab.config.project import ProjectFolder
+from trimtab.core.clock import SystemClock
+from trimtab.core.enums import Role
+from trimtab.core.ids import IdFactory
+from trimtab.db.engine import Database
+from trimtab.db.migrate import upgrade
+from trimtab.db.outbox import Outbox
+from trimtab.files import write_atomically
+from trimtab.lake.queues.embedded import EmbeddedQueue
+from trimtab.lake.zones import Lake
+from trimtab.loop import lanes
+from trimtab.loop import operations as operations  # fills the table of operations
+from trimtab.loop.conductor import Conductor
+from trimtab.loop.jobs import SubprocessJobs
+from trimtab.loop.keys import LOCAL_ADMIN, replace_key
+from trimtab.loop.platform import Platform
+from trimtab.loop.subscriptions import SUBSCRIPTIONS
+from trimtab.rollout.local import LocalDeployer
+from trimtab.serving.address import server_url
+
+if TYPE_CHECKING:
+    from trimtab.registry.projection import MlflowProjection
+
+__all__ = ["build_conductor", "build_platform", "prepare_project"]
+
+
+def build_platform(folder: ProjectFolder) -> Platform:
+    """Return the platform of the project in ``folder``, its database at the newest revision.
+
+    Raises:
+        BackendError: the database cannot be reached, or is newer than this program.
+    """
+    silence_telemetry()
+    folder.state.mkdir(parents=True, exist_ok=True)
+    url = setting("database_url")
+    database = Database(url) if url is not None else Database.at(folder.database)
+    upgrade(database)
+
+    @lru_cache(maxsize=1)
+    def projection() -> MlflowProjection:
+        # Start-up cost: MLflow takes seconds to import; only the lane that projects needs it.
+        from trimtab.registry.projection import MlflowProjection
+
+        return MlflowProjection(folder.mlflow_uri)
+
+    return Platform(
+        project=folder,
+        database=database,
+        clock=SystemClock(),
+        new_id=IdFactory(),
+        outbox=Outbox(SUBSCRIPTIONS),
+        lake=Lake(folder.lake),
+        queue=EmbeddedQueue(database),
+        jobs=SubprocessJobs(),
+        deployer=LocalDeployer(folder.serving),
+        projection=projection,
+        serving_url=lambda: server_url(folder.serving),
+    )
+
+
+def build_conductor(platform: Platform) -> Conductor:
+    """Return the conductor that works for ``platform`` in this process."""
+    return Conductor(platform, lanes.of(platform), holder=f"{socket.gethostname()}:{os.getpid()}:{platform.new_id()}")
+
+
+def prepare_project(folder: ProjectFolder) -> None:
+    """Bring the database up to date and write the key of this machine's user, readable by them alone."""
+    platform = build_platform(folder)
+    with platform.database.transaction() as connection:
+        key = replace_key(connection, LOCAL_ADMIN, Role.ADMIN, at_us=platform.now_us())
+    write_atomically(folder.state / "credentials.json", orjson.dumps({"key": key}), mode=0o600)
+    platform.database.close()

@@ -1,0 +1,1 @@
+"""The portable package of one model version: write, read, verify, run."""

@@ -1,0 +1,81 @@
+"""How the command line asks: over HTTP when a control plane is up, otherwise the same operations in process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from trimtab.config.process import setting
+from trimtab.config.project import ProjectFolder
+from trimtab.core import errors
+from trimtab.core.canonical import JsonObject
+
+__all__ = ["Client", "connect"]
+
+
+class Client(Protocol):
+    """Asks operations by name."""
+
+    remote: bool
+
+    def ask(self, name: str, **fields: object) -> JsonObject:
+        """Return the operation's answer.
+
+        Raises:
+            TrimtabError: what the operation says, or that the control plane does not answer.
+        """
+
+    def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Wait until ``done()``; in process the work itself is done meanwhile. Return whether it is done."""
+
+
+def connect(project: Path) -> Client:
+    """Return a client for the project in folder ``project``.
+
+    ``TRIMTAB_API_URL`` and ``TRIMTAB_API_KEY`` name a control plane elsewhere.
+
+    Raises:
+        ConfigError: the folder is no project.
+    """
+    url = setting("api_url")
+    if url is not None:
+        return _http(url, setting("api_key"))
+    folder = ProjectFolder.open(project)
+    address = running_control_plane(folder)
+    if address is not None:
+        key = setting("api_key") or _local_key(folder)
+        return _http(address, key)
+    # Start-up cost: the whole platform is imported only where there is no control plane to ask.
+    from trimtab.cli.in_process import InProcessClient
+
+    return InProcessClient(folder)
+
+
+def running_control_plane(folder: ProjectFolder) -> str | None:
+    """Return the address of the control plane that runs for this project, None when there is none."""
+    try:
+        told = json.loads((folder.state / "control-plane.json").read_bytes())
+        os.kill(told["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return f"http://{told['host']}:{told['port']}"
+
+
+def _local_key(folder: ProjectFolder) -> str | None:
+    try:
+        key: str = json.loads((folder.state / "credentials.json").read_bytes())["key"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return key
+
+
+def _http(url: str, key: str | None) -> Client:
+    if key is None:
+        raise errors.ConfigError(f"{url}: no API key; set TRIMTAB_API_KEY, see 'trimtab keys create'")
+    # Start-up cost: httpx is imported only by commands that ask over HTTP.
+    from trimtab.cli.http_client import HttpClient
+
+    return HttpClient(url, key)

@@ -1,0 +1,134 @@
+"""Commands about data: ``ingest``, ``deliveries``, ``feeds``, ``validate``, ``schema``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trimtab.cli.client import connect
+from trimtab.cli.output import AsJson, ProjectOption, console, say, show_rows
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import BackendError, DataContractError
+
+__all__ = ["add_to"]
+
+_INGEST_TIMEOUT_S = 600.0
+
+feeds = typer.Typer(help="Who sends data, and who of them is quarantined.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter these commands."""
+    app.command()(ingest)
+    app.command()(deliveries)
+    app.command()(validate)
+    app.command()(schema)
+    app.add_typer(feeds, name="feeds")
+
+
+def ingest(
+    model: Annotated[str, typer.Argument(help="The model that the rows are for.")],
+    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file.")],
+    feed: Annotated[str | None, typer.Option(help="The feed that sent it, as model.yaml names it.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until its rows are judged.")] = True,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Take in a file of rows; the contract decides which pass and which are quarantined."""
+    client = connect(Path(project))
+    if not file.is_file():
+        raise DataContractError(f"{file}: no such file; check the path")
+    accepted = client.ask("data.ingest", model=model, path=str(file.resolve()), feed=feed)
+    if not wait:
+        say(accepted, as_json, f"Accepted as delivery {accepted['delivery_id']}.")
+        return
+    answer: JsonObject = {}
+
+    def done() -> bool:
+        answer.update(client.ask("data.delivery", delivery_id=accepted["delivery_id"]))
+        return answer["state"] != "received"
+
+    if not client.wait(done, timeout_s=_INGEST_TIMEOUT_S):
+        raise BackendError(f"{file}: accepted, but not judged within 10 minutes; see 'trimtab deliveries' later")
+    if answer["state"] == "failed":
+        raise DataContractError(f"{file}: {answer.get('error', 'refused')}")
+    answer["repeated"] = accepted["repeated"]
+    say(answer, as_json, _told(file, answer))
+
+
+def _told(file: Path, answer: JsonObject) -> str:
+    lines = [f"[bold]{file.name}[/]: {answer['rows']} rows, {answer['rows_passed']} passed"]
+    if answer["rows_quarantined"]:
+        lines[0] += f", [yellow]{answer['rows_quarantined']} quarantined[/]"
+        lines += [f"  {count} × {reason}" for reason, count in answer.get("reasons", {}).items()]
+    if answer["repeated"]:
+        lines.append("  These very bytes were delivered before; nothing was added.")
+    return "\n".join(lines)
+
+
+def deliveries(
+    model: Annotated[str | None, typer.Option(help="Only those for this model.")] = None,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """List the newest deliveries, and what became of their rows."""
+    answer = connect(Path(project)).ask("data.deliveries", model=model)
+    columns = ("received_us", "model", "source", "state", "rows", "rows_passed", "rows_quarantined")
+    show_rows(answer, as_json, answer["deliveries"], columns, "Nothing was delivered yet; see 'trimtab ingest'.")
+
+
+@feeds.command("list")
+def list_feeds(model: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+    """List the feeds of a model."""
+    answer = connect(Path(project)).ask("feeds.list", model=model)
+    show_rows(answer, as_json, answer["feeds"], ("name", "owner", "state", "since_us"), "model.yaml declares no feeds.")
+
+
+@feeds.command("release")
+def release(
+    model: str,
+    feed: str,
+    reason: Annotated[str, typer.Option(help="Why it may be trusted again.")],
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Trust a quarantined feed again."""
+    answer = connect(Path(project)).ask("feeds.release", model=model, feed=feed, reason=reason)
+    say(answer, as_json, f"Feed {feed} is open.")
+
+
+def validate(project: ProjectOption = ".", as_json: AsJson = False) -> None:
+    """Read all configuration of the project, and say what is wrong with it, with file and line."""
+    # Start-up cost: reading a project imports every room's settings.
+    from trimtab.loop.validation import validate_project
+
+    problems = validate_project(Path(project))
+    if as_json:
+        say({"ok": not problems, "problems": problems}, True, "")
+    elif problems:
+        for problem in problems:
+            console.print(problem, markup=False, soft_wrap=True)
+    else:
+        console.print("[green]All configuration is valid.[/]")
+    if problems:
+        raise typer.Exit(2)
+
+
+def schema(
+    out: Annotated[Path, typer.Option(help="Folder to write the schemas into.")] = Path("schemas"),
+    as_json: AsJson = False,
+) -> None:
+    """Write a JSON Schema for each configuration file; editors complete and check with them."""
+    # Start-up cost: as in validate.
+    from trimtab.loop.validation import json_schemas
+
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, content in json_schemas().items():
+        path = out / f"{name}.schema.json"
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        written.append(str(path))
+    say({"written": written}, as_json, "\n".join(written))

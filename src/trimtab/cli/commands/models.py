@@ -1,0 +1,186 @@
+"""Commands about models: ``train``, ``jobs``, ``versions``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from trimtab.cli.client import Client, connect
+from trimtab.cli.output import AsJson, ProjectOption, errors_console, say, show_rows
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import BackendError, ConfigError, TrimtabError
+
+__all__ = ["add_to"]
+
+_TRAIN_TIMEOUT_S = 24 * 3600.0
+
+versions = typer.Typer(help="Versions of a model: list them, approve or reject one.", no_args_is_help=True)
+jobs = typer.Typer(help="Trainings: list, follow, cancel.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter these commands."""
+    app.command()(train)
+    app.add_typer(versions, name="versions")
+    app.add_typer(jobs, name="jobs")
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="The model to train.")],
+    until: Annotated[str | None, typer.Option(help="Leave out rows that happened after this time (ISO 8601).")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the result.")] = True,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Train a candidate; if it passes the gates it is registered and waits for approval."""
+    client = connect(Path(project))
+    started = client.ask("training.start", model=model, until=until)
+    if not wait:
+        say(started, as_json, f"Job {started['job_id']} is under way; see 'trimtab jobs show {started['job_id']}'.")
+        return
+    answer = follow(client, str(started["job_id"]), quiet=as_json)
+    result = answer["result"] or {}
+    if answer["state"] != "succeeded":
+        raise TrimtabError(f"training of {model!r}: {answer['state']}; {answer['error']}")
+    say(answer, as_json, _told(model, answer, result))
+    if result.get("status") == "rejected_by_gate":
+        raise typer.Exit(1)
+
+
+def follow(client: Client, job_id: str, *, quiet: bool) -> JsonObject:
+    """Show a job's progress until it has ended; return what it says of itself then.
+
+    Raises:
+        BackendError: it has not ended within a day.
+    """
+    answer: JsonObject = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors_console, transient=True, disable=quiet) as bar:
+        task = bar.add_task("waiting for the snapshot", total=1.0)
+
+        def done() -> bool:
+            answer.update(client.ask("training.job", job_id=job_id))
+            progress = answer["progress"] or {}
+            bar.update(task, completed=progress.get("at_share", 0.0), description=progress.get("message", "starting"))
+            finished = answer["finished_us"] is not None
+            return finished and not _registering(answer)
+
+        try:
+            if not client.wait(done, timeout_s=_TRAIN_TIMEOUT_S):
+                raise BackendError(
+                    f"job {job_id}: still {answer['state']} after a day; see 'trimtab jobs show {job_id}'"
+                )
+        except KeyboardInterrupt:
+            client.ask("training.cancel", job_id=job_id)
+            raise
+    return answer
+
+
+def _registering(answer: JsonObject) -> bool:
+    result = answer["result"] or {}
+    return answer["state"] == "succeeded" and result.get("status") == "succeeded" and answer["version"] is None
+
+
+def _told(model: str, answer: JsonObject, result: JsonObject) -> str:
+    lines = []
+    for candidate in result.get("candidates", []):
+        shown = candidate.get("error") or _numbers(candidate.get("validation") or candidate.get("metrics", {}))
+        lines.append(f"  {candidate['algorithm']:<20} {candidate.get('trials', 0)} trials  {shown}")
+    held_out = _numbers(result.get("metrics", {}))
+    if result.get("status") == "rejected_by_gate":
+        failed = [
+            f"{gate['metric']} {gate['value']} ({gate['limit']})" for gate in result["gates"] if not gate["passed"]
+        ]
+        lines.append(f"[yellow]Not registered[/]: {result['algorithm']} fails a gate: {'; '.join(failed)}")
+    else:
+        lines.append(f"[green]Version {answer['version']}[/] of {model}: {result['algorithm']}, held-out {held_out}")
+        lines.append(f"It waits for approval: trimtab versions approve {model}@{answer['version']}")
+    return "\n".join(lines)
+
+
+def _numbers(metrics: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+
+
+@jobs.command("list")
+def list_jobs(
+    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """List the newest trainings."""
+    answer = connect(Path(project)).ask("training.jobs", model=model)
+    columns = ("job_id", "model", "state", "attempt", "created_us", "finished_us", "error")
+    show_rows(answer, as_json, answer["jobs"], columns, "No training yet; see 'trimtab train'.")
+
+
+@jobs.command("show")
+def show_job(job_id: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+    """Say how far a training is, and what came of it."""
+    answer = connect(Path(project)).ask("training.job", job_id=job_id)
+    message = (answer["progress"] or {}).get("message", "")
+    say(answer, as_json, f"{answer['model']}: {answer['state']} {message} {answer['error'] or ''}")
+
+
+@jobs.command("cancel")
+def cancel_job(job_id: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+    """Ask a training to stop."""
+    answer = connect(Path(project)).ask("training.cancel", job_id=job_id)
+    say(answer, as_json, f"Job {job_id} was asked to stop.")
+
+
+@versions.command("list")
+def list_versions(model: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+    """List the versions of a model."""
+    answer = connect(Path(project)).ask("versions.list", model=model)
+    columns = ("number", "state", "aliases", "algorithm", "metrics", "created_us", "decided_by")
+    show_rows(answer, as_json, answer["versions"], columns, f"{model} has no version yet; see 'trimtab train {model}'.")
+
+
+@versions.command("approve")
+def approve(
+    version: Annotated[str, typer.Argument(help="MODEL@NUMBER")],
+    reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")] = "",
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Approve a version, so that it may be deployed."""
+    _decide(version, True, reason, project, as_json)
+
+
+@versions.command("reject")
+def reject(
+    version: Annotated[str, typer.Argument(help="MODEL@NUMBER")],
+    reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Reject a version."""
+    _decide(version, False, reason, project, as_json)
+
+
+def _decide(version: str, approve_it: bool, reason: str, project: str, as_json: bool) -> None:
+    model, number = parse_version(version)
+    answer = connect(Path(project)).ask(
+        "versions.decide", model=model, number=number, approve=approve_it, reason=reason
+    )
+    after = f" Deploy it: trimtab deploy {version}" if approve_it else ""
+    say(answer, as_json, f"{version} is {answer['state']}.{after}")
+
+
+def parse_version(text: str) -> tuple[str, int]:
+    """Return model and number of ``MODEL@NUMBER``.
+
+    Raises:
+        ConfigError: it has another form.
+
+    >>> parse_version("churn@3")
+    ('churn', 3)
+    """
+    model, at, number = text.partition("@")
+    if not at or not number.isdigit():
+        raise ConfigError(f"version {text!r}: expected MODEL@NUMBER, e.g. 'churn@3'; see 'trimtab versions list MODEL'")
+    return model, int(number)

@@ -1,0 +1,72 @@
+"""Commands that run processes: ``up``, ``serve``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trimtab.cli.output import ProjectOption, console
+from trimtab.config.logs import configure_logs
+from trimtab.config.project import ProjectFolder
+
+__all__ = ["add_to", "addresses"]
+
+LogFormatOption = Annotated[str, typer.Option("--log-format", help="json for machines, console for people.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter these commands."""
+    app.command()(up)
+    app.command()(serve)
+
+
+def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> None:
+    """Run control plane, inference server and shipper, until Ctrl-C."""
+    # Start-up cost: the supervisor prepares the database.
+    from trimtab.bootstrap import prepare_project
+    from trimtab.loop.supervisor import Supervisor, platform_processes
+
+    folder = ProjectFolder.open(Path(project))
+    configure_logs("console" if log_format == "console" else "json", process="supervisor")
+    prepare_project(folder)
+    supervisor = Supervisor(folder, platform_processes(folder, log_format=log_format))
+    with console.status("starting") as status:
+        supervisor.start(progress=lambda name: status.update(f"starting {name}"))
+    console.print(addresses(folder))
+    console.print("Ctrl-C stops everything.")
+    supervisor.run()
+
+
+def addresses(folder: ProjectFolder) -> str:
+    """Return where the running platform can be found, as text for a person."""
+    # Start-up cost: only wanted here.
+    from trimtab.cli.client import running_control_plane
+    from trimtab.serving.address import server_url
+
+    control = running_control_plane(folder)
+    serving = server_url(folder.serving)
+    return "\n".join(
+        (
+            f"control plane     [bold]{control}[/]  (API documentation: {control}/docs)",
+            f"inference server  [bold]{serving}[/]  (/predict, /v2, /health, /metrics)",
+            f"watch             trimtab status --watch --project {folder.root}",
+            f"MLflow            {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {folder.mlflow_uri}",
+        )
+    )
+
+
+def serve(
+    state: Annotated[Path, typer.Option(help="Folder with specs/, where status and journal are written.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8766,
+    log_format: LogFormatOption = "json",
+) -> None:
+    """Run an inference server alone: it follows the endpoint specs in STATE/specs."""
+    # Start-up cost: ONNX Runtime and the server.
+    from trimtab.serving.server import run
+
+    configure_logs("console" if log_format == "console" else "json", process="inference-server")
+    raise typer.Exit(run(state, host, port))

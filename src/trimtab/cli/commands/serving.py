@@ -1,0 +1,172 @@
+"""Commands about serving: ``deploy``, ``rollouts``, ``predict``, ``replay``, ``history``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from trimtab.cli.client import connect
+from trimtab.cli.commands.models import parse_version
+from trimtab.cli.output import AsJson, ProjectOption, console, errors_console, say, show_rows
+from trimtab.config.project import ProjectFolder
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import BackendError, ConfigError, TrimtabError
+
+__all__ = ["add_to"]
+
+_DEPLOY_TIMEOUT_S = 3600.0
+
+rollouts = typer.Typer(help="Rollouts: list them, pause, resume, promote, abort one.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter these commands."""
+    app.command()(deploy)
+    app.command()(predict)
+    app.command()(replay)
+    app.command()(history)
+    app.add_typer(rollouts, name="rollouts")
+
+
+def deploy(
+    version: Annotated[str, typer.Argument(help="MODEL@NUMBER, or MODEL for its newest approved version.")],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the rollout has ended.")] = True,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Roll an approved version out: staging, smoke test, then into production step by step."""
+    client = connect(Path(project))
+    model, number = parse_version(version) if "@" in version else (version, None)
+    started = client.ask("rollouts.start", model=model, number=number)
+    if not wait:
+        say(started, as_json, f"Rollout {started['rollout_id']} has started; see 'trimtab rollouts list'.")
+        return
+    answer: JsonObject = {}
+    with console.status("staging") if not as_json else errors_console.status("staging") as status:
+
+        def done() -> bool:
+            answer.update(client.ask("rollouts.show", rollout_id=started["rollout_id"]))
+            status.update(f"{answer['phase']} at {answer['weight_pct']} %: {answer['reason']}")
+            return not answer["active"]
+
+        if not client.wait(done, timeout_s=_DEPLOY_TIMEOUT_S):
+            raise BackendError(
+                f"rollout {started['rollout_id']}: still {answer['phase']} after an hour ({answer['reason']}); "
+                "it goes on; see 'trimtab rollouts list'"
+            )
+    if answer["phase"] != "promoted":
+        raise TrimtabError(f"rollout of {model}@{answer['candidate']}: {answer['phase']}; {answer['reason']}")
+    say(answer, as_json, f"[green]{model}@{answer['candidate']} serves[/] on {answer['endpoint']}: {answer['reason']}")
+
+
+@rollouts.command("list")
+def list_rollouts(
+    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """List the newest rollouts."""
+    answer = connect(Path(project)).ask("rollouts.list", model=model)
+    columns = ("rollout_id", "endpoint", "candidate", "stable", "phase", "weight_pct", "started_us", "reason")
+    show_rows(answer, as_json, answer["rollouts"], columns, "No rollout yet; see 'trimtab deploy'.")
+
+
+def _operate(name: str, help_text: str) -> None:
+    def run(
+        rollout_id: str,
+        reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
+        project: ProjectOption = ".",
+        as_json: AsJson = False,
+    ) -> None:
+        client = connect(Path(project))
+        answer = client.ask("rollouts.operate", rollout_id=rollout_id, operation=name, reason=reason)
+        say(answer, as_json, f"Rollout {rollout_id} is {answer['phase']} at {answer['weight_pct']} %.")
+
+    run.__doc__ = help_text
+    rollouts.command(name)(run)
+
+
+_operate("pause", "Hold a rollout where it is.")
+_operate("resume", "Let a held rollout go on.")
+_operate("promote", "Send all traffic to the candidate now.")
+_operate("abort", "Take all traffic back from the candidate now.")
+
+
+def history(endpoint: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+    """Say what an endpoint served, since when, and who made it so."""
+    answer = connect(Path(project)).ask("endpoints.history", endpoint=endpoint)
+    columns = ("generation", "at_us", "variants", "actor", "reason")
+    show_rows(answer, as_json, answer["generations"], columns, "")
+
+
+def predict(
+    endpoint: Annotated[str, typer.Argument(help="The endpoint to ask.")],
+    row: Annotated[str, typer.Argument(help="One row as a JSON object, or '-' to read it from standard input.")],
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Ask an endpoint for one prediction."""
+    # Start-up cost: httpx is imported only by commands that ask over HTTP.
+    from trimtab.cli.inference import InferenceClient
+
+    try:
+        fields = json.loads(sys.stdin.read() if row == "-" else row)
+    except ValueError as error:
+        raise ConfigError(f"row: no JSON ({error}); pass an object such as '{{\"age\": 54}}'") from error
+    answer = InferenceClient.of(ProjectFolder.open(Path(project))).predict(endpoint, {"row": fields})
+    first = answer["predictions"][0]
+    chance = f" (probability {first['probability']:.3f})" if first.get("probability") is not None else ""
+    say(answer, as_json, f"[bold]{first['prediction']}[/]{chance}, {answer['model']}@{answer['model_version']}")
+
+
+def replay(
+    endpoint: Annotated[str, typer.Argument(help="The endpoint to send to.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet; its rows are sent in order of time.")],
+    time: Annotated[str, typer.Option(help="Column with the event time.")],
+    key: Annotated[str | None, typer.Option(help="Column with the record key.")] = None,
+    truth: Annotated[str | None, typer.Option(help="Column with the true outcome; sent after the rows.")] = None,
+    truth_delay: Annotated[str, typer.Option(help="How long after the event the outcome was known.")] = "0s",
+    source: Annotated[str | None, typer.Option(help="The feed that sends the rows.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First event time (ISO 8601), inclusive.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last event time (ISO 8601), exclusive.")] = None,
+    batch: Annotated[int, typer.Option(help="Rows a request.", min=1, max=10_000)] = 100,
+    rate: Annotated[float | None, typer.Option(help="Requests a second; default: as fast as answered.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the lake holds what was sent.")] = True,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Send the rows of a file as live requests, with their own event times: to try things, or to catch up."""
+    # Start-up cost: httpx and Arrow.
+    from trimtab.cli.inference import InferenceClient
+    from trimtab.cli.replaying import Replay, read_rows
+
+    client = connect(Path(project))
+    inference = InferenceClient.of(ProjectFolder.open(Path(project)))
+    rows = read_rows(file, time=time, start=start, end=end)
+    before = client.ask("data.records", endpoint=endpoint)
+    sender = Replay(inference, endpoint, time=time, key=key, truth=truth, truth_delay=truth_delay, source=source)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors_console, transient=True, disable=as_json) as bar:
+        task = bar.add_task(f"sending to {endpoint}", total=len(rows))
+        sent = sender.send(rows, batch=batch, rate=rate, progress=lambda count: bar.update(task, completed=count))
+    if wait:
+        answer: JsonObject = {}
+
+        def arrived() -> bool:
+            answer.update(client.ask("data.records", endpoint=endpoint))
+            records = answer["records"] - before["records"] >= sent.answered
+            return records and answer["truths"] - before["truths"] >= sent.truths
+
+        if not client.wait(arrived, timeout_s=120):
+            raise BackendError(
+                f"endpoint {endpoint!r}: {sent.answered} rows were answered, but the lake does not hold them all after "
+                "two minutes; is the shipper running? see 'trimtab status'"
+            )
+    told = {"endpoint": endpoint, "answered": sent.answered, "truths": sent.truths, "versions": sent.versions}
+    text = ", ".join(f"version {number}: {count}" for number, count in sorted(sent.versions.items()))
+    say(told, as_json, f"{sent.answered} rows answered by {endpoint} ({text}), {sent.truths} outcomes sent.")

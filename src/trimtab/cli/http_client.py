@@ -1,0 +1,91 @@
+"""Asks a control plane over HTTP; paths and methods come from the table of routes in its own OpenAPI document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from trimtab.core import errors
+from trimtab.core.canonical import JsonObject
+
+__all__ = ["HttpClient"]
+
+_POLL_S = 0.15
+
+
+class HttpClient:
+    """See `trimtab.cli.client.Client`."""
+
+    remote = True
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=httpx.Timeout(60.0), trust_env=False
+        )
+        self._routes: dict[str, tuple[str, str]] = {}
+
+    def ask(self, name: str, **fields: object) -> JsonObject:
+        """Send the operation as its route says; see the port."""
+        method, path = self._route(name)
+        given = {key: value for key, value in fields.items() if value is not None}
+        for key in list(given):
+            if f"{{{key}}}" in path:
+                path = path.replace(f"{{{key}}}", str(given.pop(key)))
+        if name == "data.ingest":
+            return self._upload(path, given)
+        if method == "GET":
+            query: dict[str, Any] = given
+            return self._send(method, path, params=query)
+        return self._send(method, path, json=given)
+
+    def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Poll until ``done()``; see the port."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def _upload(self, path: str, given: dict[str, object]) -> JsonObject:
+        file = Path(str(given["path"]))
+        query = {"filename": file.name, **({"feed": str(given["feed"])} if "feed" in given else {})}
+        try:
+            with file.open("rb") as stream:
+                return self._send("POST", path, params=query, content=iter(lambda: stream.read(1 << 20), b""))
+        except OSError as error:
+            raise errors.DataContractError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+
+    def _route(self, name: str) -> tuple[str, str]:
+        if not self._routes:
+            document = self._send("GET", "/openapi.json")
+            for path, methods in document["paths"].items():
+                for method, route in methods.items():
+                    self._routes[route.get("operationId", "")] = (method.upper(), path)
+        found = self._routes.get(name.replace(".", "_"))
+        if found is None:
+            raise errors.NotFoundError(f"{self._url}: knows no {name!r}; is its version older than this command?")
+        return found
+
+    def _send(self, method: str, path: str, **arguments: Any) -> JsonObject:
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise errors.BackendError(
+                f"control plane {self._url}: {type(error).__name__} ({error}); is it up? see 'trimtab up'"
+            ) from error
+        if answer.is_success:
+            content: JsonObject = answer.json()
+            return content
+        try:
+            problem = answer.json()
+            kind = getattr(errors, problem["title"], errors.BackendError)
+            detail = problem["detail"]
+        except (ValueError, KeyError, TypeError):
+            raise errors.BackendError(f"control plane {self._url}: status {answer.status_code}, no reason") from None
+        raise kind(detail) if isinstance(kind, type) else errors.BackendError(detail)

@@ -1,0 +1,34 @@
+"""Answers operations in this process, for projects whose control plane is not up."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+
+from trimtab.bootstrap import build_conductor, build_platform
+from trimtab.config.project import ProjectFolder
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role
+from trimtab.loop.actor import Actor
+from trimtab.loop.operation import perform
+
+__all__ = ["InProcessClient"]
+
+
+class InProcessClient:
+    """See `trimtab.cli.client.Client`. Whoever may write the project's files acts as its admin."""
+
+    remote = False
+
+    def __init__(self, folder: ProjectFolder) -> None:
+        self._platform = build_platform(folder)
+        self._actor = Actor(name=getpass.getuser(), role=Role.ADMIN)
+
+    def ask(self, name: str, **fields: object) -> JsonObject:
+        """Perform the operation here; see the port."""
+        given = {key: value for key, value in fields.items() if value is not None}
+        return perform(self._platform, self._actor, name, given)
+
+    def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Run the conductor here until ``done()``; see the port."""
+        return build_conductor(self._platform).run_until(done, timeout_s=timeout_s)

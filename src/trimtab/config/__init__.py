@@ -1,0 +1,1 @@
+"""The YAML that a user writes, read strictly; the settings of a process (``TRIMTAB_*``)."""

@@ -1,0 +1,166 @@
+"""From a YAML file to a typed model, with errors that name file, line, what was found and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trimtab.core.errors import ConfigError
+
+__all__ = ["Loaded", "Strict", "load_yaml", "parse_yaml"]
+
+_MAX_BYTES = 1_000_000
+_MAX_NODES = 50_000
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Location = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader; a scalar that looks like a date or number but is none is an error with a line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+
+
+class Strict(BaseModel):
+    """Base of everything that crosses a boundary: unknown fields are errors, values don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[ModelT]):
+    """A file's typed content, where it stood, and the SHA-256 of its bytes."""
+
+    value: ModelT
+    path: Path
+    digest: str
+
+
+def load_yaml(path: Path, model: type[ModelT]) -> Loaded[ModelT]:
+    """Read ``path`` as ``model``.
+
+    Raises:
+        ConfigError: the file is missing, too large, not YAML, or does not fit; each problem with its line.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; write it, or start from a copy in examples/") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    value = parse_yaml(content, model, source=str(path))
+    return Loaded(value=value, path=path, digest=hashlib.sha256(content).hexdigest())
+
+
+def parse_yaml(content: bytes, model: type[ModelT], *, source: str) -> ModelT:
+    """Return ``content`` as ``model``; ``source`` names it in errors.
+
+    Raises:
+        ConfigError: see `load_yaml`.
+    """
+    if len(content) > _MAX_BYTES:
+        raise ConfigError(f"{source}: {len(content)} bytes; configuration may have {_MAX_BYTES}; is it the right file?")
+    data, lines = _compose(content, source)
+    try:
+        return model.model_validate(data if data is not None else {})
+    except ValidationError as error:
+        problems = [_explain(problem, model, lines, source) for problem in error.errors(include_url=False)]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def _compose(content: bytes, source: str) -> tuple[Any, dict[Location, int]]:
+    lines: dict[Location, int] = {}
+    try:
+        text = content.decode("utf-8")
+        node = yaml.compose(text, Loader=_Loader)
+        _index(node, (), lines, source)
+        return yaml.load(text, Loader=_Loader), lines
+    except RecursionError:
+        raise ConfigError(
+            f"{source}: nested too deeply, or an alias stands within itself; expected a few levels; flatten it"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        found = " ".join(str(error.problem or error.context or "no valid YAML").split())
+        raise ConfigError(
+            f"{source}:{line}: {found}; expected valid YAML; check indentation, colons, quotes"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: {' '.join(str(error).split())}; expected valid YAML") from error
+
+
+def _index(node: yaml.Node | None, at: Location, lines: dict[Location, int], source: str) -> None:
+    if node is None:
+        return
+    if len(lines) > _MAX_NODES:
+        raise ConfigError(f"{source}: more than {_MAX_NODES} values (aliases counted in full); is it the right file?")
+    lines[at] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                line = key.start_mark.line + 1
+                raise ConfigError(f"{source}:{line}: {name!r} stands twice in one mapping; keep one of them")
+            seen.add(name)
+            _index(value, (*at, name), lines, source)
+            lines[*at, name] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for position, value in enumerate(node.value):
+            _index(value, (*at, position), lines, source)
+
+
+def _explain(problem: Any, model: type[BaseModel], lines: dict[Location, int], source: str) -> str:
+    location = _known_part(problem["loc"], lines)
+    line = lines.get(location, 1)
+    name = ".".join(str(part) for part in problem["loc"]) or "the file"
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(str(problem["loc"][-1]), _field_names(model), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "remove it, or look it up in the configuration reference"
+        return f"{source}:{line}: {name}: unknown field; {hint}"
+    if kind == "missing":
+        return f"{source}:{line}: {name}: missing; expected a value; add it"
+    found = repr(problem["input"])
+    found = found if len(found) <= 80 else found[:77] + "..."
+    expected = problem["msg"].removeprefix("Value error, ")
+    return f"{source}:{line}: {name}: found {found}; {expected[:1].lower()}{expected[1:]}"
+
+
+def _known_part(location: Location, lines: dict[Location, int]) -> Location:
+    """Drop what pydantic adds to a path (tags of unions) and what is absent from the file."""
+    known: Location = ()
+    for part in location:
+        if (*known, part) in lines:
+            known = (*known, part)
+    return known
+
+
+def _field_names(model: type[BaseModel]) -> list[str]:
+    names: set[str] = set()
+
+    def visit(schema: Any) -> None:
+        if isinstance(schema, dict):
+            names.update(schema.get("properties", {}))
+            for value in schema.values():
+                visit(value)
+        elif isinstance(schema, list):
+            for value in schema:
+                visit(value)
+
+    visit(model.model_json_schema())
+    return sorted(names)

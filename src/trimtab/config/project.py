@@ -1,0 +1,162 @@
+"""``trimtab.yaml``: where a project's things live, and who is told what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from trimtab.config.durations import Duration
+from trimtab.config.loading import Loaded, Strict, load_yaml
+from trimtab.config.model import ModelConfig, Name
+from trimtab.core.enums import Severity
+from trimtab.core.errors import ConfigError, NotFoundError
+
+__all__ = ["ApiConfig", "NotificationRoute", "ProjectConfig", "ProjectFolder", "ServingConfig"]
+
+
+class ApiConfig(Strict):
+    """Where the control plane listens."""
+
+    host: str = Field(default="127.0.0.1", description="Loopback unless told otherwise.")
+    port: int = Field(default=8765, ge=0, le=65535, description="0 takes a free port.")
+
+
+class ServingConfig(Strict):
+    """Where the inference server listens, and how carefully it writes."""
+
+    host: str = Field(default="127.0.0.1", description="Loopback unless told otherwise.")
+    port: int = Field(default=8766, ge=0, le=65535, description="0 takes a free port.")
+    sync_interval: Duration = Field(
+        default="200ms", validate_default=True, description="How often the prediction journal is forced to disk."
+    )
+    ship_interval: Duration = Field(
+        default="1s", validate_default=True, description="How often recorded predictions are shipped to the lake."
+    )
+
+
+class NotificationRoute(Strict):
+    """Where messages of a severity go."""
+
+    name: Name
+    url: str = Field(
+        description="An Apprise URL, or 'log://' for the structured log. Secrets by reference: 'slack://${SLACK_TOKEN}'."
+    )
+    min_severity: Severity = Field(default=Severity.LOW, description="Messages below it are not sent here.")
+    models: tuple[Name, ...] = Field(default=(), description="Only these models; empty means all.")
+
+
+class ProjectConfig(Strict):
+    """A project: several models that share a control plane."""
+
+    project: Name
+    state_dir: str = Field(default=".trimtab", description="Where everything the platform writes lives.")
+    api: ApiConfig = ApiConfig()
+    serving: ServingConfig = ServingConfig()
+    notifications: tuple[NotificationRoute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFolder:
+    """A project on disk: ``trimtab.yaml`` and one folder a model. All paths of the platform are named here, once."""
+
+    root: Path
+    config: ProjectConfig
+
+    @staticmethod
+    def open(root: Path) -> ProjectFolder:
+        """Read ``root/trimtab.yaml``.
+
+        Raises:
+            ConfigError: there is none, or it does not fit.
+        """
+        path = root / "trimtab.yaml"
+        if not path.is_file():
+            raise ConfigError(f"{root}: holds no trimtab.yaml; change to a project folder, or pass --project FOLDER")
+        return ProjectFolder(root=root.resolve(), config=load_yaml(path, ProjectConfig).value)
+
+    @property
+    def state(self) -> Path:
+        """Root of everything the platform writes."""
+        return self.root / self.config.state_dir
+
+    @property
+    def database(self) -> Path:
+        """The embedded metadata database."""
+        return self.state / "trimtab.db"
+
+    @property
+    def lake(self) -> Path:
+        """Root of the lake's zones."""
+        return self.state / "lake"
+
+    @property
+    def intake(self) -> Path:
+        """Where shippers leave segments for the control plane."""
+        return self.state / "intake"
+
+    @property
+    def jobs(self) -> Path:
+        """One folder a job: request, progress, result, bundle."""
+        return self.state / "jobs"
+
+    @property
+    def bundles(self) -> Path:
+        """Adopted bundles, by model and digest."""
+        return self.state / "bundles"
+
+    @property
+    def serving(self) -> Path:
+        """The inference server's own state: specs, status, journal."""
+        return self.state / "serving"
+
+    @property
+    def reports(self) -> Path:
+        """Written reports."""
+        return self.state / "reports"
+
+    @property
+    def logs(self) -> Path:
+        """Structured logs of the supervised processes."""
+        return self.state / "logs"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Tracking and registry store of the embedded MLflow."""
+        return f"sqlite:///{self.state / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Artifact root of the embedded MLflow."""
+        return self.state / "mlflow-artifacts"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Folders below ``models/`` that hold a ``model.yaml``, sorted."""
+        return tuple(sorted(path.parent.name for path in (self.root / "models").glob("*/model.yaml")))
+
+    def model_folder(self, model: str) -> Path:
+        """Return the folder of ``model``.
+
+        Raises:
+            NotFoundError: the project has no such model.
+        """
+        if model not in self.model_names:
+            known = ", ".join(self.model_names) or "none"
+            raise NotFoundError(f"model {model!r}: not in project {self.config.project!r}; it has: {known}")
+        return self.root / "models" / model
+
+    def model(self, model: str) -> Loaded[ModelConfig]:
+        """Return the ``model.yaml`` of ``model``.
+
+        Raises:
+            NotFoundError: no such model.
+            ConfigError: the file does not fit, or names another model than its folder.
+        """
+        loaded = load_yaml(self.model_folder(model) / "model.yaml", ModelConfig)
+        if loaded.value.name != model:
+            raise ConfigError(
+                f"{loaded.path}: name {loaded.value.name!r} differs from its folder {model!r}; rename one"
+            )
+        return loaded

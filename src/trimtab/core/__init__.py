@@ -1,0 +1,1 @@
+"""Ids, enums, errors, clock: what every room may use. No I/O."""

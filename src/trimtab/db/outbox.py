@@ -1,0 +1,183 @@
+"""Events, written in the transaction of the state that they tell of, and delivered at least once to each subscriber.
+
+There is one delivery row for each event and subscriber. A worker leases one, does what it has to, and completes it with
+the token that it got: a worker that was paused past its lease is refused. Deliveries of one aggregate keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, exists, insert, or_, select, update
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import ConflictError
+from trimtab.core.ids import new_id
+from trimtab.db.engine import Connection
+from trimtab.db.tables import event, event_delivery
+
+__all__ = ["Delivery", "Event", "Outbox", "events_of"]
+
+_RETRY_S = (0.2, 1, 5, 15, 60)
+_MAX_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to ``aggregate`` (``model:heart-disease``, ``incident:…``)."""
+
+    kind: str
+    aggregate: str
+    payload: JsonObject
+    at_us: int
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way to one subscriber, leased to whoever holds ``token``."""
+
+    event: Event
+    subscriber: str
+    token: int
+    attempts: int
+
+
+class Outbox:
+    """Publishes events to the subscribers that are named for their kind.
+
+    Args:
+        subscriptions: kind of event → names of subscribers. Kinds that nobody hears are stored all the same.
+    """
+
+    def __init__(self, subscriptions: Mapping[str, tuple[str, ...]]) -> None:
+        self._subscriptions = subscriptions
+        self.subscribers = tuple(sorted({name for names in subscriptions.values() for name in names}))
+
+    def publish(self, connection: Connection, happened: Event, *, machine_us: int) -> str:
+        """Store ``happened`` and its deliveries in the caller's transaction; return the event's id."""
+        event_id = happened.id or new_id()
+        position = connection.execute(
+            insert(event).values(
+                id=event_id,
+                kind=happened.kind,
+                aggregate=happened.aggregate,
+                payload=happened.payload,
+                at_us=happened.at_us,
+            )
+        ).inserted_primary_key
+        if position is None:  # pragma: no cover - every dialect in use returns the key
+            raise ConflictError(f"event {event_id}: the database returned no position; repeat the call")
+        rows = [
+            {
+                "event_id": event_id,
+                "subscriber": name,
+                "aggregate": happened.aggregate,
+                "position": position[0],
+                "available_us": machine_us,
+            }
+            for name in self._subscriptions.get(happened.kind, ())
+        ]
+        if rows:
+            connection.execute(insert(event_delivery), rows)
+        return event_id
+
+    def claim(self, connection: Connection, subscriber: str, *, machine_us: int, lease_s: float) -> Delivery | None:
+        """Lease the oldest delivery that is due for ``subscriber``, or return None.
+
+        A delivery is not due while an older one of the same aggregate is still pending.
+        """
+        older = event_delivery.alias("older")
+        blocked = exists().where(
+            older.c.subscriber == event_delivery.c.subscriber,
+            older.c.aggregate == event_delivery.c.aggregate,
+            older.c.state == "pending",
+            older.c.position < event_delivery.c.position,
+        )
+        row = connection.execute(
+            select(event_delivery.c.event_id, event_delivery.c.lease_token, event_delivery.c.attempts, event)
+            .join(event, event.c.id == event_delivery.c.event_id)
+            .where(
+                event_delivery.c.subscriber == subscriber,
+                event_delivery.c.state == "pending",
+                event_delivery.c.available_us <= machine_us,
+                or_(event_delivery.c.leased_until_us.is_(None), event_delivery.c.leased_until_us < machine_us),
+                ~blocked,
+            )
+            .order_by(event_delivery.c.position)
+            .limit(1)
+        ).first()
+        if row is None:
+            return None
+        token = row.lease_token + 1
+        taken = connection.execute(
+            update(event_delivery)
+            .where(_one(row.event_id, subscriber, row.lease_token))
+            .values(
+                lease_token=token,
+                leased_until_us=machine_us + int(lease_s * 1_000_000),
+                attempts=event_delivery.c.attempts + 1,
+            )
+        )
+        if taken.rowcount != 1:
+            return None
+        happened = Event(kind=row.kind, aggregate=row.aggregate, payload=row.payload, at_us=row.at_us, id=row.id)
+        return Delivery(event=happened, subscriber=subscriber, token=token, attempts=row.attempts + 1)
+
+    def complete(self, connection: Connection, done: Delivery) -> None:
+        """Mark ``done``, in the transaction of the effects it had.
+
+        Raises:
+            ConflictError: the lease ran out and somebody else took the delivery; roll back.
+        """
+        changed = connection.execute(
+            update(event_delivery)
+            .where(_one(done.event.id, done.subscriber, done.token), event_delivery.c.state == "pending")
+            .values(state="done", leased_until_us=None, error=None)
+        )
+        if changed.rowcount != 1:
+            raise ConflictError(
+                f"delivery of event {done.event.id} to {done.subscriber!r}: token {done.token} is not the newest; "
+                "another worker took it over, nothing was written"
+            )
+
+    def fail(self, connection: Connection, failed: Delivery, error: str, *, machine_us: int) -> bool:
+        """Put ``failed`` back for a later attempt; after 8 attempts it is dead. Return whether it is dead."""
+        dead = failed.attempts >= _MAX_ATTEMPTS
+        wait_s = _RETRY_S[min(failed.attempts, len(_RETRY_S)) - 1]
+        connection.execute(
+            update(event_delivery)
+            .where(_one(failed.event.id, failed.subscriber, failed.token))
+            .values(
+                state="dead" if dead else "pending",
+                leased_until_us=None,
+                available_us=machine_us + int(wait_s * 1_000_000),
+                error=error[:2000],
+            )
+        )
+        return dead
+
+    def pending(self, connection: Connection) -> int:
+        """Return how many deliveries are still to be made."""
+        rows = connection.execute(select(event_delivery.c.event_id).where(event_delivery.c.state == "pending"))
+        return len(rows.all())
+
+
+def events_of(connection: Connection, aggregate: str, limit: int = 200) -> list[Event]:
+    """Return the newest ``limit`` events of ``aggregate``, oldest first."""
+    rows = connection.execute(
+        select(event).where(event.c.aggregate == aggregate).order_by(event.c.position.desc()).limit(limit)
+    ).all()
+    return [
+        Event(kind=row.kind, aggregate=row.aggregate, payload=row.payload, at_us=row.at_us, id=row.id)
+        for row in reversed(rows)
+    ]
+
+
+def _one(event_id: str, subscriber: str, token: int) -> ColumnElement[bool]:
+    return and_(
+        event_delivery.c.event_id == event_id,
+        event_delivery.c.subscriber == subscriber,
+        event_delivery.c.lease_token == token,
+    )

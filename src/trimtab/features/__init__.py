@@ -1,0 +1,1 @@
+"""Feature definitions and stores. Its place is kept; nothing uses it yet."""

@@ -1,0 +1,1 @@
+"""Images for serving and the edge. Its place is kept; nothing uses it yet."""

@@ -1,0 +1,1 @@
+"""Label tasks. Its place is kept; nothing uses it yet."""

@@ -1,0 +1,1 @@
+"""Zones, data contracts, dataset versions, queues, ingest."""

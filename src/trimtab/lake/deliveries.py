@@ -1,0 +1,264 @@
+"""Takes a delivered file into the raw zone and announces it to ingest.
+
+Three steps, each durable before the next: the bytes lie in the raw zone under their SHA-256; the row says so; a message
+asks for processing. A crash after the first leaves a file that nobody knows of: harmless, and overwritten by the same
+bytes. A crash after the second leaves a row without a message: `resend_unqueued` finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.clock import to_micros
+from trimtab.core.errors import DataContractError, NotFoundError
+from trimtab.core.ids import new_id
+from trimtab.db.engine import Connection, Database
+from trimtab.db.tables import delivery as _table
+from trimtab.files import sync_folder
+from trimtab.lake.queues.base import Queue
+from trimtab.lake.reading import MAX_TABLE_BYTES, TABLE_SUFFIXES
+from trimtab.lake.zones import Lake
+
+__all__ = [
+    "TOPIC",
+    "Delivery",
+    "DeliveryKind",
+    "DeliveryState",
+    "accept_file",
+    "announce",
+    "find_delivery",
+    "recent_deliveries",
+    "register",
+    "resend_unqueued",
+]
+
+TOPIC = "ingest"
+"""Where deliveries are announced; a message's body is ``{"delivery_id": …}``."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+class DeliveryKind(StrEnum):
+    """What was delivered: a file of rows with their target, a segment of prediction records, or one of outcomes."""
+
+    TABLE = "table"
+    RECORDS = "records"
+    TRUTH = "truth"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    RECEIVED = "received"
+    PROCESSED = "processed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something that came into the lake.
+
+    ``digest`` is the SHA-256 of a file, or the id of a segment; ``raw_path`` is relative to the lake. ``spec`` holds
+    what ingest found: ``reasons``, ``error``. ``repeated`` says, of an answer, that it had been delivered before.
+    """
+
+    id: str
+    digest: str
+    kind: DeliveryKind
+    model: str | None
+    endpoint: str | None
+    source: str | None
+    raw_path: str
+    state: DeliveryState
+    received_us: int
+    rows: int | None = None
+    rows_passed: int | None = None
+    rows_quarantined: int | None = None
+    processed_us: int | None = None
+    spec: JsonObject | None = None
+    version: int = 1
+    repeated: bool = False
+
+
+def accept_file(
+    database: Database, lake: Lake, queue: Queue, *, model: str, path: Path, feed: str | None = None, now: datetime
+) -> Delivery:
+    """Take the file at ``path`` in as a delivery of rows for ``model``, sent by ``feed``.
+
+    The same bytes for the same model are one delivery: a second time returns the first one with ``repeated``. If that
+    one had failed it is tried again, since contract or configuration may have been mended.
+
+    Raises:
+        DataContractError: there is no such file, it is of an unknown kind, or too large.
+        BackendError: database or queue failed; the call may be repeated.
+        OSError: the file cannot be read or the lake not be written.
+    """
+    suffix = _suffix(path)
+    sha256, raw = _copy_in(lake, model, path, suffix)
+    new = Delivery(
+        id=new_id(),
+        digest=sha256,
+        kind=DeliveryKind.TABLE,
+        model=model,
+        endpoint=None,
+        source=feed,
+        raw_path=lake.relative(raw),
+        state=DeliveryState.RECEIVED,
+        received_us=to_micros(now),
+        spec={"name": path.name},
+    )
+    with database.transaction() as connection:
+        stored = register(connection, new)
+        if stored.state is DeliveryState.FAILED:
+            stored = _reopen(connection, stored)
+    announce(queue, stored)
+    return stored
+
+
+def register(connection: Connection, new: Delivery) -> Delivery:
+    """Insert ``new``, or return the one of the same digest with ``repeated``."""
+    row = connection.execute(select(_table).where(_table.c.digest == _unique_digest(new))).first()
+    if row is not None:
+        return replace(_delivery(row), repeated=True)
+    connection.execute(
+        insert(_table).values(
+            id=new.id,
+            digest=_unique_digest(new),
+            kind=new.kind,
+            model=new.model,
+            endpoint=new.endpoint,
+            source=new.source,
+            raw_path=new.raw_path,
+            state=new.state,
+            received_us=new.received_us,
+            spec=new.spec or {},
+            version=new.version,
+        )
+    )
+    return new
+
+
+def announce(queue: Queue, stored: Delivery) -> bool:
+    """Send the message that asks for processing, unless it was sent or the work is done; return whether it was."""
+    if stored.state is not DeliveryState.RECEIVED:
+        return False
+    # The version makes a delivery that is tried again another message.
+    return queue.send(TOPIC, {"delivery_id": stored.id}, f"{stored.id}:{stored.version}")
+
+
+def resend_unqueued(database: Database, queue: Queue) -> int:
+    """Announce the deliveries that a crash left without a message, and return how many there were."""
+    query = select(_table).where(_table.c.state == DeliveryState.RECEIVED).order_by(_table.c.received_us)
+    waiting = database.read(lambda connection: [_delivery(row) for row in connection.execute(query)])
+    return sum(announce(queue, stored) for stored in waiting)
+
+
+def find_delivery(connection: Connection, delivery_id: str) -> Delivery:
+    """Return one delivery.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    row = connection.execute(select(_table).where(_table.c.id == delivery_id)).first()
+    if row is None:
+        raise NotFoundError(f"delivery {delivery_id!r}: not known; list them with recent_deliveries")
+    return _delivery(row)
+
+
+def recent_deliveries(
+    connection: Connection, *, model: str | None = None, kind: DeliveryKind | None = None, limit: int = 100
+) -> list[Delivery]:
+    """Return the newest ``limit`` deliveries, newest first."""
+    query = select(_table).order_by(_table.c.received_us.desc(), _table.c.id.desc()).limit(limit)
+    if model is not None:
+        query = query.where(_table.c.model == model)
+    if kind is not None:
+        query = query.where(_table.c.kind == kind)
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise DataContractError(f"{path}: no such file; check the path of the delivery")
+    if suffix not in TABLE_SUFFIXES:
+        raise DataContractError(
+            f"{path.name}: files of kind {suffix or 'without an ending'!r} are not read; "
+            f"deliver one of {', '.join(TABLE_SUFFIXES)}"
+        )
+    return suffix
+
+
+def _copy_in(lake: Lake, model: str, path: Path, suffix: str) -> tuple[str, Path]:
+    """Copy the file into the raw zone, whole or not at all; return its SHA-256 and where it lies."""
+    folder = lake.raw_table(model, "0", suffix).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    size_bytes = 0
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".incoming.")
+    try:
+        with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
+            while chunk := source.read(_CHUNK_BYTES):
+                size_bytes += len(chunk)
+                if size_bytes > MAX_TABLE_BYTES:
+                    raise DataContractError(
+                        f"{path.name}: more than {MAX_TABLE_BYTES} bytes; split it into several files"
+                    )
+                digest.update(chunk)
+                target.write(chunk)
+            target.flush()
+            os.fsync(target.fileno())
+        raw = lake.raw_table(model, digest.hexdigest(), suffix)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, raw)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+    return digest.hexdigest(), raw
+
+
+def _reopen(connection: Connection, failed: Delivery) -> Delivery:
+    opened = replace(failed, state=DeliveryState.RECEIVED, version=failed.version + 1)
+    connection.execute(
+        update(_table)
+        .where(_table.c.id == failed.id, _table.c.version == failed.version)
+        .values(state=opened.state, version=opened.version, processed_us=None)
+    )
+    return opened
+
+
+def _unique_digest(stored: Delivery) -> str:
+    """The same bytes may be delivered for two models; a segment belongs to nobody else."""
+    return f"{stored.model}:{stored.digest}" if stored.kind is DeliveryKind.TABLE else stored.digest
+
+
+def _delivery(row: Any) -> Delivery:
+    kind = DeliveryKind(row.kind)
+    return Delivery(
+        id=row.id,
+        digest=row.digest.rpartition(":")[2] if kind is DeliveryKind.TABLE else row.digest,
+        kind=kind,
+        model=row.model,
+        endpoint=row.endpoint,
+        source=row.source,
+        raw_path=row.raw_path,
+        state=DeliveryState(row.state),
+        received_us=row.received_us,
+        rows=row.rows,
+        rows_passed=row.rows_passed,
+        rows_quarantined=row.rows_quarantined,
+        processed_us=row.processed_us,
+        spec=row.spec,
+        version=row.version,
+    )

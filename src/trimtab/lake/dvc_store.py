@@ -1,0 +1,46 @@
+"""Dataset versions in DVC: the only file that imports it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from trimtab.config.process import silence_telemetry
+from trimtab.core.errors import BackendError
+from trimtab.files import write_atomically
+
+__all__ = ["add_version"]
+
+_CONFIG = b"[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n"
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def add_version(root: Path, folder: Path, *, index: Path) -> str:
+    """Put ``folder`` under version control in the DVC repository at ``root``, and return the hash of its content.
+
+    The repository is made if there is none; it is tied to no source control. Adding the same content again returns the
+    same hash. ``index`` is where DVC remembers what it has hashed.
+
+    Raises:
+        BackendError: DVC refused, or another process held its lock for too long.
+    """
+    silence_telemetry()
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    from dvc.exceptions import DvcException  # start-up cost: 0.5 s
+    from dvc.repo import Repo
+    from dvc.ui import ui
+
+    # Its spinner would write over the progress that our own caller shows.
+    ui.error_console.quiet = True
+    with _ONE_AT_A_TIME:
+        if not (root / ".dvc" / "config").is_file():
+            write_atomically(root / ".dvc" / "config", _CONFIG)
+        try:
+            # A new object each time: one that has seen the cache before does not see how it changed since.
+            with Repo(str(root), config={"core": {"site_cache_dir": str(index)}}) as repository:
+                (stage,) = repository.add(str(folder))
+                return str(stage.outs[0].hash_info.value)
+        except DvcException as error:
+            found = " ".join(str(error).split())
+            raise BackendError(f"DVC in {root}: {found}; the same call may be repeated") from error

@@ -1,0 +1,1 @@
+"""Queues that bring deliveries to ingest: the port, and the embedded one."""

@@ -1,0 +1,147 @@
+"""Processes segments of prediction records: profiles of all rows first, then the contract on their features.
+
+So a broken feed is seen by monitoring, and never learnt from. Many small segments are judged in one go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trimtab.config.columns import ContractConfig
+from trimtab.lake.contract import judge
+from trimtab.lake.deliveries import Delivery
+from trimtab.lake.feed_rules import quarantined_rows
+from trimtab.lake.feeds import Interval
+from trimtab.lake.outcome import Outcome, counted, write_or_remove, write_rows
+from trimtab.lake.quarantine import REASONS, ROW, broken_rows
+from trimtab.lake.zones import Lake
+from trimtab.profiles.periods import PeriodProfile, profile_segment
+from trimtab.records.schema import FEATURE_PREFIX
+
+__all__ = ["MODEL_VERSION", "features_of", "process_records"]
+
+MODEL_VERSION = "model_version"
+"""A column that processed records have besides those of the segment, whose metadata says it once for all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The rows of several segments, one after the other: features typed (n,), and what was wrong with some."""
+
+    features: pa.Table
+    sentences: dict[int, list[str]]
+    rules: dict[int, list[str]]
+
+
+def features_of(table: pa.Table) -> tuple[tuple[str, str], ...]:
+    """Return name and Arrow type of the features in a segment."""
+    return tuple((field.name, str(field.type)) for field in table.schema if field.name.startswith(FEATURE_PREFIX))
+
+
+def process_records(
+    lake: Lake,
+    segments: Sequence[tuple[Delivery, pa.Table]],
+    contract: ContractConfig,
+    *,
+    profile_period_s: int,
+    intervals: Mapping[str, Sequence[Interval]],
+) -> list[Outcome]:
+    """Profile, judge and write segments of one model that have the same features; return an outcome for each.
+
+    The contract's columns that are features of the segment are judged; target, key and time are not among them.
+    Features that the contract does not declare (any more) are profiled and left out.
+
+    Raises:
+        DataContractError: a segment lacks what a segment has.
+        OSError: the lake cannot be written.
+    """
+    profiles = [tuple(profile_segment(table, period_s=profile_period_s)) for _, table in segments]
+    judged = _judge(pa.concat_tables([_features(table, contract) for _, table in segments]), contract)
+    starts = np.cumsum([0, *(table.num_rows for _, table in segments)])
+    return [
+        _finish(lake, delivery, table, _part(judged, int(start), table.num_rows), found, intervals)
+        for (delivery, table), start, found in zip(segments, starts, profiles, strict=False)
+    ]
+
+
+def _features(table: pa.Table, contract: ContractConfig) -> pa.Table:
+    names = [name for name in contract.columns if FEATURE_PREFIX + name in table.column_names]
+    chosen = table.select([FEATURE_PREFIX + name for name in names])
+    return chosen.rename_columns(names).replace_schema_metadata(None)
+
+
+def _judge(features: pa.Table, contract: ContractConfig) -> _Judged:
+    """Judge the rows, and put the passed ones back to their places; others are null there."""
+    if not features.num_columns:
+        return _Judged(features=features, sentences={}, rules={})
+    wanted = contract.model_copy(update={"unique": ()})
+    judgement = judge(features, wanted, required=())
+    rows = judgement.broken[ROW].to_numpy() - 1
+    places = np.full(features.num_rows, -1, dtype=np.int64)
+    places[np.setdiff1d(np.arange(features.num_rows), rows)] = np.arange(judgement.passed.num_rows)
+    index = pa.array(places, mask=places < 0)
+    return _Judged(
+        features=judgement.passed.take(index),
+        sentences=dict(zip(rows.tolist(), judgement.broken[REASONS].to_pylist(), strict=True)),
+        rules={row: list(rules) for row, rules in zip(rows.tolist(), judgement.rules, strict=True)},
+    )
+
+
+def _part(judged: _Judged, start: int, length: int) -> _Judged:
+    inside = range(start, start + length)
+    return _Judged(
+        features=judged.features.slice(start, length),
+        sentences={row - start: found for row, found in judged.sentences.items() if row in inside},
+        rules={row - start: found for row, found in judged.rules.items() if row in inside},
+    )
+
+
+def _finish(
+    lake: Lake,
+    delivery: Delivery,
+    table: pa.Table,
+    judged: _Judged,
+    profiles: tuple[PeriodProfile, ...],
+    intervals: Mapping[str, Sequence[Interval]],
+) -> Outcome:
+    """Add what the feeds' state says, write both zones, and sum up."""
+    sources = table["source"].to_pylist()
+    times = table["event_us"].to_numpy()
+    for row, reason in quarantined_rows(sources, times.tolist(), intervals).items():
+        judged.sentences.setdefault(row, []).append(reason.sentence)
+        judged.rules.setdefault(row, []).append(reason.rule_text)
+    broken = np.array(sorted(judged.sentences), dtype=np.int64)
+    passed = np.setdiff1d(np.arange(table.num_rows), broken)
+    endpoint = str(delivery.endpoint)
+    span = (int(times.min()), int(times.max())) if table.num_rows else None
+    if span is not None:
+        path = lake.processed_records(endpoint, delivery.digest, start_us=span[0], end_us=span[1])
+        write_rows(path, _passed(table, judged, passed))
+    quarantine = lake.quarantined_records(endpoint, delivery.digest)
+    kept = write_or_remove(quarantine, broken_rows(table, {row: judged.sentences[row] for row in broken.tolist()}))
+    return Outcome(
+        rows=table.num_rows,
+        rows_passed=len(passed),
+        reasons=counted(judged.rules.values()),
+        broken_by_source=dict(Counter(sources[row] for row in broken if sources[row] is not None)),
+        profiles=profiles,
+        span_us=span,
+        quarantine_path=lake.relative(quarantine) if kept else None,
+    )
+
+
+def _passed(table: pa.Table, judged: _Judged, rows: NDArray[np.int64]) -> pa.Table:
+    own = [name for name in table.column_names if not name.startswith(FEATURE_PREFIX)]
+    taken = table.select(own).take(pa.array(rows)).replace_schema_metadata(None)
+    version = int(table.schema.metadata[b"model_version"])
+    taken = taken.append_column(MODEL_VERSION, pa.array(np.full(len(rows), version, dtype=np.int64)))
+    features = judged.features.take(pa.array(rows))
+    for name in features.column_names:
+        taken = taken.append_column(FEATURE_PREFIX + name, features[name])
+    return taken

@@ -1,0 +1,101 @@
+"""Processes a delivered file of rows: contract → processed zone and quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from trimtab.config.columns import ContractConfig
+from trimtab.config.model import ModelConfig
+from trimtab.core.enums import ColumnKind
+from trimtab.lake.casting import cast_column
+from trimtab.lake.contract import check_row_count, judge
+from trimtab.lake.deliveries import Delivery
+from trimtab.lake.feed_rules import quarantined_rows
+from trimtab.lake.feeds import Interval
+from trimtab.lake.keys import key_texts
+from trimtab.lake.outcome import Outcome, counted, write_or_remove, write_rows
+from trimtab.lake.quarantine import ROW, broken_rows
+from trimtab.lake.reading import read_table_file
+from trimtab.lake.reasons import Broken
+from trimtab.lake.zones import Lake
+
+__all__ = ["event_micros", "keys_processed", "process_table"]
+
+
+def process_table(
+    lake: Lake,
+    delivery: Delivery,
+    model: ModelConfig,
+    contract: ContractConfig,
+    *,
+    known_keys: Collection[str],
+    intervals: Mapping[str, Sequence[Interval]],
+) -> Outcome:
+    """Judge all rows of the file, and write those that pass, and those that don't, to their zones.
+
+    Raises:
+        DataContractError: the file cannot be read, or breaks the contract as a whole.
+        OSError: the lake cannot be read or written.
+    """
+    table = read_table_file(lake.absolute(delivery.raw_path))
+    check_row_count(table.num_rows, contract)
+    held = _from_quarantined_feed(table, delivery, model, intervals)
+    kept = np.ones(table.num_rows, dtype=bool)
+    kept[list(held)] = False
+    places = np.flatnonzero(kept)
+    judgement = judge(table.filter(pa.array(kept)), contract, known_keys=frozenset(known_keys))
+    broken = judgement.broken.set_column(
+        judgement.broken.num_columns - 1, ROW, pa.array(places[judgement.broken[ROW].to_numpy() - 1] + 1, pa.int64())
+    )
+    if held:
+        broken = pa.concat_tables(
+            [broken, broken_rows(table, {row: [reason.sentence] for row, reason in held.items()})]
+        ).sort_by(ROW)
+    write_rows(lake.processed_table(model.name, delivery.digest), judgement.passed)
+    quarantine = lake.quarantined_table(model.name, delivery.digest)
+    event_us = event_micros(judgement.passed, model)
+    times = [at_us for at_us in event_us.to_pylist() if at_us is not None]
+    return Outcome(
+        rows=table.num_rows,
+        rows_passed=judgement.passed.num_rows,
+        reasons=counted([*judgement.rules, *([reason.rule_text] for reason in held.values())]),
+        broken_by_source={delivery.source: broken.num_rows} if delivery.source and broken.num_rows else {},
+        span_us=(min(times), max(times)) if times else None,
+        quarantine_path=lake.relative(quarantine) if write_or_remove(quarantine, broken) else None,
+    )
+
+
+def event_micros(table: pa.Table, model: ModelConfig) -> pa.Array:
+    """Return the rows' event times in microseconds, null where the model has no time column, or the row no time."""
+    if model.time is None or model.time not in table.column_names:
+        return pa.nulls(table.num_rows, pa.int64())
+    return cast_column(table[model.time], ColumnKind.DATETIME).values.cast(pa.int64())
+
+
+def keys_processed(lake: Lake, model: str, digests: Collection[str], contract: ContractConfig) -> frozenset[str]:
+    """Return the keys of the rows that earlier deliveries brought, as texts.
+
+    A file that was processed under a contract without one of the key's columns has none.
+    """
+    found: set[str] = set()
+    for digest in sorted(digests) if contract.unique else ():
+        path = lake.processed_table(model, digest)
+        if set(contract.unique) <= set(pa.parquet.read_schema(path).names):
+            table = pa.parquet.read_table(path, columns=list(contract.unique), partitioning=None)
+            typed = {name: cast_column(table[name], contract.columns[name].type).values for name in contract.unique}
+            found.update(key for key in key_texts(pa.table(typed), contract.unique).to_pylist() if key is not None)
+    return frozenset(found)
+
+
+def _from_quarantined_feed(
+    table: pa.Table, delivery: Delivery, model: ModelConfig, intervals: Mapping[str, Sequence[Interval]]
+) -> dict[int, Broken]:
+    if delivery.source is None or delivery.source not in intervals:
+        return {}
+    times = pc.fill_null(event_micros(table, model), delivery.received_us).to_pylist()
+    return dict(quarantined_rows([delivery.source] * table.num_rows, times, intervals))

@@ -1,0 +1,1 @@
+"""The conductor: composes the rooms, delivers events, keeps the world equal to what was decided."""

@@ -1,0 +1,33 @@
+"""Who asks for something: a person or program with a role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trimtab.core.enums import Role
+from trimtab.core.errors import PermissionDeniedError
+
+__all__ = ["CONDUCTOR", "Actor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A caller, as the audit log will name them."""
+
+    name: str
+    role: Role
+
+    def require(self, needed: Role, what: str) -> None:
+        """Do nothing if this actor's role reaches ``needed``.
+
+        Raises:
+            PermissionDeniedError: it does not.
+        """
+        if not self.role.reaches(needed):
+            raise PermissionDeniedError(
+                f"{self.name!r}: role {self.role} may not {what}; ask for a key with role {needed} or above"
+            )
+
+
+CONDUCTOR = Actor(name="conductor", role=Role.ADMIN)
+"""The platform itself, when it acts on a schedule, a policy rule or a grant."""

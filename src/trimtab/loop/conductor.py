@@ -1,0 +1,179 @@
+"""The conductor: small workers that each take the next piece of work by lease, until told to stop.
+
+A worker is a function that does at most one piece of work and says whether there was any. Doing a piece twice has the
+effect of once, so a crash between any two lines is followed by doing it again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from trimtab.core.errors import ConflictError, TrimtabError
+from trimtab.db import leases
+from trimtab.db.engine import Connection, machine_us
+from trimtab.db.outbox import Delivery, Event
+from trimtab.loop.platform import Platform
+
+__all__ = ["Commit", "Conductor", "Handler", "Worker", "deliver_once"]
+
+_log = structlog.get_logger(__name__)
+
+_DELIVERY_LEASE_S = 10.0
+_LANE_TTL_S = 8.0
+_RENEW_S = 2.0
+_IDLE_S = 0.1
+_AFTER_ERROR_S = 1.0
+
+Commit = Callable[[Connection], None]
+"""What a handler wants written; runs in the transaction that marks the event as delivered."""
+
+Handler = Callable[[Platform, Event], Commit | None]
+"""Takes an event, does its I/O (idempotently), and returns what to write."""
+
+Worker = Callable[[], bool]
+
+
+def deliver_once(platform: Platform, handlers: Mapping[str, Handler], subscriber: str) -> bool:
+    """Deliver the oldest due event to ``subscriber``; return whether there was one."""
+    with platform.database.transaction() as connection:
+        delivery = platform.outbox.claim(connection, subscriber, machine_us=machine_us(), lease_s=_DELIVERY_LEASE_S)
+    if delivery is None:
+        return False
+    log = _log.bind(subscriber=subscriber, event=delivery.event.kind, aggregate=delivery.event.aggregate)
+    try:
+        commit = handlers[subscriber](platform, delivery.event)
+        with platform.database.transaction() as connection:
+            if commit is not None:
+                commit(connection)
+            platform.outbox.complete(connection, delivery)
+    except ConflictError as error:
+        log.info("delivery.conflict", error=str(error))
+        _put_back(platform, delivery, str(error))
+    except TrimtabError as error:
+        log.warning("delivery.failed", error=str(error))
+        _put_back(platform, delivery, str(error))
+    except Exception as error:
+        log.exception("delivery.crashed")
+        _put_back(platform, delivery, f"{type(error).__name__}: {error}")
+    return True
+
+
+def _put_back(platform: Platform, delivery: Delivery, error: str) -> None:
+    with platform.database.transaction() as connection:
+        dead = platform.outbox.fail(connection, delivery, error, machine_us=machine_us())
+    if dead:
+        _log.error("delivery.dead", subscriber=delivery.subscriber, event=delivery.event.id, error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Workers that share a thread, in order of urgency. Lanes with the same lease never run in two processes."""
+
+    name: str
+    workers: tuple[Worker, ...]
+    start: Callable[[], None] | None = None
+
+
+class Conductor:
+    """Runs lanes, each in a thread of its own, and only while this process holds the lane's lease.
+
+    Leases are renewed by a thread of their own, so a long piece of work keeps its lane; after a crash another process,
+    or the next start, takes over within seconds. What a paused holder then still writes is refused by fencing tokens.
+    """
+
+    def __init__(self, platform: Platform, lanes: tuple[Lane, ...], *, holder: str) -> None:
+        self._platform = platform
+        self._lanes = lanes
+        self._holder = holder
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._held_until: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Start one thread a lane, and the one that renews leases."""
+        self._renew()
+        self._spawn("leases", self._keep_renewing)
+        for lane in self._lanes:
+            self._spawn(lane.name, self._run, lane)
+
+    def stop(self, timeout_s: float = 20.0) -> None:
+        """Let each lane finish the piece it is at, then end and give the leases back."""
+        self._stop.set()
+        self._platform.wake.set()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._give_back()
+
+    def run_until(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Work in the caller's thread until ``done()`` or the time is over; return whether it is done."""
+        deadline = time.monotonic() + timeout_s
+        self._renew()
+        self._spawn("leases", self._keep_renewing)
+        try:
+            while not done():
+                if time.monotonic() > deadline:
+                    return False
+                if not any([self._step(lane) for lane in self._lanes]):
+                    time.sleep(_IDLE_S)
+            return True
+        finally:
+            self.stop()
+
+    def _spawn(self, name: str, run: Callable[..., None], *arguments: Lane) -> None:
+        thread = threading.Thread(target=run, args=arguments, name=f"conductor-{name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _run(self, lane: Lane) -> None:
+        if lane.start is not None:
+            lane.start()
+        while not self._stop.is_set():
+            if not self._step(lane):
+                self._platform.wake.wait(_IDLE_S)
+                self._platform.wake.clear()
+
+    def _step(self, lane: Lane) -> bool:
+        if self._held_until.get(lane.name, 0.0) < time.monotonic():
+            return False
+        try:
+            return any([worker() for worker in lane.workers])
+        except TrimtabError as error:
+            _log.warning("lane.failed", lane=lane.name, error=str(error))
+        except Exception:  # noqa: BLE001 - the boundary of a tick: logged, and the loop goes on
+            _log.exception("lane.crashed", lane=lane.name)
+        self._stop.wait(_AFTER_ERROR_S)
+        return False
+
+    def _keep_renewing(self) -> None:
+        while not self._stop.wait(_RENEW_S):
+            try:
+                self._renew()
+            except TrimtabError as error:
+                _log.warning("leases.failed", error=str(error))
+
+    def _renew(self) -> None:
+        asked_at = time.monotonic()
+        with self._platform.database.transaction() as connection:
+            for lane in self._lanes:
+                held = leases.acquire(
+                    connection, _lease_of(lane), self._holder, machine_us=machine_us(), ttl_s=_LANE_TTL_S
+                )
+                # One second less than the lease: this process stops before another may start.
+                self._held_until[lane.name] = 0.0 if held is None else asked_at + _LANE_TTL_S - 1.0
+
+    def _give_back(self) -> None:
+        with self._platform.database.transaction() as connection:
+            for lane in self._lanes:
+                held = leases.acquire(connection, _lease_of(lane), self._holder, machine_us=machine_us(), ttl_s=1)
+                if held is not None:
+                    leases.release(connection, held)
+
+
+def _lease_of(lane: Lane) -> str:
+    return f"lane:{lane.name}"

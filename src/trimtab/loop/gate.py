@@ -1,0 +1,92 @@
+"""The one gate: what anybody wants done is proposed to the policy, and becomes action requests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from trimtab.audit import log as audit
+from trimtab.core.clock import to_micros
+from trimtab.db.engine import Connection
+from trimtab.loop.model_files import load_policy
+from trimtab.loop.platform import Platform
+from trimtab.remediation.action_store import create_action, past_actions, save_action
+from trimtab.remediation.actions import ActionRequest, ActionState, advance
+from trimtab.remediation.decision import Decision, Proposal, decide
+from trimtab.remediation.diagnosis import DiagnosisKind
+from trimtab.remediation.requests import RequestContext, requests_of
+from trimtab.remediation.store import list_incidents
+
+__all__ = ["finish_action", "open_diagnoses", "propose", "publish_action"]
+
+_HISTORY = timedelta(days=30)
+
+
+def propose(
+    connection: Connection, platform: Platform, proposal: Proposal, context: RequestContext
+) -> tuple[Decision, tuple[ActionRequest, ...]]:
+    """Ask the policy, store the requests that follow, and tell the loop, all in the caller's transaction.
+
+    Returns the decision and the requests that are new; one that is open already for the same thing is not doubled.
+    """
+    now = platform.clock.now()
+    history = past_actions(connection, since_us=to_micros(now - _HISTORY))
+    decision = decide(load_policy(platform.project).value, proposal, history, now)
+    created = []
+    for request in requests_of(decision, proposal, context, now=now, ids=platform.new_id):
+        if create_action(connection, request).id != request.id:
+            continue
+        created.append(request)
+        publish_action(connection, platform, request)
+        _note(connection, platform, request, decision)
+    return decision, tuple(created)
+
+
+def finish_action(
+    connection: Connection, platform: Platform, request: ActionRequest, state: ActionState, outcome: str
+) -> ActionRequest:
+    """Store how an action ended, and tell the loop, in the caller's transaction."""
+    after = save_action(connection, advance(request, state, at_us=platform.now_us(), outcome=outcome))
+    payload = {"action_id": after.id, "model": after.model, "incident_id": after.incident_id, "state": state.value}
+    platform.publish(connection, "action.finished", f"action:{after.id}", payload)
+    audit.append(
+        connection,
+        at_us=platform.now_us(),
+        actor="conductor",
+        action=f"action.{state.value}",
+        subject=f"action:{after.id}",
+        reason=outcome,
+        detail={"kind": after.kind.value, "model": after.model, "incident_id": after.incident_id},
+    )
+    return after
+
+
+def publish_action(connection: Connection, platform: Platform, request: ActionRequest) -> None:
+    """Tell the loop that a request waits, or may run."""
+    kind = "action.approved" if request.state is ActionState.APPROVED else "action.waiting"
+    payload = {"action_id": request.id, "model": request.model, "incident_id": request.incident_id}
+    platform.publish(connection, kind, f"action:{request.id}", payload)
+
+
+def open_diagnoses(connection: Connection, model: str) -> tuple[DiagnosisKind, ...]:
+    """Return the diagnoses of the model's open incidents."""
+    found = list_incidents(connection, model=model, open_only=True)
+    return tuple(incident.diagnosis.kind for incident in found if incident.diagnosis is not None)
+
+
+def _note(connection: Connection, platform: Platform, request: ActionRequest, decision: Decision) -> None:
+    audit.append(
+        connection,
+        at_us=platform.now_us(),
+        actor=request.requested_by,
+        action="action.requested",
+        subject=f"action:{request.id}",
+        reason=decision.reason,
+        after={"state": request.state.value, "tier": request.tier.value},
+        detail={
+            "kind": request.kind.value,
+            "model": request.model,
+            "incident_id": request.incident_id,
+            "rule": decision.rule,
+            "purpose": request.purpose,
+        },
+    )

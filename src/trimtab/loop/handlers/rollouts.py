@@ -1,0 +1,45 @@
+"""What follows a rollout's end: the action that asked for it ends too, and its verification is planned."""
+
+from __future__ import annotations
+
+from trimtab.db.engine import Connection
+from trimtab.db.outbox import Event
+from trimtab.loop.cases import note
+from trimtab.loop.conductor import Commit
+from trimtab.loop.gate import finish_action
+from trimtab.loop.platform import Platform
+from trimtab.remediation.action_store import PlannedVerification, load_action, plan_verification
+from trimtab.remediation.actions import ActionState
+from trimtab.remediation.store import load_incident
+from trimtab.rollout.phases import Phase
+from trimtab.rollout.store import load_rollout
+
+__all__ = ["conclude_rollout"]
+
+
+def conclude_rollout(platform: Platform, event: Event) -> Commit | None:
+    """End the action of a finished rollout."""
+
+    def commit(connection: Connection) -> None:
+        rollout = load_rollout(connection, str(event.payload["rollout_id"]))
+        if rollout.action_id is None:
+            return
+        request = load_action(connection, rollout.action_id)
+        if request.state is not ActionState.RUNNING:
+            return
+        number, phase = rollout.spec.candidate.number, rollout.state.phase
+        reason = str((rollout.last or {}).get("reason", ""))
+        outcome = f"version {number} {phase.value.replace('_', ' ')}: {reason}"
+        finish_action(connection, platform, request, ActionState.SUCCEEDED, outcome)
+        note(connection, platform, request.incident_id, f"rollout of version {number}: {phase}", reason)
+        if phase is Phase.PROMOTED:
+            before = [] if request.incident_id is None else load_incident(connection, request.incident_id).evidence
+            planned = PlannedVerification(
+                id=platform.new_id(),
+                action_id=request.id,
+                created_us=platform.now_us(),
+                params={"version": number, "before": [check.to_json() for check in before]},
+            )
+            plan_verification(connection, planned)
+
+    return commit

@@ -1,0 +1,73 @@
+"""The conductor's lanes: what runs beside what, so that slow work never holds up a rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from trimtab.db.engine import machine_us
+from trimtab.loop.conductor import Lane, Worker, deliver_once
+from trimtab.loop.ingestion import Ingestion
+from trimtab.loop.platform import Platform
+from trimtab.loop.probe import ServingProbe
+from trimtab.loop.releases import advance_rollouts, apply_desired
+from trimtab.loop.schedules import run_due_monitors
+from trimtab.loop.subscriptions import HANDLERS
+from trimtab.loop.trainings import advance_jobs
+from trimtab.loop.upkeep import Upkeep, expire_requests
+from trimtab.notify.sender import send_due
+
+__all__ = ["of"]
+
+_log = structlog.get_logger(__name__)
+
+_SLOW = {"trainings": "snapshots", "projection": "projection", "messages": "messages", "evidence": "messages"}
+
+
+def of(platform: Platform) -> tuple[Lane, ...]:
+    """Return the lanes that work for ``platform``."""
+    ingestion = Ingestion(platform)
+    upkeep = Upkeep(platform)
+    decisions = [_delivering(platform, name) for name in HANDLERS if name not in _SLOW]
+    return (
+        Lane("rollouts", (_advancing(platform), lambda: apply_desired(platform))),
+        Lane(
+            "decisions",
+            (
+                *decisions,
+                lambda: advance_jobs(platform),
+                lambda: expire_requests(platform),
+                lambda: run_due_monitors(platform),
+                upkeep.run,
+            ),
+        ),
+        Lane("data", (ingestion.run,), start=ingestion.warm_up),
+        Lane("snapshots", (_delivering(platform, "trainings"),)),
+        Lane("projection", (_delivering(platform, "projection"),), start=_warming(platform)),
+        Lane("messages", (_delivering(platform, "messages"), _delivering(platform, "evidence"), _sending(platform))),
+    )
+
+
+def _delivering(platform: Platform, subscriber: str) -> Worker:
+    return lambda: deliver_once(platform, HANDLERS, subscriber)
+
+
+def _advancing(platform: Platform) -> Worker:
+    probe = ServingProbe(platform)
+    return lambda: advance_rollouts(platform, probe)
+
+
+def _sending(platform: Platform) -> Worker:
+    routes = platform.project.config.notifications
+    return lambda: send_due(platform.database, routes, machine_us=machine_us()) > 0
+
+
+def _warming(platform: Platform) -> Callable[[], None]:
+    def warm() -> None:
+        try:
+            platform.projection()
+        except Exception as error:  # noqa: BLE001 - only a head start: the first projection meets the fault and tells it
+            _log.warning("projection.cold", error=str(error))
+
+    return warm

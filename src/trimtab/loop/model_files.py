@@ -1,0 +1,132 @@
+"""The files of one model, read together, and the hash that names this state of its configuration."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab.config.columns import ContractConfig
+from trimtab.config.loading import Loaded, load_yaml
+from trimtab.config.model import ModelConfig
+from trimtab.config.project import ProjectFolder
+from trimtab.core.canonical import digest_of
+from trimtab.core.enums import ColumnKind
+from trimtab.core.errors import ConfigError
+from trimtab.monitoring.settings import MonitoringConfig
+from trimtab.remediation.policy import PolicyConfig
+from trimtab.retraining.settings import RetrainConfig
+from trimtab.rollout.settings import DeploymentConfig
+from trimtab.training.settings import TrainingConfig
+
+__all__ = ["FILE_MODELS", "ModelFiles", "git_commit_of", "load_model_files", "load_policy"]
+
+FILE_MODELS = {
+    "model.yaml": ModelConfig,
+    "contract.yaml": ContractConfig,
+    "training_config.yaml": TrainingConfig,
+    "deployment_config.yaml": DeploymentConfig,
+    "monitoring_config.yaml": MonitoringConfig,
+    "retrain_config.yaml": RetrainConfig,
+}
+"""The files of a model's folder and what each must fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """All that a user wrote about one model."""
+
+    model: ModelConfig
+    contract: ContractConfig
+    training: TrainingConfig
+    deployment: DeploymentConfig
+    monitoring: MonitoringConfig
+    retrain: RetrainConfig
+    digest: str
+
+    @property
+    def endpoint(self) -> str:
+        """The production endpoint's name."""
+        return self.deployment.endpoint or self.model.name
+
+    @property
+    def staging_endpoint(self) -> str:
+        """The staging endpoint's name."""
+        return self.deployment.staging_endpoint or f"{self.endpoint}-staging"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Columns of the contract that the estimator sees."""
+        return tuple(name for name in self.contract.columns if name not in self.model.not_features)
+
+
+def load_model_files(project: ProjectFolder, name: str) -> ModelFiles:
+    """Read and cross-check the folder of model ``name``.
+
+    Raises:
+        NotFoundError: the project has no such model.
+        ConfigError: a file is missing or does not fit, or two files contradict each other.
+    """
+    folder = project.model_folder(name)
+    model = project.model(name)
+    contract = load_yaml(folder / "contract.yaml", ContractConfig)
+    training = load_yaml(folder / "training_config.yaml", TrainingConfig)
+    deployment = load_yaml(folder / "deployment_config.yaml", DeploymentConfig)
+    monitoring = load_yaml(folder / "monitoring_config.yaml", MonitoringConfig)
+    retrain = load_yaml(folder / "retrain_config.yaml", RetrainConfig)
+    _check_columns(model, contract)
+    digests = [loaded.digest for loaded in (model, contract, training, deployment, monitoring, retrain)]
+    return ModelFiles(
+        model=model.value,
+        contract=contract.value,
+        training=training.value,
+        deployment=deployment.value,
+        monitoring=monitoring.value,
+        retrain=retrain.value,
+        digest=digest_of(digests),
+    )
+
+
+def load_policy(project: ProjectFolder) -> Loaded[PolicyConfig]:
+    """Read the project's ``policy.yaml``.
+
+    Raises:
+        ConfigError: it is missing or does not fit.
+    """
+    return load_yaml(project.root / "policy.yaml", PolicyConfig)
+
+
+def _check_columns(model: Loaded[ModelConfig], contract: Loaded[ContractConfig]) -> None:
+    columns = contract.value.columns
+    named = {"target": model.value.target, "key": model.value.key, "time": model.value.time}
+    for field, column in named.items():
+        if column is not None and column not in columns:
+            raise ConfigError(
+                f"{model.path}: {field}: found {column!r}, which {contract.path.name} does not declare; "
+                f"it has {', '.join(columns)}"
+            )
+    for column in model.value.ignore:
+        if column not in columns:
+            raise ConfigError(f"{model.path}: ignore: {column!r} is not declared in {contract.path.name}; remove it")
+    features = [name for name in columns if name not in model.value.not_features]
+    if not features:
+        raise ConfigError(
+            f"{contract.path}: declares no feature beside target, key and time; add columns to learn from"
+        )
+    unready = [name for name in features if columns[name].type in {ColumnKind.TEXT, ColumnKind.DATETIME}]
+    if unready:
+        raise ConfigError(
+            f"{contract.path}: {unready[0]}: type {columns[unready[0]].type} cannot be a feature yet; "
+            f"list it under ignore in {model.path.name}, or derive numbers or categories from it"
+        )
+
+
+def git_commit_of(folder: Path) -> str | None:
+    """Return the commit of the repository that holds ``folder``, None outside of one or without git."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None if answer.returncode == 0 else None

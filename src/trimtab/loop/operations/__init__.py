@@ -1,0 +1,29 @@
+"""Everything that can be asked of the control plane, one file a subject. Importing this fills the table."""
+
+from trimtab.loop.operations import (
+    approvals,
+    audit,
+    data,
+    deployment,
+    incidents,
+    keys,
+    monitoring,
+    reports,
+    status,
+    training,
+    versions,
+)
+
+__all__ = [
+    "approvals",
+    "audit",
+    "data",
+    "deployment",
+    "incidents",
+    "keys",
+    "monitoring",
+    "reports",
+    "status",
+    "training",
+    "versions",
+]

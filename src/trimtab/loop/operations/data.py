@@ -1,0 +1,176 @@
+"""Data: take in files, say what became of them, release feeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import func, select
+
+from trimtab.audit import log as audit
+from trimtab.config.loading import Strict
+from trimtab.config.model import Name
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role
+from trimtab.core.errors import NotFoundError
+from trimtab.db.engine import Connection
+from trimtab.db.tables import delivery
+from trimtab.lake import feeds
+from trimtab.lake.deliveries import accept_file
+from trimtab.loop.actor import Actor
+from trimtab.loop.operation import operation
+from trimtab.loop.platform import Platform
+from trimtab.loop.requests import Id, ModelRequest, OfModel
+
+
+class Ingest(ModelRequest):
+    """A file of rows, and which feed sent it."""
+
+    path: str = Field(description="The file; over HTTP its bytes are the body.")
+    name: str | None = Field(default=None, description="The sender's name of it.")
+    feed: Name | None = None
+
+
+class ShowDelivery(Strict):
+    """Which delivery."""
+
+    delivery_id: Id
+
+
+class CountRecords(Strict):
+    """Which endpoint."""
+
+    endpoint: Annotated[str, Field(max_length=128)]
+
+
+class ReleaseFeed(ModelRequest):
+    """Which feed, and why it may be trusted again."""
+
+    feed: Name
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+@operation("data.ingest", "POST", "/api/models/{model}/deliveries", Role.OPERATOR, Ingest)
+def ingest(platform: Platform, actor: Actor, request: Ingest) -> JsonObject:
+    """Take a file into the raw zone; its rows are judged by the contract shortly after."""
+    files = platform.files(request.model)
+    _known_feed(files.model.feeds, request)
+    now = platform.clock.now()
+    path = Path(request.path)
+    accepted = accept_file(
+        platform.database, platform.lake, platform.queue, model=request.model, path=path, feed=request.feed, now=now
+    )
+    if not accepted.repeated:
+        with platform.database.transaction() as connection:
+            audit.append(
+                connection,
+                at_us=platform.now_us(),
+                actor=actor.name,
+                action="delivery.accepted",
+                subject=f"delivery:{request.model}/{accepted.id}",
+                detail={"file": request.name or path.name, "digest": accepted.digest, "feed": request.feed},
+            )
+    platform.wake.set()
+    return {"delivery_id": accepted.id, "digest": accepted.digest, "repeated": accepted.repeated}
+
+
+@operation("data.delivery", "GET", "/api/deliveries/{delivery_id}", Role.VIEWER, ShowDelivery)
+def show_delivery(platform: Platform, _actor: Actor, request: ShowDelivery) -> JsonObject:
+    """Say what became of a delivery: rows that passed, rows in quarantine and why."""
+    with platform.database.reading() as connection:
+        row = connection.execute(select(delivery).where(delivery.c.id == request.delivery_id)).first()
+    if row is None:
+        raise NotFoundError(f"delivery {request.delivery_id}: not known; see 'trimtab deliveries'")
+    return _delivery(row)
+
+
+@operation("data.deliveries", "GET", "/api/deliveries", Role.VIEWER, OfModel)
+def list_deliveries(platform: Platform, _actor: Actor, request: OfModel) -> JsonObject:
+    """List the newest deliveries of files, newest first."""
+    query = select(delivery).where(delivery.c.kind == "table").order_by(delivery.c.received_us.desc())
+    if request.model is not None:
+        query = query.where(delivery.c.model == request.model)
+    with platform.database.reading() as connection:
+        rows = connection.execute(query.limit(request.limit)).all()
+    return {"deliveries": [_delivery(row) for row in rows]}
+
+
+@operation("data.records", "GET", "/api/endpoints/{endpoint}/records", Role.VIEWER, CountRecords)
+def count_records(platform: Platform, _actor: Actor, request: CountRecords) -> JsonObject:
+    """Count what came back from an endpoint: answered rows and true outcomes, and how many are in quarantine."""
+    return platform.database.read(lambda connection: records_of(connection, request.endpoint))
+
+
+@operation("feeds.list", "GET", "/api/models/{model}/feeds", Role.VIEWER, ModelRequest)
+def list_feeds(platform: Platform, _actor: Actor, request: ModelRequest) -> JsonObject:
+    """List the feeds of a model, and which are quarantined."""
+    files = platform.files(request.model)
+    with platform.database.reading() as connection:
+        states = {state.name: state for state in feeds.feed_states(connection, request.model)}
+    return {
+        "feeds": [
+            {
+                "name": name,
+                "owner": config.owner,
+                "state": states[name].state if name in states else "open",
+                "since_us": states[name].since_us if name in states else None,
+            }
+            for name, config in files.model.feeds.items()
+        ]
+    }
+
+
+@operation("feeds.release", "POST", "/api/models/{model}/feeds/{feed}/release", Role.APPROVER, ReleaseFeed)
+def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> JsonObject:
+    """Trust a quarantined feed again, from now on."""
+    files = platform.files(request.model)
+    _known_feed(files.model.feeds, request)
+    at_us = platform.now_us()
+    with platform.database.transaction() as connection:
+        feeds.release_feed(connection, request.model, request.feed, until_us=at_us, at_us=at_us)
+        audit.append(
+            connection,
+            at_us=at_us,
+            actor=actor.name,
+            action="feed.released",
+            subject=f"feed:{request.model}/{request.feed}",
+            reason=request.reason,
+        )
+    return {"feed": request.feed, "state": "open"}
+
+
+def records_of(connection: Connection, endpoint: str) -> JsonObject:
+    """Return counts of processed records and truths of ``endpoint``."""
+    rows = connection.execute(
+        select(delivery.c.kind, func.sum(delivery.c.rows), func.sum(delivery.c.rows_quarantined))
+        .where(delivery.c.endpoint == endpoint, delivery.c.state == "processed", delivery.c.kind != "table")
+        .group_by(delivery.c.kind)
+    ).all()
+    found = {kind: (int(total or 0), int(quarantined or 0)) for kind, total, quarantined in rows}
+    records, truths = found.get("records", (0, 0)), found.get("truth", (0, 0))
+    return {"endpoint": endpoint, "records": records[0], "quarantined": records[1], "truths": truths[0]}
+
+
+def _known_feed(known: Any, request: Ingest | ReleaseFeed) -> None:
+    if request.feed is not None and request.feed not in known:
+        raise NotFoundError(
+            f"feed {request.feed!r}: model {request.model!r} has no such feed; "
+            f"it has: {', '.join(known) or 'none'}; declare it under feeds in model.yaml"
+        )
+
+
+def _delivery(row: Any) -> JsonObject:
+    return {
+        "delivery_id": row.id,
+        "model": row.model,
+        "kind": row.kind,
+        "source": row.source,
+        "state": row.state,
+        "rows": row.rows,
+        "rows_passed": row.rows_passed,
+        "rows_quarantined": row.rows_quarantined,
+        "received_us": row.received_us,
+        "processed_us": row.processed_us,
+        **row.spec,
+    }

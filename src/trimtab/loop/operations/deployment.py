@@ -1,0 +1,135 @@
+"""Deployment: start a rollout, follow it, hold or end it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from trimtab.config.loading import Strict
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role
+from trimtab.core.errors import NotFoundError
+from trimtab.loop.actor import Actor
+from trimtab.loop.operation import operation
+from trimtab.loop.platform import Platform
+from trimtab.loop.releases import operate_rollout, start_rollout
+from trimtab.loop.requests import Id, Limited, ModelRequest, OfModel
+from trimtab.registry import store as registry
+from trimtab.registry.versions import VersionState
+from trimtab.rollout import endpoint_store, store
+from trimtab.rollout.machine import Operation
+from trimtab.rollout.store import Rollout
+from trimtab.serving.spec import EndpointSpec
+
+
+class Deploy(ModelRequest):
+    """Which version; without a number the newest approved one."""
+
+    number: int | None = Field(default=None, ge=1)
+
+
+class OneRollout(Strict):
+    """Which rollout."""
+
+    rollout_id: Id
+
+
+class OperateRollout(OneRollout):
+    """What is to be done with a rollout, and why."""
+
+    operation: Operation
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class OneEndpoint(Limited):
+    """Which endpoint."""
+
+    endpoint: Annotated[str, Field(max_length=128)]
+
+
+@operation("rollouts.start", "POST", "/api/models/{model}/deploy", Role.APPROVER, Deploy)
+def deploy(platform: Platform, actor: Actor, request: Deploy) -> JsonObject:
+    """Roll an approved version out: staging, smoke test, then by the model's strategy into production."""
+    files = platform.files(request.model)
+    with platform.database.transaction() as connection:
+        number = request.number
+        if number is None:
+            newest = registry.latest(connection, request.model, state=VersionState.APPROVED)
+            if newest is None:
+                raise NotFoundError(
+                    f"model {request.model!r}: has no approved version; see 'trimtab versions list {request.model}'"
+                )
+            number = newest.number
+        rollout = start_rollout(connection, platform, files, number, by=actor.name)
+    platform.wake.set()
+    return _described(rollout)
+
+
+@operation("rollouts.show", "GET", "/api/rollouts/{rollout_id}", Role.VIEWER, OneRollout)
+def show_rollout(platform: Platform, _actor: Actor, request: OneRollout) -> JsonObject:
+    """Say where a rollout stands, and why."""
+    with platform.database.reading() as connection:
+        rollout = store.load_rollout(connection, request.rollout_id)
+    return {**_described(rollout), "log": list(rollout.log), "last": rollout.last}
+
+
+@operation("rollouts.list", "GET", "/api/rollouts", Role.VIEWER, OfModel)
+def list_rollouts(platform: Platform, _actor: Actor, request: OfModel) -> JsonObject:
+    """List the newest rollouts, newest first."""
+    with platform.database.reading() as connection:
+        found = store.list_rollouts(connection, model=request.model, limit=request.limit)
+    return {"rollouts": [_described(rollout) for rollout in found]}
+
+
+@operation("rollouts.operate", "POST", "/api/rollouts/{rollout_id}/operations", Role.APPROVER, OperateRollout)
+def operate(platform: Platform, actor: Actor, request: OperateRollout) -> JsonObject:
+    """Pause, resume, promote or abort a rollout."""
+    with platform.database.transaction() as connection:
+        rollout = store.load_rollout(connection, request.rollout_id)
+        after = operate_rollout(connection, platform, rollout, request.operation, by=actor.name, reason=request.reason)
+    platform.wake.set()
+    return _described(after)
+
+
+@operation("endpoints.history", "GET", "/api/endpoints/{endpoint}/history", Role.VIEWER, OneEndpoint)
+def show_history(platform: Platform, _actor: Actor, request: OneEndpoint) -> JsonObject:
+    """Say what an endpoint served, since when, and who made it so; newest first."""
+    with platform.database.reading() as connection:
+        generations = endpoint_store.endpoint_generations(connection, request.endpoint, limit=request.limit)
+    if not generations:
+        raise NotFoundError(f"endpoint {request.endpoint!r}: never served anything; see 'trimtab status'")
+    return {
+        "endpoint": request.endpoint,
+        "generations": [
+            {
+                "generation": found.spec.generation,
+                "at_us": found.at_us,
+                "actor": found.actor,
+                "reason": found.reason,
+                "variants": weights_of(found.spec),
+            }
+            for found in generations
+        ],
+    }
+
+
+def weights_of(spec: EndpointSpec) -> dict[str, str]:
+    """Return the share of each variant, as text with its percent sign."""
+    return {variant.name: f"{variant.weight_pct.normalize():f} %" for variant in spec.variants}
+
+
+def _described(rollout: Rollout) -> JsonObject:
+    return {
+        "rollout_id": rollout.id,
+        "endpoint": rollout.spec.endpoint,
+        "model": rollout.spec.model,
+        "candidate": rollout.spec.candidate.number,
+        "stable": None if rollout.spec.stable is None else rollout.spec.stable.number,
+        "phase": rollout.state.phase.value,
+        "weight_pct": str(rollout.state.weight_pct),
+        "active": not rollout.state.phase.is_final,
+        "started_us": rollout.started_us,
+        "finished_us": rollout.finished_us,
+        "reason": (rollout.last or {}).get("reason", "just started"),
+    }

@@ -1,0 +1,96 @@
+"""Incidents: list, show, put away."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pydantic import Field
+
+from trimtab.audit import log as audit
+from trimtab.config.loading import Strict
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role
+from trimtab.loop.actor import Actor
+from trimtab.loop.operation import operation
+from trimtab.loop.operations.approvals import described as described_action
+from trimtab.loop.platform import Platform
+from trimtab.loop.requests import Id, OfModel
+from trimtab.remediation.action_store import list_actions
+from trimtab.remediation.incidents import Incident, close
+from trimtab.remediation.store import list_incidents, load_incident, save_incident
+
+
+class ListIncidents(OfModel):
+    """Which incidents."""
+
+    open_only: bool = False
+
+
+class OneIncident(Strict):
+    """Which incident."""
+
+    incident_id: Id
+
+
+class CloseIncident(OneIncident):
+    """Which incident, and why it is put away."""
+
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+@operation("incidents.list", "GET", "/api/incidents", Role.VIEWER, ListIncidents)
+def list_all(platform: Platform, _actor: Actor, request: ListIncidents) -> JsonObject:
+    """List the newest incidents, newest first."""
+    with platform.database.reading() as connection:
+        found = list_incidents(connection, model=request.model, open_only=request.open_only, limit=request.limit)
+    return {"incidents": [described(incident) for incident in found]}
+
+
+@operation("incidents.show", "GET", "/api/incidents/{incident_id}", Role.VIEWER, OneIncident)
+def show(platform: Platform, _actor: Actor, request: OneIncident) -> JsonObject:
+    """Show an incident: what breached, the diagnosis with its evidence, what was done, and the timeline."""
+    with platform.database.reading() as connection:
+        incident = load_incident(connection, request.incident_id)
+        actions = list_actions(connection, incident_id=incident.id)
+    return {
+        **described(incident),
+        "breaches": [check.explanation for check in incident.evidence],
+        "unrecovered": [check.explanation for check in incident.unrecovered],
+        "timeline": [dataclasses.asdict(entry) for entry in incident.timeline],
+        "actions": [described_action(action) for action in reversed(actions)],
+    }
+
+
+@operation("incidents.close", "POST", "/api/incidents/{incident_id}/close", Role.OPERATOR, CloseIncident)
+def close_one(platform: Platform, actor: Actor, request: CloseIncident) -> JsonObject:
+    """Put an incident away by hand, recovered or not."""
+    with platform.database.transaction() as connection:
+        incident = load_incident(connection, request.incident_id)
+        closed = close(incident, now=platform.clock.now(), actor=actor.name, why=request.reason)
+        save_incident(connection, closed)
+        audit.append(
+            connection,
+            at_us=platform.now_us(),
+            actor=actor.name,
+            action="incident.closed",
+            subject=f"incident:{incident.id}",
+            reason=request.reason,
+            before={"state": incident.state.value},
+            after={"state": closed.state.value},
+        )
+    return described(closed)
+
+
+def described(incident: Incident) -> JsonObject:
+    """Return an incident as the API tells it, without its details."""
+    diagnosis = incident.diagnosis
+    return {
+        "incident_id": incident.id,
+        "model": incident.model,
+        "endpoint": incident.endpoint,
+        "state": incident.state.value,
+        "title": incident.title,
+        "opened_us": incident.opened_us,
+        "closed_us": incident.closed_us,
+        "diagnosis": None if diagnosis is None else diagnosis.to_json(),
+    }

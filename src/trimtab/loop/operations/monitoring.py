@@ -1,0 +1,63 @@
+"""Monitoring: run the checks now (or as of a moment), and show what they said."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role, Verdict
+from trimtab.loop.actor import Actor
+from trimtab.loop.checks import run_checks_of
+from trimtab.loop.operation import operation
+from trimtab.loop.platform import Platform
+from trimtab.loop.requests import Limited, ModelRequest, Moment
+from trimtab.monitoring.check import Check
+from trimtab.monitoring.store import recent_checks
+
+
+class RunMonitors(ModelRequest):
+    """As of when: windows end there, and later outcomes are not known yet."""
+
+    at: Moment | None = Field(default=None, description="Event time at which windows end; default: now.")
+
+
+class ShowChecks(Limited):
+    """Of which model, and which verdict."""
+
+    model: str
+    verdict: Verdict | None = None
+
+
+@operation("monitoring.run", "POST", "/api/models/{model}/monitor", Role.OPERATOR, RunMonitors)
+def run_monitors_now(platform: Platform, actor: Actor, request: RunMonitors) -> JsonObject:
+    """Run all monitors of a model now."""
+    files = platform.files(request.model)
+    run = run_checks_of(platform, files, at=request.at or platform.clock.now(), actor=actor.name)
+    checks = [described(check) for check in run.checks]
+    return {"run_id": run.id, "model": run.model, "at": run.at.isoformat(), "checks": checks}
+
+
+@operation("monitoring.checks", "GET", "/api/models/{model}/checks", Role.VIEWER, ShowChecks)
+def show_checks(platform: Platform, _actor: Actor, request: ShowChecks) -> JsonObject:
+    """Show what the newest checks of a model said, newest first."""
+    with platform.database.reading() as connection:
+        found = recent_checks(connection, request.model, request.limit, verdict=request.verdict)
+    return {"model": request.model, "checks": [described(check) for check in found]}
+
+
+def described(check: Check) -> JsonObject:
+    """Return a check as the API tells it."""
+    return {
+        "monitor": check.monitor,
+        "kind": check.kind,
+        "column": check.column,
+        "version": check.model_version,
+        "verdict": check.verdict.value,
+        "value": check.value,
+        "threshold": check.threshold,
+        "severity": check.severity.value,
+        "window_start_us": check.window.start_us,
+        "window_end_us": check.window.end_us,
+        "explanation": check.explanation,
+        "causes": check.detail.get("causes", []),
+    }

@@ -1,0 +1,65 @@
+"""What the loop works with: the ports that bootstrap picked, and the project they serve."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from trimtab.config.project import ProjectFolder
+from trimtab.core.canonical import JsonObject
+from trimtab.core.clock import Clock, to_micros
+from trimtab.core.ids import IdFactory
+from trimtab.db.engine import Connection, Database, machine_us
+from trimtab.db.outbox import Event, Outbox
+from trimtab.lake.queues.base import Queue
+from trimtab.lake.zones import Lake
+from trimtab.loop.jobs import JobRunner
+from trimtab.loop.model_files import ModelFiles, load_model_files
+from trimtab.rollout.deployer import Deployer
+
+if TYPE_CHECKING:
+    from trimtab.registry.projection import MlflowProjection
+
+__all__ = ["Platform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Ports and project, handed to every operation and handler."""
+
+    project: ProjectFolder
+    database: Database
+    clock: Clock
+    new_id: IdFactory
+    outbox: Outbox
+    lake: Lake
+    queue: Queue
+    jobs: JobRunner
+    deployer: Deployer
+    projection: Callable[[], MlflowProjection]
+    serving_url: Callable[[], str | None]
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    def now_us(self) -> int:
+        """Return domain time in microseconds."""
+        return to_micros(self.clock.now())
+
+    def files(self, model: str) -> ModelFiles:
+        """Return the configuration of ``model`` as it stands on disk now."""
+        return load_model_files(self.project, model)
+
+    def publish(
+        self, connection: Connection, kind: str, aggregate: str, payload: JsonObject, *, at_us: int | None = None
+    ) -> None:
+        """Store an event and its deliveries in the caller's transaction."""
+        happened = Event(
+            kind=kind,
+            aggregate=aggregate,
+            payload=payload,
+            at_us=self.now_us() if at_us is None else at_us,
+            id=self.new_id(),
+        )
+        self.outbox.publish(connection, happened, machine_us=machine_us())
+        self.wake.set()

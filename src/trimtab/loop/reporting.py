@@ -1,0 +1,284 @@
+"""Collects from the stores what a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+
+from sqlalchemy import select
+
+from trimtab.audit import log as audit
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Verdict
+from trimtab.db.engine import Connection
+from trimtab.db.tables import check_result, snapshot
+from trimtab.lake.profile_store import load_profiles
+from trimtab.loop.platform import Platform
+from trimtab.profiles.numbers import NumberProfile
+from trimtab.profiles.reference import read_reference
+from trimtab.registry import store as registry
+from trimtab.registry.versions import ModelVersion
+from trimtab.remediation.action_store import list_actions, load_action, verification_of
+from trimtab.remediation.actions import ActionRequest
+from trimtab.remediation.incidents import Incident
+from trimtab.remediation.store import load_incident
+from trimtab.reports.deployment import (
+    ApprovalData,
+    ComparisonData,
+    DeploymentReportData,
+    LineageData,
+    StepData,
+    VersionData,
+)
+from trimtab.reports.evidence import AuditProof, TimelineEntry
+from trimtab.reports.incident import (
+    ActionData,
+    ColumnChartData,
+    DiagnosisData,
+    ImpactData,
+    IncidentReportData,
+    MeasureData,
+    QualityChartData,
+    VerificationData,
+)
+from trimtab.reports.svg import Marker
+from trimtab.rollout.store import Rollout, load_rollout
+
+__all__ = ["deployment_data", "incident_data"]
+
+_CHART_COLUMNS = 3
+
+
+def incident_data(platform: Platform, incident_id: str) -> IncidentReportData:
+    """Return what the report of an incident shows."""
+    with platform.database.reading() as connection:
+        incident = load_incident(connection, incident_id)
+        actions = list_actions(connection, incident_id=incident_id)
+        subjects = [f"incident:{incident_id}", *(f"action:{action.id}" for action in actions)]
+        return IncidentReportData(
+            id=incident.id,
+            project=platform.project.config.project,
+            model=incident.model,
+            endpoint=incident.endpoint,
+            title=incident.title,
+            summary=_summary(incident, actions),
+            state=incident.state.value,
+            severity=incident.loudest,
+            opened_us=incident.opened_us,
+            closed_us=incident.closed_us,
+            generated_us=platform.now_us(),
+            timeline=tuple(TimelineEntry(one.at_us, one.actor, one.what, one.why) for one in incident.timeline),
+            diagnosis=_diagnosis(incident),
+            actions=tuple(_action(action) for action in reversed(actions)),
+            verification=_verification(connection, actions),
+            columns=tuple(_column_charts(connection, platform, incident)),
+            quality=tuple(_quality_charts(connection, incident)),
+            markers=_markers(incident),
+            audit=_proof(connection, subjects),
+        )
+
+
+def deployment_data(platform: Platform, rollout_id: str) -> DeploymentReportData:
+    """Return what the report of a rollout shows."""
+    with platform.database.reading() as connection:
+        rollout = load_rollout(connection, rollout_id)
+        model = rollout.spec.model
+        new = registry.get(connection, model, rollout.spec.candidate.number)
+        old = None if rollout.spec.stable is None else registry.get(connection, model, rollout.spec.stable.number)
+        outcome = rollout.state.phase.value
+        subjects = [f"rollout:{rollout.spec.endpoint}/{rollout_id}", new.subject]
+        return DeploymentReportData(
+            project=platform.project.config.project,
+            model=model,
+            endpoint=rollout.spec.endpoint,
+            title=f"{model}: version {new.number} {outcome.replace('_', ' ')}",
+            summary=str((rollout.last or {}).get("reason", "")),
+            outcome=outcome,
+            started_us=rollout.started_us,
+            finished_us=rollout.finished_us,
+            generated_us=platform.now_us(),
+            new=_version(connection, new),
+            old=None if old is None else _version(connection, old),
+            lineage=_lineage(new),
+            comparison=tuple(_comparison(new.spec.get("comparison"))),
+            steps=tuple(_steps(rollout)),
+            approvals=tuple(_approvals(connection, rollout, new)),
+            timeline=tuple(
+                TimelineEntry(one["at_us"], one["actor"], f"{one['from']} → {one['to']}", one["reason"])
+                for one in rollout.log
+            ),
+            audit=_proof(connection, subjects),
+        )
+
+
+def _summary(incident: Incident, actions: list[ActionRequest]) -> str:
+    parts = [] if incident.diagnosis is None else [incident.diagnosis.explanation]
+    parts += [f"{one.kind.value.replace('_', ' ')}: {one.outcome}" for one in reversed(actions) if one.outcome]
+    parts.append("It has recovered." if incident.closed_us is not None else "It is still open.")
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts)
+
+
+def _diagnosis(incident: Incident) -> DiagnosisData | None:
+    found = incident.diagnosis
+    if found is None:
+        return None
+    return DiagnosisData(
+        kind=found.kind.value,
+        explanation=found.explanation,
+        severity=found.severity,
+        evidence_for=found.evidence_for,
+        evidence_against=found.evidence_against,
+        severity_parts={part.name: part.value for part in found.parts},
+        columns=found.columns,
+        factor=found.factor,
+        since_us=found.since_us,
+    )
+
+
+def _action(action: ActionRequest) -> ActionData:
+    impact = action.predicted_impact
+    return ActionData(
+        kind=action.kind.value,
+        tier=action.tier,
+        state=action.state.value,
+        requested_by=action.requested_by,
+        reason=action.outcome or action.purpose,
+        approved_by=action.decided_by,
+        approved_us=action.decided_us,
+        rule=action.policy.get("rule"),
+        impact=None if impact is None else ImpactData(impact.metric, impact.now, impact.expected, impact.basis),
+    )
+
+
+def _verification(connection: Connection, actions: list[ActionRequest]) -> VerificationData | None:
+    for action in actions:
+        planned = verification_of(connection, action.id)
+        if planned is not None and planned.result is not None:
+            result = planned.result
+            names = sorted(set(result.before) & set(result.after))
+            measures = tuple(MeasureData(name, result.before[name], result.after[name]) for name in names)
+            return VerificationData(result.verdict, result.explanation, measures, planned.finished_us)
+    return None
+
+
+def _column_charts(connection: Connection, platform: Platform, incident: Incident) -> Iterable[ColumnChartData]:
+    columns = () if incident.diagnosis is None else incident.diagnosis.columns
+    if not columns:
+        return
+    windows = [check.window for check in incident.evidence]
+    span = max(window.end_us - window.start_us for window in windows)
+    start_us = min(signal.first_us for signal in incident.signals) - span
+    end_us = max([window.end_us for window in windows] + [signal.recovered_us or 0 for signal in incident.signals])
+    profiles = load_profiles(connection, incident.endpoint, start_us=start_us, end_us=end_us)
+    version = registry.get(connection, incident.model, incident.evidence[0].model_version)
+    reference = read_reference(Path(version.bundle_path) / "reference").merged
+    contract = platform.files(incident.model).contract.columns
+    for column in columns[:_CHART_COLUMNS]:
+        known = reference.columns.get(column)
+        if not isinstance(known, NumberProfile) or known.count == 0:
+            continue
+        low, middle, high = (float(known.quantile(share)) for share in (0.05, 0.5, 0.95))
+        points = [
+            (found.start_us, float(part.quantile(0.5)))
+            for found in profiles
+            if isinstance(part := found.profile.columns.get(column), NumberProfile) and part.count
+        ]
+        unit = contract[column].unit if column in contract else None
+        yield ColumnChartData(column, tuple(sorted(points)), low, middle, high, unit=unit or "")
+
+
+def _quality_charts(connection: Connection, incident: Incident) -> Iterable[QualityChartData]:
+    breached = {str(one.detail["metric"]): one for one in incident.evidence if one.kind == "model_quality"}
+    for metric, check in breached.items():
+        rows = connection.execute(
+            select(check_result.c.window_end_us, check_result.c.value, check_result.c.spec)
+            .where(check_result.c.model == incident.model, check_result.c.kind == "model_quality")
+            .order_by(check_result.c.window_end_us)
+        ).all()
+        points = tuple(
+            (int(row.window_end_us), row.value) for row in rows if row.spec["detail"].get("metric") == metric
+        )
+        baseline = check.detail.get("baseline")
+        yield QualityChartData(metric, points, limit=check.threshold, baseline=baseline)
+
+
+def _markers(incident: Incident) -> tuple[Marker, ...]:
+    since_us = None if incident.diagnosis is None else incident.diagnosis.since_us
+    return () if since_us is None else (Marker(since_us, "it began"),)
+
+
+def _version(connection: Connection, version: ModelVersion) -> VersionData:
+    rows = connection.execute(select(snapshot.c.rows).where(snapshot.c.id == version.snapshot_id)).scalar_one_or_none()
+    return VersionData(
+        number=version.number,
+        algorithm=version.algorithm,
+        digest=version.digest,
+        created_us=version.created_us,
+        metrics=version.metrics,
+        trained_on_rows=rows,
+    )
+
+
+def _lineage(version: ModelVersion) -> LineageData:
+    return LineageData(
+        bundle_digest=version.digest,
+        dataset_hash=str(version.spec.get("dataset_hash", "")),
+        config_hash=str(version.spec.get("config_hash", "")),
+        snapshot_id=version.snapshot_id,
+        run_id=version.run_id,
+        git_commit=version.spec.get("git_commit"),
+        job_id=version.job_id,
+    )
+
+
+def _comparison(found: JsonObject | None) -> Iterable[ComparisonData]:
+    if found is None or found.get("loss_gain_low") is None or found.get("loss_gain") is None:
+        return
+    # The interval is of the mean loss a row; a lower loss is better, whatever the primary metric is.
+    yield ComparisonData(
+        metric="mean loss a row",
+        old=0.0,
+        new=-float(found["loss_gain"]),
+        difference=-float(found["loss_gain"]),
+        low=-float(found["loss_gain_high"]),
+        high=-float(found["loss_gain_low"]),
+        confidence=0.95,
+        rows=int(found["rows"]),
+        higher_is_better=False,
+    )
+
+
+def _steps(rollout: Rollout) -> Iterable[StepData]:
+    for one in rollout.log:
+        verdict = one.get("verdict")
+        requests = next((int(piece["value"]) for piece in one["evidence"] if piece["name"] == "requests"), None)
+        yield StepData(
+            at_us=one["at_us"],
+            phase=one["to"],
+            weight_pct=Decimal(str(one["state"]["weight_pct"])),
+            verdict=None if verdict is None else Verdict(verdict),
+            reason=one["reason"],
+            requests=requests,
+        )
+
+
+def _approvals(connection: Connection, rollout: Rollout, version: ModelVersion) -> Iterable[ApprovalData]:
+    if rollout.action_id is not None:
+        action = load_action(connection, rollout.action_id)
+        if action.decided_us is not None:
+            yield ApprovalData(action.decided_us, action.decided_by or "policy", action.purpose, action.reason)
+    if version.decided_us is not None:
+        what = f"version {version.number} {version.state.value}"
+        yield ApprovalData(version.decided_us, version.decided_by or "", what, version.reason)
+
+
+def _proof(connection: Connection, subjects: list[str]) -> AuditProof:
+    sequences = tuple(entry.sequence for subject in subjects for entry in audit.show(connection, subject=subject))
+    head = audit.checkpoint_now(connection, at_us=0)
+    return AuditProof(
+        sequences=sequences,
+        head_sequence=head.sequence,
+        head_hash=head.hash,
+        verified=audit.verify(connection).ok,
+    )

@@ -1,0 +1,94 @@
+"""What follows a training that an approved action asked for: release if better, or keep what serves."""
+
+from __future__ import annotations
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import TrimtabError
+from trimtab.db.engine import Connection
+from trimtab.loop.cases import note
+from trimtab.loop.gate import finish_action
+from trimtab.loop.platform import Platform
+from trimtab.loop.releases import decide_version, start_rollout
+from trimtab.loop.trainings import Job
+from trimtab.registry.versions import ModelVersion
+from trimtab.remediation.action_store import grant_of, load_action
+from trimtab.remediation.actions import ActionRequest, ActionState
+from trimtab.remediation.policy import ActionKind
+
+__all__ = ["conclude_training", "judge_gain"]
+
+
+def conclude_training(connection: Connection, platform: Platform, found: Job, version: ModelVersion | None) -> None:
+    """Continue the action that asked for the job, in the caller's transaction; a job that a person asked for is done.
+
+    ``version`` is what was registered, None when the training failed or a gate refused it.
+    """
+    action_id = found.spec.get("action_id")
+    if action_id is None:
+        return
+    request = load_action(connection, str(action_id))
+    if request.state is not ActionState.RUNNING:
+        return
+    if version is None:
+        _keep(connection, platform, request, found)
+        return
+    files = platform.files(found.model)
+    better, why = judge_gain(found.spec["result"].get("comparison"), files.retrain.release.min_gain)
+    if not better:
+        reason = f"version {version.number} is not better: {why}"
+        decide_version(connection, platform, found.model, version.number, approved=False, by="policy", reason=reason)
+        _end(connection, platform, request, ActionState.SUCCEEDED, f"the current version stays; {reason}")
+        return
+    grant = grant_of(connection, request.id)
+    if grant is None or not grant.allows(ActionKind.DEPLOY, platform.now_us()):
+        text = f"version {version.number} is better ({why}); the grant does not cover its release, so it waits"
+        _end(connection, platform, request, ActionState.SUCCEEDED, text)
+        return
+    reason = f"granted as {grant.purpose!r}; {why}"
+    decide_version(connection, platform, found.model, version.number, approved=True, by=grant.granted_by, reason=reason)
+    try:
+        start_rollout(connection, platform, files, version.number, by=grant.granted_by, action_id=request.id)
+    except TrimtabError as error:
+        _end(connection, platform, request, ActionState.FAILED, str(error))
+        return
+    note(connection, platform, request.incident_id, f"version {version.number} is rolled out", why)
+
+
+def judge_gain(comparison: JsonObject | None, min_gain: float) -> tuple[bool, str]:
+    """Return whether the candidate is better than what serves, and why.
+
+    It must gain ``min_gain`` in the primary metric, and the interval of the mean loss difference must lie above zero:
+    what is not known to be better is not released.
+
+    >>> judge_gain({"metric": "rmse", "gain": 9.0, "loss_gain_low": 4.0, "loss_gain_high": 14.0, "rows": 500}, 1.0)
+    (True, 'rmse better by 9; loss a row better by 4 to 14 (95 %) on 500 recent rows')
+    """
+    if comparison is None:
+        return False, "there are no recent labelled rows to compare on"
+    gain, low, high = (comparison.get(name) for name in ("gain", "loss_gain_low", "loss_gain_high"))
+    rows = f"on {comparison['rows']} recent rows"
+    if gain is None or low is None or high is None:
+        return False, f"the gain {rows} is not known"
+    word = "better" if gain >= 0 else "worse"
+    numbers = f"{comparison['metric']} {word} by {abs(gain):.4g}; loss a row better by {low:.4g} to {high:.4g} (95 %)"
+    return gain >= min_gain and low > 0, f"{numbers} {rows}"
+
+
+def _keep(connection: Connection, platform: Platform, request: ActionRequest, found: Job) -> None:
+    result = found.spec.get("result", {})
+    failed = [gate for gate in result.get("gates", []) if not gate["passed"]]
+    if found.state == "succeeded" and failed:
+        shown = "; ".join(f"{gate['metric']} {_shown(gate['value'])}, must be {gate['limit']}" for gate in failed)
+        _end(connection, platform, request, ActionState.SUCCEEDED, f"the current version stays; gate failed: {shown}")
+    else:
+        text = f"the current version stays; training failed: {found.error}"
+        _end(connection, platform, request, ActionState.FAILED, text)
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def _end(connection: Connection, platform: Platform, request: ActionRequest, state: ActionState, outcome: str) -> None:
+    finish_action(connection, platform, request, state, outcome)
+    note(connection, platform, request.incident_id, f"{request.kind} ended", outcome)

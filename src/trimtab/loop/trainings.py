@@ -1,0 +1,266 @@
+"""Trainings as jobs: asked for, prepared (snapshot), run, and their result taken over.
+
+A job's row says how far it is: ``requested`` → ``submitted`` → ``running`` → ``succeeded`` or ``failed``.
+Its process never writes our database; what it left is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import insert, select, update
+
+from trimtab.audit import log as audit
+from trimtab.core.canonical import JsonObject
+from trimtab.core.clock import from_micros
+from trimtab.core.errors import ConfigError, ConflictError, DataContractError, NotFoundError
+from trimtab.db.engine import Connection
+from trimtab.db.tables import job
+from trimtab.lake.snapshots import Snapshot, make_snapshot
+from trimtab.loop.jobs import JobProcessState
+from trimtab.loop.model_files import ModelFiles, git_commit_of
+from trimtab.loop.platform import Platform
+from trimtab.registry import store as registry
+from trimtab.rollout import endpoint_store
+from trimtab.training.request import TrainingRequest
+
+__all__ = ["Job", "advance_jobs", "find_job", "prepare", "request_training"]
+
+_MAX_ATTEMPTS = 3
+_OPEN = ("submitted", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training as it is stored."""
+
+    id: str
+    model: str
+    state: str
+    attempt: int
+    out_dir: Path
+    error: str | None
+    spec: JsonObject
+    created_us: int
+    finished_us: int | None
+    version: int
+
+
+def request_training(
+    connection: Connection,
+    platform: Platform,
+    model: str,
+    *,
+    key: str,
+    actor: str,
+    until_us: int | None,
+    action_id: str | None = None,
+) -> str:
+    """Store that ``model`` is to be trained, and return the job's id; the same ``key`` is one job, however often asked.
+
+    ``until_us`` cuts the data: nothing that happened later is learnt from. ``action_id`` names the action that asked.
+    """
+    known = connection.execute(select(job.c.id).where(job.c.idempotency_key == key)).scalar_one_or_none()
+    if known is not None:
+        return str(known)
+    job_id = platform.new_id()
+    at_us = platform.now_us()
+    connection.execute(
+        insert(job).values(
+            id=job_id,
+            kind="training",
+            model=model,
+            idempotency_key=key,
+            state="requested",
+            out_dir=str(platform.project.jobs / job_id),
+            created_us=at_us,
+            spec={"until_us": until_us, "action_id": action_id, "asked_by": actor},
+        )
+    )
+    platform.publish(connection, "training.requested", f"model:{model}", {"job_id": job_id, "model": model})
+    audit.append(
+        connection,
+        at_us=at_us,
+        actor=actor,
+        action="training.requested",
+        subject=f"model:{model}",
+        detail={"job_id": job_id, "action_id": action_id},
+    )
+    return job_id
+
+
+def find_job(connection: Connection, job_id: str) -> Job:
+    """Return the job.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    row = connection.execute(select(job).where(job.c.id == job_id)).first()
+    if row is None:
+        raise NotFoundError(f"job {job_id}: not known; see 'trimtab jobs'")
+    return _job(row)
+
+
+def prepare(platform: Platform, job_id: str) -> Callable[[Connection], None] | None:
+    """Make the snapshot that a requested job learns from; return what to write. A job that moved on needs nothing."""
+    found = platform.database.read(lambda connection: find_job(connection, job_id))
+    if found.state != "requested":
+        return None
+    try:
+        files = platform.files(found.model)
+        snapshot = _snapshot(platform, files, found)
+    except (ConfigError, DataContractError) as error:
+        reason = str(error)
+        return lambda connection: _finish(connection, platform, found, "failed", {"error": reason})
+    request = msgspec.to_builtins(_training_request(platform, files, snapshot, found))
+
+    def commit(connection: Connection) -> None:
+        _save(connection, found, state="submitted", spec={**found.spec, "request": request})
+        audit.append(
+            connection,
+            at_us=platform.now_us(),
+            actor="conductor",
+            action="snapshot.made",
+            subject=f"snapshot:{found.model}/{snapshot.id}",
+            after={"dataset_hash": snapshot.dataset_hash, "rows": snapshot.rows, "recent_rows": snapshot.recent_rows},
+            detail={"job_id": found.id},
+        )
+
+    return commit
+
+
+def advance_jobs(platform: Platform) -> bool:
+    """Start what is submitted, take over what has ended, take up again what is gone; return whether anything moved."""
+    with platform.database.reading() as connection:
+        rows = connection.execute(select(job).where(job.c.state.in_(_OPEN)).order_by(job.c.created_us)).all()
+    return any([_advance(platform, _job(row)) for row in rows])
+
+
+def _advance(platform: Platform, found: Job) -> bool:
+    state = platform.jobs.state(found.out_dir)
+    if state is JobProcessState.FINISHED:
+        result = platform.jobs.result(found.out_dir) or {}
+        outcome = "succeeded" if result.get("status") in {"succeeded", "rejected_by_gate"} else "failed"
+        with platform.database.transaction() as connection:
+            _finish(connection, platform, found, outcome, result)
+        return True
+    if found.state == "submitted":
+        platform.jobs.start(found.out_dir, msgspec.json.encode(found.spec["request"]))
+        with platform.database.transaction() as connection:
+            _save(connection, found, state="running")
+        return True
+    if state is JobProcessState.GONE:
+        _take_up_again(platform, found)
+        return True
+    return False
+
+
+def _take_up_again(platform: Platform, found: Job) -> None:
+    with platform.database.transaction() as connection:
+        if found.attempt >= _MAX_ATTEMPTS:
+            error = f"its process died {found.attempt} times without a result; see {found.out_dir / 'log.txt'}"
+            _finish(connection, platform, found, "failed", {"error": error})
+            return
+        _save(connection, found, state="submitted", attempt=found.attempt + 1)
+        audit.append(
+            connection,
+            at_us=platform.now_us(),
+            actor="conductor",
+            action="training.restarted",
+            subject=f"model:{found.model}",
+            reason="its process was gone without a result",
+            detail={"job_id": found.id, "attempt": found.attempt + 1},
+        )
+
+
+def _finish(connection: Connection, platform: Platform, found: Job, state: str, result: JsonObject) -> None:
+    at_us = platform.now_us()
+    error = result.get("error")
+    _save(connection, found, state=state, error=error, finished_us=at_us, spec={**found.spec, "result": result})
+    platform.publish(connection, "job.finished", f"model:{found.model}", {"job_id": found.id, "state": state})
+    audit.append(
+        connection,
+        at_us=at_us,
+        actor="conductor",
+        action=f"training.{state}",
+        subject=f"model:{found.model}",
+        reason=str(error or ""),
+        after={"metrics": result.get("metrics"), "algorithm": result.get("algorithm"), "status": result.get("status")},
+        detail={"job_id": found.id},
+    )
+
+
+def _save(connection: Connection, found: Job, **values: Any) -> None:
+    changed = connection.execute(
+        update(job)
+        .where(job.c.id == found.id, job.c.version == found.version)
+        .values(version=found.version + 1, **values)
+    )
+    if changed.rowcount != 1:
+        raise ConflictError(f"job {found.id}: changed since it was read; read it again")
+
+
+def _snapshot(platform: Platform, files: ModelFiles, found: Job) -> Snapshot:
+    until_us = found.spec["until_us"]
+    retrains = found.spec["action_id"] is not None
+    now = platform.clock.now() if until_us is None else from_micros(until_us)
+    return make_snapshot(
+        platform.database,
+        platform.lake,
+        model=files.model,
+        contract=files.contract,
+        endpoint=files.endpoint,
+        until_us=until_us,
+        lookback=files.training.lookback,
+        recent_share=files.retrain.recent_share if retrains else None,
+        now=now,
+    )
+
+
+def _training_request(platform: Platform, files: ModelFiles, snapshot: Snapshot, found: Job) -> TrainingRequest:
+    current = platform.database.read(lambda connection: _champion_bundle(connection, files))
+    compares = current is not None and snapshot.recent_path is not None
+    return TrainingRequest(
+        job_id=found.id,
+        model=files.model.model_dump(mode="json"),
+        contract=files.contract.model_dump(mode="json"),
+        training=files.training.model_dump(mode="json"),
+        snapshot_path=str(snapshot.path),
+        snapshot_id=snapshot.id,
+        dataset_hash=snapshot.dataset_hash,
+        config_hash=files.digest,
+        mlflow_uri=platform.project.mlflow_uri,
+        mlflow_artifacts=str(platform.project.mlflow_artifacts),
+        experiment=f"{platform.project.config.project}/{files.model.name}",
+        out_dir=str(found.out_dir),
+        git_commit=git_commit_of(platform.project.root),
+        compare_with=current if compares else None,
+        compare_rows_path=str(snapshot.recent_path) if compares else None,
+    )
+
+
+def _champion_bundle(connection: Connection, files: ModelFiles) -> str | None:
+    spec = endpoint_store.desired(connection, files.endpoint)
+    if spec is None or not spec.variants:
+        return None
+    champion = max(spec.variants, key=lambda variant: variant.weight_pct)
+    return registry.get(connection, files.model.name, champion.model_version).bundle_path
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        id=row.id,
+        model=row.model,
+        state=row.state,
+        attempt=row.attempt,
+        out_dir=Path(row.out_dir),
+        error=row.error,
+        spec=row.spec,
+        created_us=row.created_us,
+        finished_us=row.finished_us,
+        version=row.version,
+    )

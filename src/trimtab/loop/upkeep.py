@@ -1,0 +1,83 @@
+"""Small regular duties: heartbeat, requests whose time is over, checkpoints of the audit log."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sqlalchemy import insert, update
+
+from trimtab.audit import log as audit
+from trimtab.audit.checkpoint import write_checkpoint
+from trimtab.db.engine import machine_us
+from trimtab.db.tables import heartbeat
+from trimtab.loop.platform import Platform
+from trimtab.remediation.action_store import list_actions, save_action
+from trimtab.remediation.actions import ActionState
+from trimtab.remediation.approvals import expire, is_due_to_expire
+
+__all__ = ["Upkeep", "expire_requests"]
+
+_BEAT_S = 5.0
+_CHECKPOINT_S = 60.0
+
+
+def expire_requests(platform: Platform) -> bool:
+    """End the requests that nobody decided in time; return whether there were any."""
+    now = platform.clock.now()
+    with platform.database.reading() as connection:
+        waiting = list_actions(connection, state=ActionState.WAITING_APPROVAL)
+    due = [request for request in waiting if is_due_to_expire(request, now)]
+    for request in due:
+        with platform.database.transaction() as connection:
+            after = save_action(connection, expire(request, now))
+            platform.publish(
+                connection, "action.finished", f"action:{after.id}", {"action_id": after.id, "model": after.model}
+            )
+            audit.append(
+                connection,
+                at_us=platform.now_us(),
+                actor="conductor",
+                action="action.expired",
+                subject=f"action:{after.id}",
+                reason=after.outcome,
+            )
+    return bool(due)
+
+
+class Upkeep:
+    """Duties with an interval of their own. It never counts as work done."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._started_us = machine_us()
+        self._due = {"beat": 0.0, "checkpoint": time.monotonic() + _CHECKPOINT_S}
+
+    def run(self) -> bool:
+        """Do what is due; return False."""
+        if self._is_due("beat", _BEAT_S):
+            self._beat()
+        if self._is_due("checkpoint", _CHECKPOINT_S):
+            self._checkpoint()
+        return False
+
+    def _is_due(self, duty: str, interval_s: float) -> bool:
+        if time.monotonic() < self._due[duty]:
+            return False
+        self._due[duty] = time.monotonic() + interval_s
+        return True
+
+    def _beat(self) -> None:
+        values = {"pid": os.getpid(), "process_started_us": self._started_us, "beat_us": machine_us(), "spec": {}}
+        with self._platform.database.transaction() as connection:
+            changed = connection.execute(
+                update(heartbeat).where(heartbeat.c.process == "control-plane").values(**values)
+            )
+            if changed.rowcount == 0:
+                connection.execute(insert(heartbeat).values(process="control-plane", **values))
+
+    def _checkpoint(self) -> None:
+        with self._platform.database.reading() as connection:
+            found = audit.checkpoint_now(connection, at_us=self._platform.now_us())
+        if found.sequence > 0:
+            write_checkpoint(self._platform.lake.root / "audit", found)

@@ -1,0 +1,49 @@
+"""``trimtab validate``: reads all that a user wrote, and collects what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from trimtab.config.project import ProjectConfig, ProjectFolder
+from trimtab.core.errors import TrimtabError
+from trimtab.loop.model_files import FILE_MODELS, load_model_files, load_policy
+from trimtab.remediation.policy import PolicyConfig
+
+__all__ = ["json_schemas", "validate_project"]
+
+
+def validate_project(root: Path) -> list[str]:
+    """Return every problem found, one sentence each; empty when all is well."""
+    problems: list[str] = []
+
+    def attempt(read: Callable[[], object]) -> object | None:
+        try:
+            return read()
+        except TrimtabError as error:
+            problems.extend(line for line in str(error).splitlines() if line not in problems)
+            return None
+
+    project = attempt(lambda: ProjectFolder.open(root))
+    if isinstance(project, ProjectFolder):
+        attempt(lambda: load_policy(project))
+        if not project.model_names:
+            problems.append(f"{project.root / 'models'}: holds no folder with a model.yaml; add one, see examples/")
+        for name in project.model_names:
+            attempt(lambda name=name: load_model_files(project, name))  # type: ignore[misc]
+    return problems
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of each configuration file, by the file's stem."""
+    files: dict[str, type[BaseModel]] = {"trimtab.yaml": ProjectConfig, "policy.yaml": PolicyConfig, **FILE_MODELS}
+    return {
+        name.removesuffix(".yaml"): {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **model.model_json_schema(),
+        }
+        for name, model in files.items()
+    }

@@ -1,0 +1,1 @@
+"""Pure mathematics: metrics, distances, tests, estimators."""

@@ -1,0 +1,1 @@
+"""Checks on windows of what was served."""

@@ -1,0 +1,190 @@
+"""Whether a numeric column was rescaled or shifted: does its reference, transformed, look like it?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.core.canonical import JsonObject
+from trimtab.measures.distances import ks_critical, ks_of_steps
+from trimtab.monitoring.cause import CauseKind
+from trimtab.monitoring.units import CONVERSIONS, Conversion, conversions_from
+from trimtab.profiles.numbers import NumberProfile
+
+__all__ = ["Rescaling", "name_rescaling"]
+
+_QUANTILES = np.arange(1, 20) / 20
+_MIN_ROWS = 10
+_ALPHA = 0.001
+_ROUNDING = 0.005
+_POWER_PENALTY = 0.05
+_LOOSE_FIT = 0.1
+_MIN_OUTSIDE_SHARE = 0.15
+_BLIND_FACTOR = 5.0
+_BLIND_DISTANCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaling:
+    """What turned the reference into what is seen now."""
+
+    kind: CauseKind
+    factor: float | None
+    known_unit: str | None
+    explanation: str
+    evidence: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """A weighted sample, ascending."""
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    @property
+    def total(self) -> float:
+        return float(self.weights.sum())
+
+    def kept(self, mask: NDArray[np.bool_]) -> _Points:
+        return _Points(self.values[mask], self.weights[mask])
+
+    def quantiles(self) -> NDArray[np.float64]:
+        ranks = np.cumsum(self.weights) / self.total
+        return self.values[np.minimum(np.searchsorted(ranks, _QUANTILES), len(self.values) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A transformation of the reference, and how far its result lies from what is seen."""
+
+    conversion: Conversion
+    distance: float
+
+
+def name_rescaling(current: NumberProfile, before: NumberProfile, *, unit: str | None, memory: float) -> Rescaling:
+    """Return how ``current`` came out of ``before``: by a change of unit, by a shift, or in no way known here.
+
+    A transformation is accepted when the reference, transformed, is as close to what is seen as two samples of one
+    distribution are (KS at 0.1 %, or 0.1), and at most half as far as without it. Known conversions of ``unit`` are
+    tried first, on all values, then on those outside the reference's range alone (one of several senders changed). A
+    constant factor that no table knows is called a unit change only when it is at least 5 and the values overlap by no
+    more than 5 %: a smaller one may be growth.
+    """
+    now, then = _Points(*current.points()), _Points(*before.points())
+    distance = ks_of_steps(now.values, now.weights, then.values, then.weights)
+    evidence: JsonObject = {
+        "distance": distance,
+        "median": current.quantile(0.5),
+        "reference_median": before.quantile(0.5),
+    }
+    if current.count < _MIN_ROWS:
+        return Rescaling(
+            CauseKind.UNKNOWN, None, None, f"moved, with too few rows ({current.count}) to say how", evidence
+        )
+    named = _known(now, then, unit, distance, memory) or _known_outside(now, then, unit, memory)
+    if named is not None:
+        fit, share = named
+        label = fit.conversion.label
+        part = "" if share == 1.0 else f" in {share:.0%} of rows"
+        return Rescaling(
+            CauseKind.UNIT_CHANGE,
+            fit.conversion.factor,
+            label,
+            f"unit changed, {label}{part}",
+            {**evidence, "distance_after": fit.distance, "share": share},
+        )
+    return _unnamed(now, then, distance, memory, evidence)
+
+
+def _known(now: _Points, then: _Points, unit: str | None, distance: float, memory: float) -> tuple[_Fit, float] | None:
+    fits = [_Fit(known, _distance(now, then, known)) for known in conversions_from(unit)]
+    best = min(fits, key=_doubt)
+    return (best, 1.0) if best.distance <= _limit(now, then, distance, memory) else None
+
+
+def _doubt(fit: _Fit) -> float:
+    """Return the fit's distance, slightly more for a mere power of ten: a conversion of the unit is likelier."""
+    return fit.distance + (0.0 if fit.conversion in CONVERSIONS else _POWER_PENALTY)
+
+
+def _known_outside(now: _Points, then: _Points, unit: str | None, memory: float) -> tuple[_Fit, float] | None:
+    low, high = float(then.values[0]), float(then.values[-1])
+    strange = now.kept((now.values < low) | (now.values > high))
+    share = strange.total / now.total
+    if strange.total < _MIN_ROWS or share < _MIN_OUTSIDE_SHARE:
+        return None
+    found: list[_Fit] = []
+    for known in conversions_from(unit):
+        moved = known.apply(then.values)
+        outside = then.kept((moved < low) | (moved > high))
+        if outside.total >= then.total / 2:
+            found.append(_Fit(known, _distance(strange, outside, known)))
+    best = min(found, key=_doubt, default=None)
+    if best is None or best.distance > _limit(strange, then, 1.0, memory):
+        return None
+    return best, share
+
+
+def _unnamed(now: _Points, then: _Points, distance: float, memory: float, evidence: JsonObject) -> Rescaling:
+    limit = _limit(now, then, distance, memory)
+    scaled, shifted = _scaling(now, then), _shifting(now, then)
+    moved = f"median {evidence['median']:.4g}, {evidence['reference_median']:.4g} in the reference"
+    if scaled is not None and scaled.distance <= min(limit, shifted.distance):
+        factor = scaled.conversion.factor
+        strange = abs(math.log(factor)) >= math.log(_BLIND_FACTOR) and distance >= _BLIND_DISTANCE
+        return Rescaling(
+            CauseKind.UNIT_CHANGE if strange else CauseKind.SHIFT,
+            factor,
+            None,
+            f"values multiplied by {factor:.4g}, their shape kept ({moved})",
+            {**evidence, "distance_after": scaled.distance},
+        )
+    if shifted.distance <= limit:
+        offset = shifted.conversion.offset
+        text = f"values moved by {offset:+.4g}, their shape kept ({moved})"
+        return Rescaling(
+            CauseKind.SHIFT, None, None, text, {**evidence, "distance_after": shifted.distance, "offset": offset}
+        )
+    quantiles = then.quantiles()
+    if abs(float(np.mean(now.quantiles() - quantiles))) > (quantiles[14] - quantiles[4]) / 4:
+        return Rescaling(CauseKind.SHIFT, None, None, f"values moved and changed their shape ({moved})", evidence)
+    return Rescaling(CauseKind.UNKNOWN, None, None, f"distribution changed ({moved})", evidence)
+
+
+def _scaling(now: _Points, then: _Points) -> _Fit | None:
+    """Return the factor that quantiles agree on most, or None when they have no common sign."""
+    after, before = now.quantiles(), then.quantiles()
+    usable = (after * before) > 0
+    if usable.mean() < 0.8:
+        return None
+    factor = float(np.exp(np.median(np.log(after[usable] / before[usable]))))
+    scaling = Conversion("", "", factor)
+    return _Fit(scaling, _distance(now, then, scaling))
+
+
+def _shifting(now: _Points, then: _Points) -> _Fit:
+    shift = Conversion("", "", 1.0, float(np.median(now.quantiles() - then.quantiles())))
+    return _Fit(shift, _distance(now, then, shift))
+
+
+def _distance(now: _Points, then: _Points, conversion: Conversion) -> float:
+    return ks_of_steps(_snapped(conversion.undo(now.values), then.values), now.weights, then.values, then.weights)
+
+
+def _snapped(values: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move values that lie within 0.5 % of one on the ``grid`` onto it: senders round after converting.
+
+    Without it, many rows with one value (120 mmHg) would lie just beside themselves, and count as distance.
+    """
+    right = np.clip(np.searchsorted(grid, values), 1, len(grid) - 1) if len(grid) > 1 else np.zeros(len(values), int)
+    left = np.maximum(right - 1, 0)
+    nearest = np.where(np.abs(grid[left] - values) <= np.abs(grid[right] - values), grid[left], grid[right])
+    return np.where(np.abs(nearest - values) <= _ROUNDING * np.abs(nearest), nearest, values)
+
+
+def _limit(now: _Points, then: _Points, distance: float, memory: float) -> float:
+    return min(distance / 2, max(_LOOSE_FIT, ks_critical(now.total / memory, then.total / memory, _ALPHA)))

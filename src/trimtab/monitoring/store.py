@@ -1,0 +1,106 @@
+"""What monitoring keeps in the database: checks. Profiles are kept by ``lake``, which ingests segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, insert, select
+
+from trimtab.core.clock import to_micros
+from trimtab.core.enums import Severity, Verdict
+from trimtab.db.engine import Connection
+from trimtab.db.tables import check_result
+from trimtab.monitoring.check import Check, Window
+
+__all__ = ["recent_checks", "run_checks", "save_checks"]
+
+
+def save_checks(
+    connection: Connection,
+    checks: Sequence[Check],
+    *,
+    at: datetime,
+    ids: Callable[[], str],
+    run_id: str | None = None,
+) -> str:
+    """Store the checks of one run and return its id; a run that is stored already stays as it is."""
+    run = run_id or ids()
+    if checks and not connection.scalar(select(exists().where(check_result.c.run_id == run))):
+        at_us = to_micros(at)
+        connection.execute(insert(check_result), [_check_row(check, run, ids(), at_us) for check in checks])
+    return run
+
+
+def recent_checks(
+    connection: Connection,
+    model: str,
+    limit: int = 100,
+    *,
+    endpoint: str | None = None,
+    monitor: str | None = None,
+    verdict: Verdict | None = None,
+    since_us: int | None = None,
+) -> list[Check]:
+    """Return the latest checks of ``model``, newest run first, within a run in the order they were made."""
+    query = select(check_result).where(check_result.c.model == model)
+    if endpoint is not None:
+        query = query.where(check_result.c.endpoint == endpoint)
+    if monitor is not None:
+        query = query.where(check_result.c.monitor == monitor)
+    if verdict is not None:
+        query = query.where(check_result.c.verdict == verdict.value)
+    if since_us is not None:
+        query = query.where(check_result.c.at_us >= since_us)
+    query = query.order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc(), check_result.c.id).limit(limit)
+    return [_check(row) for row in connection.execute(query).mappings()]
+
+
+def run_checks(connection: Connection, run_id: str) -> list[Check]:
+    """Return the checks of one run, in the order they were made; none if there is no such run."""
+    query = select(check_result).where(check_result.c.run_id == run_id).order_by(check_result.c.id)
+    return [_check(row) for row in connection.execute(query).mappings()]
+
+
+def _check_row(check: Check, run_id: str, row_id: str, at_us: int) -> dict[str, Any]:
+    return {
+        "id": row_id,
+        "run_id": run_id,
+        "model": check.model,
+        "endpoint": check.endpoint,
+        "variant": check.variant,
+        "model_version": check.model_version,
+        "monitor": check.monitor,
+        "kind": check.kind,
+        "column": check.column,
+        "window_start_us": check.window.start_us,
+        "window_end_us": check.window.end_us,
+        "value": check.value,
+        "threshold": check.threshold,
+        "effect": check.effect,
+        "verdict": check.verdict.value,
+        "severity": check.severity.value,
+        "at_us": at_us,
+        "spec": {"explanation": check.explanation, "detail": check.detail},
+    }
+
+
+def _check(row: Any) -> Check:
+    return Check(
+        monitor=row["monitor"],
+        kind=row["kind"],
+        model=row["model"],
+        endpoint=row["endpoint"],
+        variant=row["variant"],
+        model_version=row["model_version"],
+        column=row["column"],
+        window=Window(row["window_start_us"], row["window_end_us"]),
+        value=row["value"],
+        threshold=row["threshold"],
+        effect=row["effect"],
+        verdict=Verdict(row["verdict"]),
+        severity=Severity(row["severity"]),
+        explanation=row["spec"]["explanation"],
+        detail=row["spec"]["detail"],
+    )

@@ -1,0 +1,1 @@
+"""What comes back from serving as data: schemas, journal, shipper."""

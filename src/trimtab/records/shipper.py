@@ -1,0 +1,215 @@
+"""A process of its own that turns journals into Arrow segments in the intake, exactly once by id.
+
+``python -m trimtab.records.shipper --journal DIR --intake DIR --interval 1s``
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from trimtab.config.durations import parse_duration
+from trimtab.config.logs import configure_logs
+from trimtab.core.errors import ConflictError, DataContractError
+from trimtab.records.cursor import Cursor, cursor_path, read_cursor, write_cursor
+from trimtab.records.layout import journal_files
+from trimtab.records.lean import keep_pandas_out
+from trimtab.records.reader import WriterState, read_frames, writer_state
+from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
+from trimtab.records.segments import TRUTH, predictions_table, segment_id, truth_table, write_segment
+
+__all__ = ["Shipper", "main", "run"]
+
+MAX_ROWS_PER_RANGE: Final = 50_000
+
+_log = structlog.get_logger("trimtab.shipper")
+
+
+@dataclass(slots=True)
+class _Range:
+    """Consecutive frames of one journal that are shipped together."""
+
+    start: int
+    end: int
+    schemas: dict[int, SchemaFrame]
+    predictions: dict[int, list[PredictionFrame]] = field(default_factory=dict)
+    truths: list[TruthFrame] = field(default_factory=list)
+    rows: int = 0
+
+
+class Shipper:
+    """Ships what stands in the journals of a folder. One shipper a folder at a time.
+
+    For each journal: a range of frames is planned (durably), its segments are written, then the cursor moves. A crash
+    anywhere repeats the range, and its segments have the same ids: nothing is lost, and what came twice is known.
+    A journal that is shipped to its end, and whose writer sealed it or died, is deleted.
+    """
+
+    def __init__(self, journal_folder: Path, intake_folder: Path, *, max_rows: int = MAX_ROWS_PER_RANGE) -> None:
+        self._journals = journal_folder
+        self._intake = intake_folder
+        self._max_rows = max_rows
+        self._cursors: dict[Path, Cursor] = {}
+        self._refused: set[Path] = set()
+
+    def ship_once(self) -> int:
+        """Ship what stands in the journals now, and return the number of rows (predictions and true outcomes).
+
+        A damaged journal is left where it is and told once; the others go on.
+
+        Raises:
+            OSError: the intake or a cursor cannot be written; the next call repeats what was not finished.
+        """
+        rows = 0
+        for journal in journal_files(self._journals):
+            if journal in self._refused:
+                continue
+            try:
+                rows += self._ship(journal)
+            except DataContractError as error:
+                self._refused.add(journal)
+                _log.error("journal_refused", journal=journal.name, error=str(error))
+        return rows
+
+    def _ship(self, journal: Path) -> int:
+        cursor = self._cursors.get(journal) or read_cursor(journal)
+        # Before reading: a writer that is dead now can add nothing that the reading below would miss.
+        before = writer_state(journal, cursor.offset)
+        rows = 0
+        more = True
+        while more and (batch := self._plan(journal, cursor)) is not None:
+            # A range that isn't full reached the end: under load there will always be more, for the next call.
+            more = batch.rows >= self._max_rows or cursor.planned_end is not None
+            # If a step below fails, the plan on disk counts, and not what was remembered here before it.
+            self._cursors.pop(journal, None)
+            if cursor.planned_end is None:
+                _force_to_disk(journal)
+                write_cursor(journal, Cursor(offset=batch.start, planned_end=batch.end, schemas=cursor.schemas))
+            self._write(journal, batch)
+            cursor = Cursor(offset=batch.end, schemas=tuple(batch.schemas.values()))
+            write_cursor(journal, cursor)
+            self._cursors[journal] = cursor
+            rows += batch.rows
+        if before is WriterState.DEAD or writer_state(journal, cursor.offset) is WriterState.SEALED:
+            self._remove(journal)
+        return rows
+
+    def _plan(self, journal: Path, cursor: Cursor) -> _Range | None:
+        schemas = {schema.schema_id: schema for schema in cursor.schemas}
+        batch = _Range(start=cursor.offset, end=cursor.offset, schemas=schemas)
+        for end, frame in read_frames(journal, cursor.offset):
+            if cursor.planned_end is not None and end > cursor.planned_end:
+                break
+            batch.end = end
+            if isinstance(frame, SchemaFrame):
+                batch.schemas[frame.schema_id] = frame
+                continue
+            if isinstance(frame, TruthFrame):
+                batch.truths.append(frame)
+            else:
+                batch.predictions.setdefault(frame.schema_id, []).append(frame)
+            batch.rows += 1
+            if batch.rows >= self._max_rows and cursor.planned_end is None:
+                break
+        return batch if batch.end > batch.start else None
+
+    def _write(self, journal: Path, batch: _Range) -> None:
+        for schema_id, frames in batch.predictions.items():
+            schema = batch.schemas.get(schema_id)
+            if schema is None:
+                raise DataContractError(
+                    f"{journal}: rows of schema {schema_id}, which the file does not declare; move it away"
+                )
+            segment = segment_id(journal.name, batch.start, batch.end, str(schema_id))
+            write_segment(self._intake, predictions_table(schema, frames, segment))
+        if batch.truths:
+            segment = segment_id(journal.name, batch.start, batch.end, TRUTH)
+            write_segment(self._intake, truth_table(batch.truths, segment))
+
+    def _remove(self, journal: Path) -> None:
+        # The journal first: a cursor without its journal is litter, a journal without its cursor would go twice.
+        journal.unlink(missing_ok=True)
+        cursor_path(journal).unlink(missing_ok=True)
+        self._cursors.pop(journal, None)
+        _log.info("journal_shipped", journal=journal.name)
+
+
+def _force_to_disk(journal: Path) -> None:
+    """Keep a power cut from taking back what is planned: a shorter range would get other ids."""
+    descriptor = os.open(journal, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, since two shippers would send the same rows under different ids."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".shipper.lock").open("wb") as stream:
+        try:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConflictError(f"{folder}: another shipper is at work, expected none; stop it first") from None
+        yield
+
+
+def run(journal: Path, intake: Path, interval_s: float, stop: threading.Event) -> None:
+    """Ship every ``interval_s`` until ``stop`` is set, then once more.
+
+    A disk that refuses is logged, and tried again at the next interval.
+    """
+    shipper = Shipper(journal, intake)
+    for _ in _ticks(stop.wait, interval_s):
+        try:
+            rows = shipper.ship_once()
+        except OSError as error:
+            _log.error("ship_failed", error=str(error), next="tried again at the next interval")
+            continue
+        if rows:
+            _log.info("shipped", rows=rows)
+
+
+def _ticks(wait: Callable[[float], bool], interval_s: float) -> Iterator[None]:
+    stopped = False
+    while not stopped:
+        stopped = wait(interval_s)
+        yield
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the shipper until SIGTERM or SIGINT; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m trimtab.records.shipper", description="Ship journals to the lake.")
+    parser.add_argument("--journal", type=Path, required=True, help="folder of the inference server's journals")
+    parser.add_argument("--intake", type=Path, required=True, help="folder that the lake takes segments from")
+    parser.add_argument("--interval", type=parse_duration, default="1s", help="how often to ship, e.g. 1s or 250ms")
+    parser.add_argument("--log-format", choices=("json", "console"), default="json", help="for machines or for people")
+    options = parser.parse_args(arguments)
+    keep_pandas_out()
+    configure_logs(options.log_format, process="shipper")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with _alone(options.journal):
+            run(options.journal, options.intake, options.interval.total_seconds(), stop)
+    except (ConflictError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Model versions: the truth in our table, the adopted bundles, and their projection into MLflow."""

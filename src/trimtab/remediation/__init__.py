@@ -1,0 +1,1 @@
+"""Incidents, diagnosis, policy, grants, verification. It decides and never executes."""

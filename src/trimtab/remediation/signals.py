@@ -1,0 +1,51 @@
+"""How checks are told apart across windows, variants and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from trimtab.core.enums import Verdict
+from trimtab.monitoring.check import Check
+
+__all__ = ["SignalKey", "key_of", "worst_by_key"]
+
+_RANK = {Verdict.OK: 0, Verdict.INCONCLUSIVE: 1, Verdict.BREACH: 2}
+
+
+class SignalKey(NamedTuple):
+    """What a check is about: ``part`` is the column, metric or percentile, None for the whole window."""
+
+    monitor: str
+    kind: str
+    part: str | None
+
+    @property
+    def label(self) -> str:
+        """The key in words.
+
+        >>> SignalKey("drift", "data_drift", "chol").label, SignalKey("drift", "data_drift", None).label
+        ('drift of chol', 'drift')
+        """
+        return self.monitor if self.part is None else f"{self.monitor} of {self.part}"
+
+
+def key_of(check: Check) -> SignalKey:
+    """Return what ``check`` is about; the same for every variant and version."""
+    part = check.column or check.detail.get("metric") or check.detail.get("percentile")
+    return SignalKey(check.monitor, check.kind, None if part is None else str(part))
+
+
+def worst_by_key(checks: Iterable[Check]) -> dict[SignalKey, Check]:
+    """Return the worst check of each key (BREACH before INCONCLUSIVE before OK); of equals the latest window's."""
+    found: dict[SignalKey, Check] = {}
+    for check in checks:
+        key = key_of(check)
+        present = found.get(key)
+        if present is None or _badness(check) > _badness(present):
+            found[key] = check
+    return found
+
+
+def _badness(check: Check) -> tuple[int, int]:
+    return _RANK[check.verdict], check.window.end_us

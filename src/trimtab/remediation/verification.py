@@ -1,0 +1,94 @@
+"""Whether an action helped: what it promised, held against what was measured after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Verdict
+from trimtab.monitoring.check import Check
+from trimtab.remediation.actions import PredictedImpact
+from trimtab.remediation.impact import newest_quality
+from trimtab.remediation.signals import SignalKey, worst_by_key
+
+__all__ = ["Verified", "verify"]
+
+_SHARE_OF_GAIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """OK: it helped; BREACH: it did not; INCONCLUSIVE: too little is known yet.
+
+    ``before`` and ``after`` hold measured values by label (``quality of mape``, ``drift``), where there are any.
+    """
+
+    verdict: Verdict
+    explanation: str
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+    def to_json(self) -> JsonObject:
+        """Return it as JSON values."""
+        return dict(_VERIFIED.dump_python(self, mode="json"))
+
+    @staticmethod
+    def from_json(content: Any) -> Verified:
+        """Return what `to_json` wrote."""
+        return _VERIFIED.validate_python(content)
+
+
+def verify(expected: PredictedImpact | None, before: Sequence[Check], after: Sequence[Check]) -> Verified:
+    """Judge an action by the checks before it and those of a window after it.
+
+    With a promise: OK when the metric improved and is within its limit again, or made at least half of the promised
+    gain; BREACH when it did not improve; INCONCLUSIVE in between, or while it is not measured. Without one: OK when
+    all that breached before is OK, BREACH when some of it still breaches.
+    """
+    earlier, later = worst_by_key(before), worst_by_key(after)
+    verdict, text = _promise(expected, after) if expected is not None else _breaches(earlier, later)
+    joined = [key.label for key in later if _breached(later, key) and not _breached(earlier, key)]
+    new = f"; breaches since then: {', '.join(joined)}" if joined else ""
+    left = sum(check.verdict is Verdict.BREACH for check in later.values())
+    had = sum(check.verdict is Verdict.BREACH for check in earlier.values())
+    return Verified(verdict, f"{text}; breaches before {had}, after {left}{new}", _values(earlier), _values(later))
+
+
+def _promise(expected: PredictedImpact, after: Sequence[Check]) -> tuple[Verdict, str]:
+    check = newest_quality(after, expected.metric)
+    if check is None or check.value is None:
+        return Verdict.INCONCLUSIVE, f"{expected.metric} has not been measured since"
+    sign = 1.0 if expected.higher_is_better else -1.0
+    gained, promised = sign * (check.value - expected.now), sign * (expected.expected - expected.now)
+    numbers = f"{expected.metric} {expected.now:.4g} before, {check.value:.4g} after, {expected.expected:.4g} expected"
+    if gained <= 0:
+        return Verdict.BREACH, f"no improvement: {numbers}"
+    if check.verdict is Verdict.OK or (promised > 0 and gained >= _SHARE_OF_GAIN * promised):
+        return Verdict.OK, f"improved: {numbers}"
+    return Verdict.INCONCLUSIVE, f"improved by less than half of what was promised: {numbers}"
+
+
+def _breaches(earlier: Mapping[SignalKey, Check], later: Mapping[SignalKey, Check]) -> tuple[Verdict, str]:
+    breached = [key for key in earlier if _breached(earlier, key)]
+    still = [key.label for key in breached if _breached(later, key)]
+    if still:
+        return Verdict.BREACH, f"still in breach: {', '.join(still)}"
+    unknown = [key.label for key in breached if key not in later or later[key].verdict is Verdict.INCONCLUSIVE]
+    if unknown or not later:
+        return Verdict.INCONCLUSIVE, f"not known to be right again: {', '.join(unknown) or 'nothing was checked'}"
+    return Verdict.OK, "all that was in breach is ok"
+
+
+def _breached(checks: Mapping[SignalKey, Check], key: SignalKey) -> bool:
+    return key in checks and checks[key].verdict is Verdict.BREACH
+
+
+def _values(checks: Mapping[SignalKey, Check]) -> dict[str, float]:
+    return {key.label: check.value for key, check in checks.items() if check.value is not None}
+
+
+_VERIFIED: TypeAdapter[Verified] = TypeAdapter(Verified)

@@ -1,0 +1,174 @@
+"""The incident report: what happened, what it was, what was done, and whether that helped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trimtab.core.enums import Severity, Tier, Verdict
+from trimtab.reports.evidence import AuditProof, TimelineEntry
+from trimtab.reports.rendering import render
+from trimtab.reports.svg import Band, Chart, Limit, Marker, Series
+
+__all__ = [
+    "ActionData",
+    "ColumnChartData",
+    "DiagnosisData",
+    "ImpactData",
+    "IncidentReportData",
+    "MeasureData",
+    "QualityChartData",
+    "VerificationData",
+    "incident_report",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisData:
+    """What it was: its class, how bad (0..1, with the parts that make it up), and what speaks for and against."""
+
+    kind: str
+    explanation: str
+    severity: float
+    evidence_for: tuple[str, ...] = ()
+    evidence_against: tuple[str, ...] = ()
+    severity_parts: Mapping[str, float] | None = None
+    columns: tuple[str, ...] = ()
+    factor: float | None = None
+    since_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactData:
+    """What an action was said to bring about, and on what that rested."""
+
+    metric: str
+    now: float | None
+    expected: float | None
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionData:
+    """One change to the world: who asked, under which rule, who decided, how it ended."""
+
+    kind: str
+    tier: Tier
+    state: str
+    requested_by: str
+    reason: str
+    decided_by: str | None = None
+    decided_us: int | None = None
+    rule: str | None = None
+    impact: ImpactData | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureData:
+    """One number before and after; ``higher_is_better`` is None where neither direction is good in itself."""
+
+    name: str
+    before: float | None
+    after: float | None
+    unit: str = ""
+    higher_is_better: bool | None = None
+
+    @property
+    def improved(self) -> bool | None:
+        """Whether it moved the right way; None when that cannot be said."""
+        if self.before is None or self.after is None or self.higher_is_better is None or self.before == self.after:
+            return None
+        return (self.after > self.before) is self.higher_is_better
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationData:
+    """Whether it helped."""
+
+    verdict: Verdict
+    explanation: str
+    measures: tuple[MeasureData, ...] = ()
+    finished_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChartData:
+    """An affected column over time: ``(start of the period in µs UTC, median)``, against its reference."""
+
+    column: str
+    points: tuple[tuple[int, float | None], ...]
+    reference_low: float
+    reference_median: float
+    reference_high: float
+    reference_name: str = "reference, 5–95 %"
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityChartData:
+    """A metric over time: ``(start of the period in µs UTC, value)``, with its limit and what training promised."""
+
+    metric: str
+    points: tuple[tuple[int, float | None], ...]
+    limit: float | None = None
+    baseline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentReportData:
+    """Everything that an incident report shows. Times are domain time, microseconds UTC."""
+
+    id: str
+    project: str
+    model: str
+    endpoint: str
+    title: str
+    summary: str
+    state: str
+    severity: Severity
+    opened_us: int
+    closed_us: int | None
+    generated_us: int
+    timeline: tuple[TimelineEntry, ...]
+    diagnosis: DiagnosisData | None = None
+    actions: tuple[ActionData, ...] = ()
+    verification: VerificationData | None = None
+    columns: tuple[ColumnChartData, ...] = ()
+    quality: tuple[QualityChartData, ...] = ()
+    markers: tuple[Marker, ...] = ()
+    audit: AuditProof | None = None
+
+
+def incident_report(data: IncidentReportData) -> str:
+    """Return the report as one self-contained HTML file."""
+    charts = [_column_chart(index, column, data.markers) for index, column in enumerate(data.columns)]
+    charts += [_quality_chart(index, metric, data.markers) for index, metric in enumerate(data.quality)]
+    return render("incident.html.j2", data=data, charts=charts)
+
+
+def _column_chart(index: int, column: ColumnChartData, markers: tuple[Marker, ...]) -> Chart:
+    return Chart(
+        key=f"column-{index}",
+        title=f"{column.column}: median of each period",
+        description=f"Median of {column.column} over time, against the range it has in the reference.",
+        series=(Series(name="median", points=column.points),),
+        unit=column.unit,
+        band=Band(column.reference_name, column.reference_low, column.reference_high, column.reference_median),
+        markers=markers,
+    )
+
+
+def _quality_chart(index: int, quality: QualityChartData, markers: tuple[Marker, ...]) -> Chart:
+    limits = [] if quality.limit is None else [Limit("limit", quality.limit)]
+    series = [Series(name=quality.metric, points=quality.points)]
+    if quality.baseline is not None and quality.points:
+        ends = (quality.points[0][0], quality.points[-1][0])
+        series.append(Series("at training", tuple((at_us, quality.baseline) for at_us in ends), tone="second"))
+    return Chart(
+        key=f"quality-{index}",
+        title=f"{quality.metric} over time",
+        description=f"{quality.metric} of the answers whose true outcome is known, for each period.",
+        series=tuple(series),
+        limits=tuple(limits),
+        markers=markers,
+    )

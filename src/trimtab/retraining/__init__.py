@@ -1,0 +1,1 @@
+"""Triggers: conditions under which a model should be trained again."""

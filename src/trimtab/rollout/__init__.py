@@ -1,0 +1,1 @@
+"""Progressive delivery: the state machine and its analysis."""

@@ -1,0 +1,109 @@
+"""The deployer of this machine: specs and status are files that the inference server reads and writes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from trimtab.core.errors import BackendError, ConfigError, ConflictError
+from trimtab.files import write_atomically
+from trimtab.serving.spec import EndpointSpec, EndpointStatus
+
+__all__ = ["LocalDeployer"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+_MAX_BYTES = 4_000_000
+
+MessageT = TypeVar("MessageT", EndpointSpec, EndpointStatus)
+
+
+class LocalDeployer:
+    """Drives the inference server whose state folder is ``serving_state``; see `Deployer` for the contract.
+
+    It writes ``specs/<endpoint>.json`` and reads ``status/<endpoint>.json``. The server need not be running: it takes
+    up the specs when it starts.
+    """
+
+    def __init__(self, serving_state: Path) -> None:
+        self._specs = serving_state / "specs"
+        self._status = serving_state / "status"
+
+    def apply(self, spec: EndpointSpec) -> None:
+        """Write the spec, unless the one on disk is newer or the same."""
+        path = self._specs / f"{_checked(spec.endpoint)}.json"
+        try:
+            with _locked(self._specs / f".{spec.endpoint}.lock"):
+                present = _read(path, EndpointSpec)
+                if present is not None and present.generation >= spec.generation:
+                    _require_same(present, spec)
+                    return
+                write_atomically(path, msgspec.json.format(msgspec.json.encode(spec)))
+        except OSError as error:
+            raise BackendError(f"{path}: cannot be written ({error.strerror}); check permissions and disk") from error
+
+    def observe(self, endpoint: str) -> EndpointStatus | None:
+        """Return the server's own words; those of a process that is gone count for nothing."""
+        status = _read(self._status / f"{_checked(endpoint)}.json", EndpointStatus)
+        return status if status is not None and _is_alive(status.pid) else None
+
+    def desired(self, endpoint: str) -> EndpointSpec | None:
+        """Return the spec on disk, None when there is none."""
+        return _read(self._specs / f"{_checked(endpoint)}.json", EndpointSpec)
+
+
+def _checked(endpoint: str) -> str:
+    if not _NAME.fullmatch(endpoint):
+        raise ConfigError(f"endpoint {endpoint!r}: not a name of lower-case letters, digits and hyphens; rename it")
+    return endpoint
+
+
+def _require_same(present: EndpointSpec, wanted: EndpointSpec) -> None:
+    if present.generation == wanted.generation and present != wanted:
+        raise ConflictError(
+            f"endpoint {wanted.endpoint!r}: generation {wanted.generation} stands with other content; "
+            "read it again and use the next generation"
+        )
+
+
+def _read(path: Path, kind: type[MessageT]) -> MessageT | None:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise BackendError(f"{path}: larger than {_MAX_BYTES} bytes; remove it and let it be written anew")
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BackendError(f"{path}: cannot be read ({error.strerror}); check permissions") from error
+    except msgspec.DecodeError as error:
+        raise BackendError(f"{path}: is not what this version writes ({error}); upgrade both sides alike") from error
+
+
+def _is_alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        # Between reading the generation on disk and writing ours, another process could write a higher one.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,186 @@
+"""What a rollout is to do, where it stands, what is seen of it, and what a decision says: values without behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Verdict
+from trimtab.core.errors import ConfigError
+from trimtab.rollout.phases import Phase
+from trimtab.rollout.settings import RecreateConfig, Strategy
+
+__all__ = [
+    "Evidence",
+    "Observation",
+    "RolloutSpec",
+    "RolloutState",
+    "StagingObservation",
+    "Transition",
+    "VariantObservation",
+    "VersionRef",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A model version as a server needs it."""
+
+    number: int
+    bundle_path: str
+    bundle_digest: str
+
+    @property
+    def variant(self) -> str:
+        """Its name behind an endpoint.
+
+        >>> VersionRef(7, "/bundles/x", "ab").variant
+        'v7'
+        """
+        return f"v{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSpec:
+    """What shall happen: ``candidate`` replaces ``stable`` (None: nothing is served yet) on ``endpoint``.
+
+    Raises:
+        ConfigError: candidate and stable are the same version, or production and staging the same endpoint.
+    """
+
+    endpoint: str
+    staging_endpoint: str
+    model: str
+    candidate: VersionRef
+    stable: VersionRef | None
+    strategy: Strategy = field(default_factory=lambda: RecreateConfig(type="recreate"))
+    smoke_max_abs_difference: float = 1e-4
+    sticky_key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be rolled out."""
+        if self.stable is not None and self.stable.number == self.candidate.number:
+            raise ConfigError(
+                f"endpoint {self.endpoint!r}: version {self.candidate.number} is what it serves already; "
+                "name another version"
+            )
+        if self.endpoint == self.staging_endpoint:
+            raise ConfigError(f"endpoint {self.endpoint!r}: is its own staging endpoint; name another one")
+
+    def to_json(self) -> JsonObject:
+        """Return the spec as JSON values."""
+        return dict(_SPEC.dump_python(self, mode="json"))
+
+    @staticmethod
+    def from_json(data: Any) -> RolloutSpec:
+        """Return the spec that `to_json` wrote."""
+        return _SPEC.validate_python(data)
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """Where a rollout stands since ``since_us``; ``resumes_to`` is the phase that a held one came from."""
+
+    phase: Phase
+    since_us: int
+    step_index: int = 0
+    weight_pct: Decimal = Decimal(0)
+    resumes_to: Phase | None = None
+
+    @staticmethod
+    def initial(now_us: int) -> RolloutState:
+        """Return the state of a rollout that starts at ``now_us``."""
+        return RolloutState(phase=Phase.STAGING, since_us=now_us)
+
+    @property
+    def stage(self) -> Phase:
+        """The phase whose work is under way, also while it is held."""
+        return self.resumes_to if self.phase.is_held and self.resumes_to is not None else self.phase
+
+    def to_json(self) -> JsonObject:
+        """Return the state as JSON values."""
+        return dict(_STATE.dump_python(self, mode="json"))
+
+    @staticmethod
+    def from_json(data: Any) -> RolloutState:
+        """Return the state that `to_json` wrote."""
+        return _STATE.validate_python(data)
+
+
+@dataclass(frozen=True, slots=True)
+class StagingObservation:
+    """What the staging endpoint says of the candidate; ``error`` tells why it does not load."""
+
+    ready: bool
+    smoke_rows: int = 0
+    smoke_max_abs_difference: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantObservation:
+    """What one variant did in production since the state's ``since_us``, at the weight ``weight_pct``.
+
+    ``p95_ms`` is None when nothing was answered; ``quality`` (metric → value over ``labelled`` rows) when no true
+    outcome is known yet.
+    """
+
+    requests: int
+    errors: int
+    p95_ms: float | None
+    weight_pct: Decimal
+    labelled: int = 0
+    quality: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is seen of a rollout at one moment.
+
+    ``staging`` is None while no server answers for the staging endpoint. ``production_generation_served`` says whether
+    production has taken up the generation that was last desired. ``variants`` is keyed by variant name.
+    """
+
+    staging: StagingObservation | None = None
+    production_generation_served: bool = False
+    variants: Mapping[str, VariantObservation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One limit, what was found, and what follows. ``value`` is None when there is nothing to judge."""
+
+    name: str
+    verdict: Verdict
+    value: float | None
+    limit: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What a step or an operation decided.
+
+    ``weights`` (variant name → percent) is what production shall be made, None when it stays as it is. ``verdict`` is
+    None for what a person decided.
+    """
+
+    state: RolloutState
+    weights: Mapping[str, Decimal] | None
+    reason: str
+    verdict: Verdict | None
+    evidence: tuple[Evidence, ...] = ()
+
+    def to_json(self) -> JsonObject:
+        """Return the transition as JSON values, for the rollout's log and the audit."""
+        return dict(_TRANSITION.dump_python(self, mode="json"))
+
+
+_SPEC: TypeAdapter[RolloutSpec] = TypeAdapter(RolloutSpec)
+_STATE: TypeAdapter[RolloutState] = TypeAdapter(RolloutState)
+_TRANSITION: TypeAdapter[Transition] = TypeAdapter(Transition)

@@ -1,0 +1,170 @@
+"""Rollouts in the database. One is active on an endpoint at a time; whoever saves has seen the newest version."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.clock import from_micros
+from trimtab.core.errors import ConflictError, NotFoundError
+from trimtab.db.engine import Connection
+from trimtab.db.tables import rollout as rollout_table
+from trimtab.rollout.state import RolloutSpec, RolloutState, Transition
+
+__all__ = ["Rollout", "active_rollout", "create_rollout", "list_rollouts", "load_rollout", "save_transition"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A rollout as it is stored.
+
+    ``log`` holds its transitions, oldest first: ``at_us``, ``actor``, ``from``, ``to`` and what `Transition.to_json`
+    gives. ``last`` is the newest decision, also where it only holds.
+    """
+
+    id: str
+    spec: RolloutSpec
+    state: RolloutState
+    started_us: int
+    finished_us: int | None = None
+    action_id: str | None = None
+    log: tuple[JsonObject, ...] = ()
+    last: JsonObject | None = None
+    version: int = 1
+
+
+def create_rollout(
+    connection: Connection, rollout_id: str, spec: RolloutSpec, *, now_us: int, action_id: str | None = None
+) -> Rollout:
+    """Store a new rollout in its first phase.
+
+    Raises:
+        ConflictError: another one is active on the endpoint.
+    """
+    running = active_rollout(connection, spec.endpoint)
+    if running is not None:
+        raise ConflictError(_busy(spec, running))
+    created = Rollout(
+        id=rollout_id, spec=spec, state=RolloutState.initial(now_us), started_us=now_us, action_id=action_id
+    )
+    try:
+        connection.execute(
+            insert(rollout_table).values(
+                id=rollout_id,
+                endpoint=spec.endpoint,
+                model=spec.model,
+                candidate=spec.candidate.number,
+                stable=spec.stable.number if spec.stable is not None else None,
+                started_us=now_us,
+                action_id=action_id,
+                **_changing(created),
+            )
+        )
+    except IntegrityError as error:
+        raise ConflictError(f"rollout {rollout_id}: another one started on {spec.endpoint!r} just now") from error
+    return created
+
+
+def save_transition(
+    connection: Connection, before: Rollout, transition: Transition, *, at_us: int, actor: str = "trimtab"
+) -> Rollout:
+    """Store what was decided on ``before``; a decision that says what the last one said writes nothing.
+
+    Raises:
+        ConflictError: the rollout changed since it was read; read it again and decide anew.
+    """
+    decided = transition.to_json()
+    if decided == before.last:
+        return before
+    moved = transition.state != before.state
+    entry = {"at_us": at_us, "actor": actor, "from": before.state.phase.value, "to": transition.state.phase.value}
+    after = dataclasses.replace(
+        before,
+        state=transition.state,
+        finished_us=at_us if transition.state.phase.is_final and before.finished_us is None else before.finished_us,
+        log=(*before.log, {**entry, **decided}) if moved else before.log,
+        last=decided,
+        version=before.version + 1,
+    )
+    changed = connection.execute(
+        update(rollout_table)
+        .where(rollout_table.c.id == before.id, rollout_table.c.version == before.version)
+        .values(**_changing(after))
+    )
+    if changed.rowcount != 1:
+        raise ConflictError(f"rollout {before.id}: changed since version {before.version}; read it again")
+    return after
+
+
+def load_rollout(connection: Connection, rollout_id: str) -> Rollout:
+    """Return the rollout.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    row = connection.execute(select(rollout_table).where(rollout_table.c.id == rollout_id)).first()
+    if row is None:
+        raise NotFoundError(f"rollout {rollout_id!r}: not known; list them with 'trimtab rollouts'")
+    return _from_row(row)
+
+
+def active_rollout(connection: Connection, endpoint: str) -> Rollout | None:
+    """Return the rollout that is under way on ``endpoint``."""
+    row = connection.execute(
+        select(rollout_table).where(rollout_table.c.endpoint == endpoint, rollout_table.c.active)
+    ).first()
+    return None if row is None else _from_row(row)
+
+
+def list_rollouts(
+    connection: Connection, *, model: str | None = None, active_only: bool = False, limit: int = 50
+) -> list[Rollout]:
+    """Return rollouts, newest first."""
+    query = select(rollout_table).order_by(rollout_table.c.started_us.desc(), rollout_table.c.id.desc()).limit(limit)
+    if model is not None:
+        query = query.where(rollout_table.c.model == model)
+    if active_only:
+        query = query.where(rollout_table.c.active)
+    return [_from_row(row) for row in connection.execute(query)]
+
+
+def _changing(rollout: Rollout) -> dict[str, Any]:
+    return {
+        "phase": rollout.state.phase.value,
+        "active": not rollout.state.phase.is_final,
+        "finished_us": rollout.finished_us,
+        "version": rollout.version,
+        "spec": {
+            "spec": rollout.spec.to_json(),
+            "state": rollout.state.to_json(),
+            "log": list(rollout.log),
+            "last": rollout.last,
+        },
+    }
+
+
+def _from_row(row: Any) -> Rollout:
+    return Rollout(
+        id=row.id,
+        spec=RolloutSpec.from_json(row.spec["spec"]),
+        state=RolloutState.from_json(row.spec["state"]),
+        started_us=row.started_us,
+        finished_us=row.finished_us,
+        action_id=row.action_id,
+        log=tuple(row.spec["log"]),
+        last=row.spec["last"],
+        version=row.version,
+    )
+
+
+def _busy(spec: RolloutSpec, running: Rollout) -> str:
+    since = from_micros(running.started_us).isoformat(timespec="seconds")
+    return (
+        f"endpoint {spec.endpoint!r}: rollout {running.id} of {running.spec.candidate.variant} "
+        f"is {running.state.phase}, started {since}; let it finish or abort it before {spec.candidate.variant} starts"
+    )

@@ -1,0 +1,1 @@
+"""The inference server, with its own composition root."""

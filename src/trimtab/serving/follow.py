@@ -1,0 +1,183 @@
+"""Makes the server equal to the specs in its state folder, and says what it serves.
+
+``STATE/specs/<endpoint>.json`` holds the desired `EndpointSpec`, ``STATE/status/<endpoint>.json`` what is. Specs stay
+there, so that a restart needs nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from trimtab.core.errors import ConfigError, TrimtabError
+from trimtab.files import write_atomically
+from trimtab.records.journal import JournalWriter
+from trimtab.serving.endpoints import EndpointLoader, EndpointTable, LoadedEndpoint
+from trimtab.serving.spec import EndpointSpec, EndpointStatus
+
+__all__ = ["Follower", "read_spec", "read_status", "spec_path", "status_path"]
+
+_MAX_SPEC_BYTES: Final = 1_000_000
+_Stamp = tuple[int, int, int]
+
+_log = structlog.get_logger("trimtab.serving.follow")
+
+
+def spec_path(state: Path, endpoint: str) -> Path:
+    """Return where the desired state of ``endpoint`` stands."""
+    return state / "specs" / f"{endpoint}.json"
+
+
+def status_path(state: Path, endpoint: str) -> Path:
+    """Return where the server says what it serves as ``endpoint``."""
+    return state / "status" / f"{endpoint}.json"
+
+
+def read_status(state: Path, endpoint: str) -> EndpointStatus | None:
+    """Return what a server last said of ``endpoint``; None when none did, or what it said cannot be read."""
+    try:
+        return msgspec.json.decode(status_path(state, endpoint).read_bytes(), type=EndpointStatus)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def read_spec(path: Path) -> EndpointSpec:
+    """Return the spec in ``path``.
+
+    Raises:
+        ConfigError: it is too large, no spec, or of another endpoint than its name says.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    if len(content) > _MAX_SPEC_BYTES:
+        raise ConfigError(f"{path}: {len(content)} bytes, a spec has at most {_MAX_SPEC_BYTES}; write it again")
+    try:
+        spec = msgspec.json.decode(content, type=EndpointSpec)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        # A refusal by the spec itself comes wrapped in msgspec's error.
+        raise ConfigError(f"{path}: {error}; expected an EndpointSpec; deploy again") from error
+    if spec.endpoint != path.stem:
+        raise ConfigError(f"{path}: holds endpoint {spec.endpoint[:80]!r}, expected {path.stem!r}; rename one")
+    return spec
+
+
+def _is_old(spec: EndpointSpec, known: EndpointStatus) -> bool:
+    return spec.generation < known.generation or (spec.generation == known.generation and known.error is None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    path: Path
+    stamp: _Stamp
+
+
+class Follower:
+    """Watches the spec folder. `step` and `follow` run in the event loop; loading runs in a thread."""
+
+    def __init__(
+        self, state: Path, *, table: EndpointTable, loader: EndpointLoader, journal: JournalWriter, pid: int
+    ) -> None:
+        self._state = state
+        self._table = table
+        self._loader = loader
+        self._journal = journal
+        self._pid = pid
+        self._seen: dict[Path, _Stamp] = {}
+
+    async def follow(self, interval_s: float) -> None:
+        """Look for changes every ``interval_s``, until cancelled."""
+        while True:
+            await asyncio.sleep(interval_s)
+            await self.step()
+
+    async def step(self) -> None:
+        """Apply every spec that is new or has changed since the last step. What fails is told and leaves the rest."""
+        for change in self._changes():
+            self._seen[change.path] = change.stamp
+            await self._apply(change.path)
+        self._table.ready = True
+
+    def _changes(self) -> list[_Change]:
+        folder = self._state / "specs"
+        changes: list[_Change] = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if not entry.name.endswith(".json") or entry.name.startswith("."):
+                        continue
+                    status = entry.stat()
+                    stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+                    path = folder / entry.name
+                    if self._seen.get(path) != stamp:
+                        changes.append(_Change(path, stamp))
+        except OSError:
+            # The folder comes with the first deployment; a spec replaced between listing and stat is seen next time.
+            return changes
+        return sorted(changes, key=lambda change: change.path)
+
+    async def _apply(self, path: Path) -> None:
+        name = path.stem
+        current = self._table.find(name)
+        desired = 0 if current is None else current.spec.generation
+        try:
+            spec = await asyncio.to_thread(read_spec, path)
+            desired = spec.generation
+            known = self._table.statuses.get(name)
+            if known is not None and _is_old(spec, known):
+                return
+            if not spec.variants:
+                status = self._remove(spec, current)
+            else:
+                loaded = await asyncio.to_thread(self._loader.load, spec, current)
+                status = self._switch(loaded, current)
+            _log.info("endpoint_serves", endpoint=name, generation=spec.generation)
+        except (TrimtabError, OSError) as error:
+            _log.error("endpoint_failed", endpoint=name, generation=desired, error=str(error))
+            status = self._failed(name, current, desired, str(error))
+        self._table.statuses[name] = status
+        await asyncio.to_thread(self._write_status, status)
+
+    def _switch(self, loaded: LoadedEndpoint, previous: LoadedEndpoint | None) -> EndpointStatus:
+        # Declared before the first answer can need it, withdrawn when no answer can: answering never waits midway.
+        for variant in loaded.variants:
+            self._journal.declare(variant.schema)
+        self._table.put(loaded)
+        self._withdraw(previous)
+        return loaded.status(self._pid)
+
+    def _remove(self, spec: EndpointSpec, previous: LoadedEndpoint | None) -> EndpointStatus:
+        self._table.remove(spec.endpoint)
+        self._withdraw(previous)
+        return EndpointStatus(
+            endpoint=spec.endpoint,
+            generation=spec.generation,
+            desired_generation=spec.generation,
+            pid=self._pid,
+            variants=(),
+        )
+
+    def _withdraw(self, endpoint: LoadedEndpoint | None) -> None:
+        for variant in () if endpoint is None else endpoint.variants:
+            self._journal.withdraw(variant.schema.schema_id)
+
+    def _failed(self, name: str, current: LoadedEndpoint | None, desired: int, error: str) -> EndpointStatus:
+        return EndpointStatus(
+            endpoint=name,
+            generation=0 if current is None else current.spec.generation,
+            desired_generation=desired,
+            pid=self._pid,
+            variants=() if current is None else tuple(variant.status for variant in current.variants),
+            error=error,
+        )
+
+    def _write_status(self, status: EndpointStatus) -> None:
+        try:
+            write_atomically(status_path(self._state, status.endpoint), msgspec.json.encode(status))
+        except OSError as error:
+            _log.error("status_not_written", endpoint=status.endpoint, error=str(error))

@@ -1,0 +1,160 @@
+"""The protocol-neutral core: rows in, answers out, each recorded before anybody sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from trimtab.core.errors import ConfigError
+from trimtab.records.journal import JournalWriter
+from trimtab.records.schema import PredictionFrame, Scalar
+from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
+
+__all__ = ["Answer", "Exchange", "Handler", "RowContext"]
+
+Row = Mapping[str, Any]
+
+_RECORD_KEY: Final = "record_key"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way: ``variant`` is noted when it is chosen, so that its outcome is counted for it."""
+
+    request_id: str
+    received_us: int
+    started_ns: int
+    variant: LoadedVariant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowContext:
+    """What a caller says of the rows beside their features. Sequences are as long as the rows, or None."""
+
+    record_keys: Sequence[str] | None = None
+    event_us: Sequence[int] | None = None
+    source: str | None = None
+    sticky_keys: Sequence[str] | None = None
+
+
+_NOTHING_SAID: Final = RowContext()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answers to n rows by one variant. ``probabilities`` are in the order of ``classes``; None for regression."""
+
+    endpoint: str
+    variant: LoadedVariant
+    prediction_ids: list[str]
+    predictions: list[Any]
+    probability: list[float] | None
+    probabilities: list[list[float]] | None
+    classes: tuple[str, ...] = field(default=())
+
+
+class Handler:
+    """Answers rows of any protocol. It never waits, so that a request sees one generation from begin to end."""
+
+    def __init__(self, journal: JournalWriter, *, new_id: Callable[[], str], monotonic_ns: Callable[[], int]) -> None:
+        self._append = journal.append
+        self._new_id = new_id
+        self._monotonic_ns = monotonic_ns
+
+    def answer(
+        self,
+        endpoint: LoadedEndpoint,
+        rows: Sequence[Row],
+        exchange: Exchange,
+        context: RowContext = _NOTHING_SAID,
+    ) -> Answer:
+        """Answer ``rows``, all by one variant. When this returns, every answer stands in the journal.
+
+        Raises:
+            ConfigError: no rows, too many, or one that does not fit the model; nothing was recorded.
+            BackendError: the journal has no room; no answer may leave.
+        """
+        _check(endpoint, rows, context)
+        assignment = endpoint.assign(_sticky_key(endpoint, rows[0], context))
+        variant = exchange.variant = assignment.variant
+        predictor = variant.predictor
+        predictions = predictor.predict(predictor.encoder.encode_rows(rows))
+        answer = Answer(
+            endpoint=endpoint.spec.endpoint,
+            variant=variant,
+            prediction_ids=[self._new_id() for _ in rows],
+            predictions=predictions.labels.tolist(),
+            probability=None if predictions.probability is None else predictions.probability.tolist(),
+            probabilities=None if predictions.probabilities is None else predictions.probabilities.tolist(),
+            classes=predictor.manifest.classes,
+        )
+        if endpoint.spec.record:
+            self._record(endpoint, rows, exchange, context, answer, assignment.probability, assignment.sticky_hash)
+        variant.metrics.rows.inc(len(rows))
+        return answer
+
+    def _record(
+        self,
+        endpoint: LoadedEndpoint,
+        rows: Sequence[Row],
+        exchange: Exchange,
+        context: RowContext,
+        answer: Answer,
+        assignment_probability: float,
+        sticky_hash: str | None,
+    ) -> None:
+        schema_id = answer.variant.schema.schema_id
+        names = answer.variant.feature_names
+        latency_ms = (self._monotonic_ns() - exchange.started_ns) / 1e6
+        keys, events, probability = context.record_keys, context.event_us, answer.probability
+        for place, row in enumerate(rows):
+            self._append(
+                PredictionFrame(
+                    schema_id,
+                    answer.prediction_ids[place],
+                    exchange.request_id,
+                    exchange.received_us if events is None else events[place],
+                    exchange.received_us,
+                    endpoint.spec.generation,
+                    assignment_probability,
+                    None if keys is None else keys[place],
+                    context.source,
+                    sticky_hash,
+                    tuple([_storable(row.get(name)) for name in names]),
+                    answer.predictions[place],
+                    None if probability is None else probability[place],
+                    latency_ms,
+                )
+            )
+
+
+def _storable(value: Any) -> Scalar:
+    # A whole number may have more than the 64 bits that msgpack has; as a feature it is a float anyway.
+    return float(value) if type(value) is int else value
+
+
+def _check(endpoint: LoadedEndpoint, rows: Sequence[Row], context: RowContext) -> None:
+    count = len(rows)
+    if not 1 <= count <= endpoint.spec.max_rows:
+        raise ConfigError(f"rows: {count}, expected 1 to {endpoint.spec.max_rows} a request; split them")
+    for name, given in (
+        ("record_keys", context.record_keys),
+        ("event_times", context.event_us),
+        ("sticky_keys", context.sticky_keys),
+    ):
+        if given is not None and len(given) != count:
+            raise ConfigError(f"{name}: {len(given)} for {count} rows, expected one a row; make them equal")
+
+
+def _sticky_key(endpoint: LoadedEndpoint, first: Row, context: RowContext) -> str | None:
+    """Return the key that the request is assigned by: the caller's, or the field that the endpoint names."""
+    if context.sticky_keys:
+        return context.sticky_keys[0]
+    named = endpoint.spec.sticky_key
+    if named is None:
+        return None
+    if named == _RECORD_KEY and context.record_keys:
+        return context.record_keys[0]
+    value = first.get(named)
+    return None if value is None else str(value)

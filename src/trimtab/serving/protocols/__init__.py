@@ -1,0 +1,1 @@
+"""What callers speak, each in a file; all over the one handler."""

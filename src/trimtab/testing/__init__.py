@@ -1,0 +1,1 @@
+"""Contract suites, builders and small real models for tests."""

@@ -1,0 +1,1 @@
+"""From a snapshot to a bundle: split, tune, fit, evaluate, export."""

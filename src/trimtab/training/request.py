@@ -1,0 +1,159 @@
+"""What a training job is asked, and what it leaves behind (``result.json``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from trimtab.core.errors import ConfigError
+from trimtab.files import write_atomically
+
+__all__ = [
+    "BUNDLE_NAME",
+    "PROGRESS_NAME",
+    "RESULT_NAME",
+    "CandidateResult",
+    "Comparison",
+    "GateResult",
+    "Progress",
+    "TrainingRequest",
+    "TrainingResult",
+    "read_request",
+    "read_result",
+    "write_result",
+]
+
+PROGRESS_NAME = "progress.jsonl"
+RESULT_NAME = "result.json"
+BUNDLE_NAME = "bundle"
+
+_MAX_BYTES = 16_000_000
+
+
+class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One training. ``model``, ``contract`` and ``training`` are the configurations as JSON.
+
+    ``snapshot_path`` is a Parquet file with the contract's columns and, if known, ``@event_us`` (int64 microseconds).
+    ``compare_with`` is the current version's bundle folder; ``compare_rows_path`` a Parquet file of recent labelled
+    rows that the snapshot does not hold.
+    """
+
+    schema_version: Literal[1] = 1
+    job_id: str
+    model: dict[str, Any]
+    contract: dict[str, Any]
+    training: dict[str, Any]
+    snapshot_path: str
+    snapshot_id: str
+    dataset_hash: str
+    config_hash: str
+    mlflow_uri: str
+    mlflow_artifacts: str
+    experiment: str
+    out_dir: str
+    git_commit: str | None = None
+    compare_with: str | None = None
+    compare_rows_path: str | None = None
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of ``progress.jsonl``: how far the job is (0..1) and what it just did."""
+
+    at_share: float
+    message: str
+
+
+class GateResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One gate: the metric's value on the held-out rows (None where undefined), and whether it passed."""
+
+    metric: str
+    value: float | None
+    limit: str
+    passed: bool
+
+
+class CandidateResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What came of one candidate. ``metrics`` are of the held-out rows, ``validation`` those that selected it."""
+
+    algorithm: str
+    metrics: dict[str, float] = {}
+    validation: dict[str, float] = {}
+    params: dict[str, str | int | float | bool | None] = {}
+    trials: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Candidate against current version on the same recent labelled rows.
+
+    ``gain`` is the improvement of ``metric`` (above 0: the candidate is better, whichever way the metric points; None
+    where the metric is undefined). ``loss_gain`` is the mean reduction of a row's loss (absolute error, or 0/1), with
+    its 95 % interval from a paired block bootstrap; the bounds are None where there are too few rows for one.
+    """
+
+    rows: int
+    metric: str
+    candidate: dict[str, float]
+    current: dict[str, float]
+    gain: float | None
+    loss_gain: float
+    loss_gain_low: float | None
+    loss_gain_high: float | None
+    current_digest: str
+
+
+class TrainingResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a training ended. A version is registered only when ``status`` is ``succeeded``."""
+
+    schema_version: Literal[1] = 1
+    job_id: str
+    status: Literal["succeeded", "rejected_by_gate", "failed"]
+    bundle_dir: str | None = None
+    digest: str | None = None
+    algorithm: str | None = None
+    run_id: str | None = None
+    metrics: dict[str, float] = {}
+    gates: tuple[GateResult, ...] = ()
+    candidates: tuple[CandidateResult, ...] = ()
+    comparison: Comparison | None = None
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    seconds: float = 0.0
+
+
+def read_request(path: Path) -> TrainingRequest:
+    """Return the request in ``path``.
+
+    Raises:
+        ConfigError: it cannot be read, or is no request.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes; is it a training request?")
+        return msgspec.json.decode(path.read_bytes(), type=TrainingRequest)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); pass the path of a request") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: no training request ({error}); write it as TrainingRequest says") from error
+
+
+def read_result(path: Path) -> TrainingResult:
+    """Return the result in ``path``.
+
+    Raises:
+        ConfigError: it is no result.
+        OSError: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=TrainingResult)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: no training result ({error}); run the job again") from error
+
+
+def write_result(path: Path, result: TrainingResult) -> None:
+    """Leave ``result`` at ``path``, whole or not at all."""
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(result), indent=2))

@@ -1,0 +1,148 @@
+"""Which rows are learnt from, which are held out, and which score a trial."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.core.errors import ConfigError, DataContractError
+from trimtab.training.settings import CrossValidation, SplitSettings, TimeSplit
+
+__all__ = ["Fold", "Split", "contiguous_folds", "split_rows", "validation_folds"]
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Positions of rows: ``train`` and ``test`` are disjoint, and together all. With time, both are in its order."""
+
+    train: Rows
+    test: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Positions of rows to fit on, and of rows to score."""
+
+    fit: Rows
+    score: Rows
+
+
+def split_rows(
+    settings: SplitSettings,
+    classes: NDArray[Any] | None,
+    time_us: NDArray[np.int64] | None,
+    rows: int,
+    rng: np.random.Generator,
+) -> Split:
+    """Return the held-out part and the rest.
+
+    With a time split every held-out row is strictly later than every other one: rows of one moment stay together.
+
+    Raises:
+        ConfigError: a time split without event times.
+        DataContractError: one part would be empty.
+
+    >>> parts = split_rows(TimeSplit(test_share=0.5), None, np.array([3, 1, 2, 2]), 4, np.random.default_rng(0))
+    >>> parts.train.tolist(), parts.test.tolist()
+    ([1, 2, 3], [0])
+    """
+    if isinstance(settings, TimeSplit):
+        if time_us is None:
+            raise ConfigError("split: type time needs event times; name the time column in model.yaml")
+        split = _split_by_time(settings.test_share, time_us)
+    else:
+        split = _split_at_random(settings.test_share, classes, rows, rng)
+    if not len(split.train) or not len(split.test):
+        raise DataContractError(
+            f"split: {len(split.train)} rows to learn from and {len(split.test)} held out, of {rows}; expected some of "
+            "each; deliver more rows, or change test_share"
+        )
+    return split
+
+
+def validation_folds(
+    cross_validation: CrossValidation | None,
+    split: Split,
+    classes: NDArray[Any] | None,
+    time_us: NDArray[np.int64] | None,
+    rng: np.random.Generator,
+) -> tuple[Fold, ...]:
+    """Return what trials are scored on, within the training part. Pass ``time_us`` for a time split only.
+
+    With time, each fold scores rows strictly later than those it fits on (growing windows); otherwise each row is
+    scored once, classes spread evenly over the folds. Without cross-validation there is one fold of a fifth.
+
+    Raises:
+        DataContractError: there are too few rows.
+    """
+    train = split.train
+    folds = cross_validation.folds if cross_validation else 1
+    if len(train) < 2 * (folds + 1):
+        raise DataContractError(
+            f"validation: {len(train)} rows to learn from are too few for {folds} folds; deliver more rows"
+        )
+    if time_us is not None:
+        found = _growing_windows(train, time_us[train], folds, cross_validation is None)
+    else:
+        strata = np.zeros(len(train), dtype=np.int64) if classes is None else classes[train]
+        parts = _parts(strata, folds if cross_validation else 5, rng)
+        places = range(folds) if cross_validation else [0]
+        found = [Fold(fit=train[parts != part], score=train[parts == part]) for part in places]
+    found = [fold for fold in found if len(fold.fit) and len(fold.score)]
+    if not found:
+        raise DataContractError("validation: no rows are later than others; expected more than one moment of time")
+    return tuple(found)
+
+
+def contiguous_folds(rows: Rows, folds: int) -> tuple[Fold, ...]:
+    """Return folds of neighbouring rows, each scored by a fit on all others: out-of-sample answers for every row.
+
+    >>> [fold.score.tolist() for fold in contiguous_folds(np.arange(5), 2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    blocks = np.array_split(rows, folds)
+    return tuple(Fold(fit=np.setdiff1d(rows, block), score=block) for block in blocks if 0 < len(block) < len(rows))
+
+
+def _split_by_time(test_share: float, time_us: NDArray[np.int64]) -> Split:
+    order = np.argsort(time_us, kind="stable")
+    cut = len(order) - max(1, round(test_share * len(order)))
+    # Rows of the moment at the cut go to the training part, so that the held-out ones are strictly later.
+    last = time_us[order[max(cut - 1, 0)]]
+    cut = int(np.searchsorted(time_us[order], last, side="right"))
+    return Split(train=order[:cut], test=order[cut:])
+
+
+def _split_at_random(test_share: float, classes: NDArray[Any] | None, rows: int, rng: np.random.Generator) -> Split:
+    strata = np.zeros(rows, dtype=np.int64) if classes is None else classes
+    held: list[Rows] = []
+    for stratum in np.unique(strata):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        held.append(members[: min(round(test_share * len(members)), len(members) - 1)])
+    test = np.sort(np.concatenate(held))
+    return Split(train=np.setdiff1d(np.arange(rows), test), test=test)
+
+
+def _parts(strata: NDArray[Any], parts: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Deal the rows of each stratum out to ``parts`` in turn, going on where the last stratum ended."""
+    dealt = np.empty(len(strata), dtype=np.int64)
+    start = 0
+    for stratum in np.unique(strata):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        dealt[members] = (start + np.arange(len(members))) % parts
+        start += len(members)
+    return dealt
+
+
+def _growing_windows(train: Rows, times: NDArray[np.int64], folds: int, single: bool) -> list[Fold]:
+    count = len(train)
+    edges = [round(count * 0.8), count] if single else [round(count * k / (folds + 1)) for k in range(1, folds + 2)]
+    # An edge moves on to where the moment changes: what is scored must be strictly later.
+    moved = [int(np.searchsorted(times, times[edge - 1], side="right")) for edge in edges]
+    return [Fold(fit=train[:start], score=train[start:end]) for start, end in itertools.pairwise(moved)]

@@ -1,0 +1,108 @@
+"""Processes that tune and finish candidates side by side. They see the rows through memory-mapped files."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.bundle.encoder import Inputs
+from trimtab.training.estimators import modules_of
+from trimtab.training.finish import Finished, FinishTask, finish
+from trimtab.training.settings import Algorithm
+from trimtab.training.tune import Outcome, TuneTask, tune
+
+__all__ = ["Workers", "store_rows"]
+
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def store_rows(folder: Path, inputs: Inputs, target: NDArray[Any]) -> None:
+    """Leave the matrices where `Workers` find them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, values in (("numeric", inputs.numeric), ("codes", inputs.codes), ("target", target)):
+        np.save(folder / f"{name}.npy", values, allow_pickle=False)
+
+
+class Workers:
+    """A pool of worker processes; they end with this process, however it ends.
+
+    A server process imports the libraries once and forks the workers from there: so each starts at once, and none
+    inherits threads or connections of ours.
+    """
+
+    def __init__(self, count: int, folder: Path, algorithms: tuple[Algorithm, ...]) -> None:
+        # Every process has one core: thread pools inside the libraries would only fight over it.
+        os.environ.update({name: value for name, value in _ONE_THREAD.items() if name not in os.environ})
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["trimtab.training.workers", "optuna", *modules_of(algorithms)])
+        self._done = context.Value("i", 0)
+        self._pool = ProcessPoolExecutor(
+            max_workers=count, mp_context=context, initializer=_start, initargs=(str(folder), self._done)
+        )
+
+    @property
+    def trials_done(self) -> int:
+        """How many trials have ended, in all workers."""
+        return int(self._done.value)
+
+    def tune(self, task: TuneTask) -> Future[Outcome]:
+        """Tune in a worker."""
+        return self._pool.submit(_tune, task)
+
+    def finish(self, task: FinishTask) -> Future[Finished]:
+        """Finish in a worker."""
+        return self._pool.submit(_finish, task)
+
+    def close(self, *, wait: bool) -> None:
+        """Take no more work; with ``wait`` return when the processes have ended."""
+        self._pool.shutdown(wait=wait, cancel_futures=True)
+
+
+class _Rows:
+    """What a worker process holds."""
+
+    inputs: Inputs
+    target: NDArray[Any]
+    after_trial: Callable[[], None]
+
+
+def _start(folder: str, done: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    arrays = {
+        name: np.asarray(np.load(Path(folder) / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        for name in ("numeric", "codes", "target")
+    }
+    _Rows.inputs = Inputs(arrays["numeric"], arrays["codes"])
+    _Rows.target = arrays["target"]
+
+    def count() -> None:
+        with done.get_lock():
+            done.value += 1
+
+    _Rows.after_trial = staticmethod(count)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _tune(task: TuneTask) -> Outcome:
+    return tune(task, _Rows.inputs, _Rows.target, _Rows.after_trial)
+
+
+def _finish(task: FinishTask) -> Finished:
+    return finish(task, _Rows.inputs, _Rows.target)

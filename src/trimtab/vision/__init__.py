@@ -1,0 +1,1 @@
+"""The edge pipeline. Its place is kept; nothing uses it yet."""

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.unit.lake.heart import (
+    HOUR_US,
+    MODEL,
+    NOW,
+    NOW_US,
+    Asked,
+    Workplace,
+    outcome_of,
+    records_segment,
+    truth_segment,
+)
+
+from trimtab.lake.intake import take_in
+from trimtab.lake.labelled import LabelledTable, labelled_rows
+from trimtab.records.schema import TruthFrame
+from trimtab.records.segments import write_segment
+
+
+def taken_in(place: Workplace, *segments: Sequence[Asked], truth: Sequence[Sequence[TruthFrame]] = ()) -> None:
+    for asked in segments:
+        write_segment(place.root / "intake", records_segment(asked))
+    for number, frames in enumerate(truth):
+        write_segment(place.root / "intake", truth_segment(frames, part=str(number)))
+    take_in(place.database, place.lake, place.queue, place.root / "intake", now=NOW)
+    place.ingest().process_some(now=NOW)
+
+
+def labelled(place: Workplace, *, hours: int = 24, known_until_us: int | None = None) -> LabelledTable:
+    return labelled_rows(
+        place.lake, MODEL, start_us=NOW_US, end_us=NOW_US + hours * HOUR_US, known_until_us=known_until_us
+    )
+
+
+def test_outcomes_meet_their_rows_by_id_by_key_and_time_and_by_key_alone(place: Workplace) -> None:
+    asked = [
+        Asked(1, key="a"),
+        Asked(2, key="b", event_us=NOW_US + 1),
+        Asked(3, key="b", event_us=NOW_US + 2),
+        Asked(4, key="c", event_us=NOW_US + 3),
+        Asked(5, key="unknown", event_us=NOW_US + 4),
+    ]
+    taken_in(
+        place,
+        asked,
+        truth=[
+            [
+                outcome_of("1", prediction_id=asked[0].prediction_id),
+                outcome_of("0", key="b", event_us=NOW_US + 2),
+                outcome_of("1", key="c"),
+            ]
+        ],
+    )
+
+    found = labelled(place)
+
+    assert found.answered == 5
+    assert found.table.select(["prediction_id", "truth"]).to_pylist() == [
+        {"prediction_id": asked[0].prediction_id, "truth": "1"},
+        {"prediction_id": asked[2].prediction_id, "truth": "0"},
+        {"prediction_id": asked[3].prediction_id, "truth": "1"},
+    ]
+    assert found.table.column_names == [
+        *("prediction_id", "event_us", "variant", "model_version", "record_key", "source", "prediction"),
+        *("probability", "truth", "labelled_us", "f.age", "f.sex", "f.chol", "f.thal"),
+    ]
+
+
+def test_the_outcome_known_last_holds_whatever_the_order_of_files(place: Workplace) -> None:
+    asked = Asked(1, key="a")
+    early = outcome_of("0", prediction_id=asked.prediction_id, labelled_us=NOW_US + 5)
+    late = outcome_of("1", key="a", labelled_us=NOW_US + 9)
+    taken_in(place, [asked], truth=[[late], [early]])
+
+    assert labelled(place).table["truth"].to_pylist() == ["1"]
+
+
+def test_an_outcome_from_the_future_is_not_seen(place: Workplace) -> None:
+    asked = Asked(1, key="a")
+    early = outcome_of("0", prediction_id=asked.prediction_id, labelled_us=NOW_US + 5)
+    late = outcome_of("1", prediction_id=asked.prediction_id, labelled_us=NOW_US + 9)
+    taken_in(place, [asked], truth=[[early, late]])
+
+    assert labelled(place, known_until_us=NOW_US + 8).table["truth"].to_pylist() == ["0"]
+    assert labelled(place, known_until_us=NOW_US + 9).table["truth"].to_pylist() == ["1"]
+    assert labelled(place, known_until_us=NOW_US).table.num_rows == 0
+
+
+def test_only_segments_of_the_window_are_opened(place: Workplace) -> None:
+    taken_in(
+        place,
+        [Asked(1, event_us=NOW_US), Asked(2, event_us=NOW_US + HOUR_US)],
+        [Asked(3, event_us=NOW_US + 30 * HOUR_US)],
+        truth=[[outcome_of("1", key="k", event_us=NOW_US + 30 * HOUR_US)]],
+    )
+    (later,) = place.lake.record_files(MODEL, start_us=NOW_US + 2 * HOUR_US, end_us=NOW_US + 40 * HOUR_US)
+    later.path.write_bytes(b"would fail if it were opened")
+
+    found = labelled(place, hours=1)
+
+    # The end of the window is exclusive.
+    assert found.answered == 1
+    window = {"start_us": NOW_US, "end_us": NOW_US + HOUR_US, "known_until_us": None}
+    assert place.lake.truth_files(MODEL, **window) == []
+
+
+def test_nothing_answered_is_an_empty_table(place: Workplace) -> None:
+    found = labelled(place)
+
+    assert (found.answered, found.table.num_rows) == (0, 0)
+    assert "truth" in found.table.column_names
+
+
+def test_rows_of_one_variant_are_found(place: Workplace) -> None:
+    write_segment(place.root / "intake", records_segment([Asked(1)], variant="v1", version=1))
+    write_segment(place.root / "intake", records_segment([Asked(2)], variant="v2", version=2, part="2"))
+    taken_in(place, truth=[[outcome_of("1", prediction_id=Asked(number).prediction_id) for number in (1, 2)]])
+
+    found = labelled_rows(place.lake, MODEL, start_us=NOW_US, end_us=NOW_US + 1, variant="v2")
+
+    assert found.answered == 1
+    assert found.table["model_version"].to_pylist() == [2]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.unit.monitoring.windows import CONTRACTS, Columns, patients, reference_of, window_of
+
+from trimtab.config.columns import ColumnContract
+from trimtab.core.enums import ColumnKind, Verdict
+from trimtab.monitoring.check import Check
+from trimtab.monitoring.data_quality import DataQualityMonitor
+from trimtab.monitoring.settings import DataQualitySettings
+from trimtab.monitoring.window import WindowData
+
+ROWS = 100
+
+
+def quality(data: WindowData, **settings: object) -> dict[str | None, Check]:
+    monitor = DataQualityMonitor(DataQualitySettings.model_validate(settings))
+    return {check.column: check for check in monitor.check(data)}
+
+
+def spoiled(name: str, share: float, value: object) -> Columns:
+    columns = patients(ROWS, seed=1)
+    values = list(columns[name])
+    values[: round(share * ROWS)] = [value] * round(share * ROWS)
+    return {**columns, name: values}
+
+
+def test_a_sound_window_is_ok_in_every_column() -> None:
+    checks = quality(window_of(patients(ROWS, seed=1)), min_volume=50)
+    assert {check.verdict for check in checks.values()} == {Verdict.OK}
+    assert list(checks) == ["chol", "age", "pain", "smokes", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("chol", None, "missing"),
+        ("age", float("nan"), "missing"),
+        ("pain", None, "missing"),
+        ("smokes", None, "missing"),
+        ("chol", 3.0, "out_of_range"),
+        ("chol", 9999.0, "out_of_range"),
+        ("chol", float("inf"), "out_of_range"),
+        ("pain", "purple", "unseen"),
+    ],
+)
+def test_a_fault_is_a_breach_beyond_its_share_and_none_below(name: str, value: object, problem: str) -> None:
+    breach = quality(window_of(spoiled(name, 0.2, value)))[name]
+    assert (breach.verdict, breach.detail["problem"]) == (Verdict.BREACH, problem)
+    assert breach.value == pytest.approx(0.2)
+    assert "20%" in breach.explanation
+    assert quality(window_of(spoiled(name, 0.04, value)))[name].verdict is Verdict.OK
+
+
+def test_missing_values_count_beyond_the_references_share() -> None:
+    gappy = patients(200, seed=3)
+    gappy["age"] = np.r_[np.full(60, np.nan), np.full(140, 50.0)]
+    data = window_of(spoiled("age", 0.32, float("nan")), reference=reference_of(gappy))
+    found = quality(data)["age"]
+    assert found.verdict is Verdict.OK
+    assert found.value == pytest.approx(0.02)
+
+
+def test_without_declared_categories_those_of_the_reference_are_known() -> None:
+    contracts = {**CONTRACTS, "pain": ColumnContract(type=ColumnKind.CATEGORY)}
+    checks = quality(window_of(spoiled("pain", 0.2, "purple"), contracts=contracts))
+    assert "'purple'" in checks["pain"].explanation
+
+
+def test_an_absent_column_and_one_of_another_type_are_breaches() -> None:
+    columns = {name: values for name, values in patients(ROWS, seed=1).items() if name != "chol"}
+    assert "absent from all 100 rows" in quality(window_of(columns))["chol"].explanation
+    contracts = {"pain": ColumnContract(type=ColumnKind.NUMBER)}
+    found = quality(window_of(patients(ROWS, seed=1), contracts=contracts))["pain"]
+    assert (found.verdict, found.detail["problem"]) == (Verdict.BREACH, "type")
+
+
+def test_too_few_rows_breach_the_volume_and_none_at_all_are_inconclusive_without_one() -> None:
+    assert quality(window_of(patients(40, seed=1)), min_volume=50)[None].verdict is Verdict.BREACH
+    assert quality(window_of({}), min_volume=50)[None].verdict is Verdict.BREACH
+    assert quality(window_of({}))[None].verdict is Verdict.INCONCLUSIVE
+
+
+def test_causes_stand_in_the_detail() -> None:
+    columns = patients(ROWS, seed=1)
+    columns["chol"] = np.asarray(columns["chol"], float) / 38.67
+    found = quality(window_of(columns))["chol"]
+    assert found.detail["problem"] == "out_of_range"
+    assert found.detail["causes"][0]["kind"] == "unit_change"

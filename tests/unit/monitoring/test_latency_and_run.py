@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.monitoring import windows
+
+from trimtab.core.enums import Verdict
+from trimtab.monitoring.check import Window
+from trimtab.monitoring.latency import LatencyMonitor
+from trimtab.monitoring.run import run_monitors
+from trimtab.monitoring.settings import LatencySettings, MonitoringConfig
+from trimtab.profiles.periods import PeriodProfile
+from trimtab.profiles.profile import Profile
+
+
+@pytest.mark.parametrize(("latency_ms", "verdict"), [(2.0, Verdict.OK), (80.0, Verdict.BREACH)])
+def test_latency_is_held_against_its_limits(latency_ms: float, verdict: Verdict) -> None:
+    data = windows.window_of(windows.patients(60, seed=1), latency_ms=latency_ms)
+    checks = LatencyMonitor(LatencySettings(p95_ms=50, p99_ms=60)).check(data)
+    assert [(check.detail["percentile"], check.value, check.verdict) for check in checks] == [
+        ("p95", latency_ms, verdict),
+        ("p99", latency_ms, verdict),
+    ]
+
+
+def config(*monitors: dict[str, object], window: str = "1d") -> MonitoringConfig:
+    return MonitoringConfig.model_validate({"window": window, "profile_period": "1m", "monitors": monitors})
+
+
+def test_a_monitor_that_fails_is_inconclusive_and_does_not_stop_the_others() -> None:
+    sound = windows.window_of(windows.patients(60, seed=1), labelled=windows.labels(["yes"] * 60, ["yes"] * 60))
+    bad = windows.periods_of({"chol": windows.patients(1, seed=1)["chol"]})[0]
+    mixed = Profile(1, {"chol": sound.periods[0].profile.columns["pain"]})
+    broken = PeriodProfile(bad.endpoint, bad.variant, 1, bad.start_us, 60, mixed)
+    data = windows.window_of(windows.patients(60, seed=1), labelled=sound.labelled)
+    data = replace(data, periods=(*data.periods, broken))
+    checks = run_monitors(config({"type": "data_drift"}, {"type": "model_quality", "limits": {"accuracy": 0.5}}), data)
+    assert [(check.kind, check.verdict) for check in checks] == [
+        ("data_drift", Verdict.INCONCLUSIVE),
+        ("model_quality", Verdict.OK),
+    ]
+    assert "'data_drift' failed: DataContractError: column 'chol'" in checks[0].explanation
+
+
+def test_each_monitor_is_given_its_own_window() -> None:
+    rows = 120
+    data = windows.window_of(windows.patients(rows, seed=1), labelled=windows.labels(["yes"] * rows, ["yes"] * rows))
+    end_us = windows.START_US + rows * windows.MINUTE_US
+    data = replace(data, window=Window(windows.START_US, end_us))
+    checks = run_monitors(
+        config(
+            {"type": "data_quality"},
+            {"type": "latency", "p95_ms": 5, "window": "40m"},
+            {"type": "model_quality", "limits": {"accuracy": 0.5}, "window": "60m"},
+            window="2h",
+        ),
+        data,
+    )
+    lengths = {check.kind: (check.window.end_us - check.window.start_us) // windows.MINUTE_US for check in checks}
+    assert lengths == {"data_quality": 120, "latency": 40, "model_quality": 60}
+    by_kind = {check.kind: check for check in checks}
+    assert "of 40 rows" in by_kind["latency"].explanation
+    assert by_kind["model_quality"].detail == {"metric": "accuracy", "labelled": 60, "answered": 60, "coverage": 1.0}
+
+
+def test_late_labels_are_cut_where_their_own_window_is() -> None:
+    rows, hour_us = 120, 60 * windows.MINUTE_US
+    labelled = windows.labels(["yes"] * rows, ["yes"] * rows, answered=240)
+    data = replace(
+        windows.window_of({}, labelled=labelled),
+        window=Window(windows.START_US + 5 * hour_us, windows.START_US + 7 * hour_us),
+        label_delay_us=5 * hour_us,
+    )
+    last_hour = data.narrowed(hour_us).labelled
+    assert last_hour is not None
+    assert (len(last_hour.truth), last_hour.answered) == (60, 120)
+    assert last_hour.event_us.min() == windows.START_US + hour_us
+    assert data.narrowed(9 * hour_us) is data

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.unit.monitoring.windows import labels, patients, window_of
+
+from trimtab.core.enums import Verdict
+from trimtab.monitoring.check import Check
+from trimtab.monitoring.model_quality import ModelQualityMonitor
+from trimtab.monitoring.settings import ModelQualitySettings
+from trimtab.monitoring.window import LabelledRows
+
+
+def quality(
+    labelled: LabelledRows | None, *, baseline: dict[str, float] | None = None, **settings: object
+) -> tuple[Check, ...]:
+    data = window_of(patients(60, seed=1), labelled=labelled, baseline=baseline)
+    return ModelQualityMonitor(ModelQualitySettings.model_validate(settings)).check(data)
+
+
+def right(share: float, rows: int = 200, answered: int | None = None) -> LabelledRows:
+    hit = np.random.default_rng(0).permutation(np.arange(rows) < share * rows)
+    return labels(["yes"] * rows, ["yes" if good else "no" for good in hit], answered)
+
+
+def test_an_absolute_limit_is_judged_by_what_was_observed() -> None:
+    (good,) = quality(right(0.9), limits={"accuracy": 0.8})
+    (bad,) = quality(right(0.79), limits={"accuracy": 0.8})
+    assert (good.verdict, bad.verdict) == (Verdict.OK, Verdict.BREACH)
+    assert (bad.value, bad.threshold, bad.detail["metric"]) == (0.79, 0.8, "accuracy")
+
+
+def test_a_loss_has_an_upper_limit() -> None:
+    (check,) = quality(right(0.9), limits={"log_loss": 0.1}, baseline={})
+    assert check.verdict is Verdict.INCONCLUSIVE  # no probabilities
+    assert "undefined" in check.explanation
+
+
+def test_degradation_is_relative_to_the_holdout() -> None:
+    (sound,) = quality(right(0.85), max_degradation=0.2, baseline={"accuracy": 0.9})
+    (worse,) = quality(right(0.5), max_degradation=0.2, baseline={"accuracy": 0.9})
+    assert (sound.verdict, worse.verdict) == (Verdict.OK, Verdict.BREACH)
+    assert worse.threshold == pytest.approx(0.72)
+    assert worse.effect == pytest.approx(0.4 / 0.9)
+
+
+def test_degradation_that_chance_may_explain_is_inconclusive() -> None:
+    (check,) = quality(right(0.7, rows=60), max_degradation=0.2, baseline={"accuracy": 0.9})
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert "perhaps by chance" in check.explanation
+
+
+def test_without_enough_labels_quality_is_inconclusive_with_coverage() -> None:
+    (none,) = quality(None, limits={"accuracy": 0.8})
+    (few,) = quality(right(1.0, rows=20, answered=80), limits={"accuracy": 0.8}, min_labels=50)
+    assert (none.verdict, few.verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    assert few.detail == {"labelled": 20, "answered": 80, "coverage": 0.25}
+
+
+def test_coverage_is_stated() -> None:
+    (check,) = quality(right(0.9, rows=100, answered=400), limits={"accuracy": 0.8})
+    assert check.detail["coverage"] == 0.25
+    assert "100 of 400 answers have labels" in check.explanation
+
+
+def test_a_metric_without_limit_or_holdout_cannot_be_judged() -> None:
+    (check,) = quality(right(0.9), max_degradation=0.2, baseline={})
+    assert check.verdict is Verdict.INCONCLUSIVE

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.unit.monitoring.windows import patients, window_of
+
+from trimtab.core.enums import Verdict
+from trimtab.core.ids import IdFactory
+from trimtab.db.engine import Database
+from trimtab.db.migrate import upgrade
+from trimtab.monitoring.run import run_monitors
+from trimtab.monitoring.settings import MonitoringConfig
+from trimtab.monitoring.store import recent_checks, run_checks, save_checks
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+CONFIG = MonitoringConfig.model_validate(
+    {"window": "1d", "monitors": [{"type": "data_drift"}, {"type": "data_quality"}]}
+)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    found = Database.at(tmp_path / "trimtab.db")
+    upgrade(found)
+    yield found
+    found.close()
+
+
+def test_checks_read_back_as_they_were_newest_run_first(database: Database) -> None:
+    ids = IdFactory()
+    first = run_monitors(CONFIG, window_of(patients(60, seed=1)))
+    second = run_monitors(CONFIG, window_of({}))
+    with database.transaction() as connection:
+        run_id = save_checks(connection, first, at=NOW, ids=ids)
+        save_checks(connection, second, at=NOW + timedelta(hours=1), ids=ids)
+    with database.reading() as connection:
+        assert recent_checks(connection, "heart") == [*second, *first]
+        assert recent_checks(connection, "heart", 2) == list(second[:2])
+        assert run_checks(connection, run_id) == list(first)
+        assert recent_checks(connection, "other") == []
+        ok = recent_checks(connection, "heart", monitor="data_drift", verdict=Verdict.OK, endpoint="heart")
+        assert ok == [check for check in first if check.kind == "data_drift"]
+        since = int((NOW + timedelta(minutes=1)).timestamp()) * 1_000_000
+        assert recent_checks(connection, "heart", since_us=since) == list(second)
+
+
+def test_a_run_is_stored_once(database: Database) -> None:
+    checks = run_monitors(CONFIG, window_of(patients(60, seed=1)))
+    for _ in range(2):
+        with database.transaction() as connection:
+            save_checks(connection, checks, at=NOW, ids=IdFactory(), run_id="run-1")
+    with database.reading() as connection:
+        assert run_checks(connection, "run-1") == list(checks)

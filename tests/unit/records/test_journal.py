@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+from tests.unit.records.frames import SCHEMA, prediction, writer
+
+from trimtab.core.errors import BackendError, ConfigError, DataContractError
+from trimtab.records.layout import HEAD, MAGIC, journal_files
+from trimtab.records.reader import WriterState, read_frames, writer_state
+from trimtab.records.schema import PredictionFrame, SchemaFrame
+
+
+def test_frames_come_back_in_order_while_the_file_is_still_written(tmp_path: Path) -> None:
+    journal = writer(tmp_path)
+    journal.declare(SCHEMA)
+    journal.append(prediction(1))
+    read = list(read_frames(journal.path))
+    assert [frame for _, frame in read] == [SCHEMA, prediction(1)]
+    assert read[-1][0] == journal.position
+    journal.append(prediction(2))
+    assert [frame for _, frame in read_frames(journal.path, read[-1][0])] == [prediction(2)]
+    journal.close()
+
+
+def test_each_file_begins_with_the_schemas_that_live(tmp_path: Path) -> None:
+    journal = writer(tmp_path, file_bytes=8192)
+    journal.declare(SCHEMA)
+    journal.declare(SchemaFrame(2, "other", "m", 1, "v", "d", SCHEMA.task, ()))
+    journal.withdraw(2)
+    for place in range(400):
+        journal.append(prediction(place))
+    journal.close()
+    files = journal_files(tmp_path)
+    assert len(files) > 2
+    frames = [[frame for _, frame in read_frames(path)] for path in files]
+    assert all(group[0] == SCHEMA for group in frames)
+    assert all(isinstance(frame, PredictionFrame) for group in frames[1:] for frame in group[1:])
+    rows = [frame for group in frames for frame in group if isinstance(frame, PredictionFrame)]
+    assert rows == [prediction(place) for place in range(400)]
+
+
+def test_closing_seals_and_cuts_the_file(tmp_path: Path) -> None:
+    journal = writer(tmp_path)
+    path = journal.path
+    journal.append(prediction(1))
+    assert writer_state(path, journal.position) is WriterState.ALIVE
+    end = journal.position
+    journal.close()
+    journal.close()
+    assert writer_state(path, end) is WriterState.SEALED
+    assert path.stat().st_size == end + 4
+    assert [frame for _, frame in read_frames(path)] == [prediction(1)]
+
+
+def test_a_killed_process_leaves_every_frame_it_was_told_is_accepted(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from tests.unit.records.frames import SCHEMA, prediction, writer\n"
+        "journal = writer(Path(sys.argv[1]))\n"
+        "journal.declare(SCHEMA)\n"
+        "for place in range(1000): journal.append(prediction(place))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -9
+    (path,) = journal_files(tmp_path)
+    read = list(read_frames(path))
+    assert [frame for _, frame in read[1:]] == [prediction(place) for place in range(1000)]
+    assert writer_state(path, read[-1][0]) is WriterState.DEAD
+
+
+@pytest.mark.parametrize("cut", [1, 7, 8, 40])
+def test_a_torn_tail_ends_the_reading_before_it(tmp_path: Path, cut: int) -> None:
+    journal = writer(tmp_path)
+    for place in range(3):
+        journal.append(prediction(place))
+    path, ends = journal.path, [end for end, _ in read_frames(journal.path)]
+    journal.close()
+    with path.open("r+b") as stream:
+        stream.truncate(ends[1] + cut)
+    assert [frame for _, frame in read_frames(path)] == [prediction(0), prediction(1)]
+
+
+def test_a_damaged_frame_ends_the_reading_before_it(tmp_path: Path) -> None:
+    journal = writer(tmp_path)
+    journal.append(prediction(0))
+    middle = journal.position + 20
+    journal.append(prediction(1))
+    journal.close()
+    (path,) = journal_files(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[middle] ^= 1
+    path.write_bytes(content)
+    assert [frame for _, frame in read_frames(path)] == [prediction(0)]
+
+
+def test_a_whole_frame_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a-000001.journal"
+    payload = b"\x93\xa1p\x01\x02"
+    path.write_bytes(MAGIC + HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
+    with pytest.raises(DataContractError, match="frame at byte 8"):
+        list(read_frames(path))
+    path.write_bytes(b"something else")
+    with pytest.raises(DataContractError, match="no journal of this version"):
+        list(read_frames(path))
+
+
+def test_a_frame_larger_than_a_file_is_refused_and_the_journal_goes_on(tmp_path: Path) -> None:
+    journal = writer(tmp_path, file_bytes=4096)
+    large = PredictionFrame(1, "p", "r", 0, 0, 0, 1.0, None, None, None, ("x" * 5000,), "yes", None, 0.0)
+    with pytest.raises(ConfigError, match="send smaller rows"):
+        journal.append(large)
+    journal.append(prediction(1))
+    assert [frame for _, frame in read_frames(journal.path)] == [prediction(1)]
+    journal.close()
+
+
+def test_a_full_disk_is_told_at_rotation_and_forgotten_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = writer(tmp_path, file_bytes=4096)
+    allocate = os.posix_fallocate
+
+    def full(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    accepted = 0
+    with pytest.raises(BackendError, match="no room for a journal file"):  # noqa: PT012 - how many fit is the question
+        while True:
+            journal.append(prediction(accepted))
+            accepted += 1
+    assert accepted > 5
+    assert len(journal_files(tmp_path)) == 1
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
+    journal.append(prediction(accepted))
+    journal.close()
+    read = [frame for path in journal_files(tmp_path) for _, frame in read_frames(path)]
+    assert read == [prediction(place) for place in range(accepted + 1)]
+
+
+def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
+    first, second = writer(tmp_path), writer(tmp_path)
+    first.append(prediction(1))
+    second.append(prediction(2))
+    assert first.path != second.path
+    assert [frame for _, frame in read_frames(first.path)] == [prediction(1)]
+    first.close()
+    second.close()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BackendError, match="no room for a journal file"):
+        writer(tmp_path / "file")

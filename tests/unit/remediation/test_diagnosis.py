@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+from tests.unit.remediation.cases import (
+    BREACH,
+    HOUR_US,
+    INCONCLUSIVE,
+    NOW_US,
+    OK,
+    check,
+    overall,
+    quality,
+    unit_change,
+)
+
+from trimtab.core.enums import Severity
+from trimtab.core.errors import DataContractError
+from trimtab.monitoring.check import Check
+from trimtab.remediation.alerts import Alert
+from trimtab.remediation.diagnosis import Diagnosis, DiagnosisKind, Evidence, RecentRollout, diagnose
+
+QUARANTINED = Alert(
+    "al1", "k", "rows_quarantined", Severity.HIGH, "t", NOW_US, detail={"reasons": {"chol: 5.8 is below 100": 40}}
+)
+RELEASED = RecentRollout(at_us=NOW_US - HOUR_US // 2, candidate=2, phase="promoted")
+
+
+def kind_of(*checks: Check) -> DiagnosisKind:
+    return diagnose(Evidence(checks)).kind
+
+
+def test_a_known_conversion_alone_is_a_unit_change_with_column_factor_and_moment() -> None:
+    found = diagnose(Evidence((unit_change(), overall(OK), quality(INCONCLUSIVE, value=None))))
+    assert (found.kind, found.columns, found.since_us) == (
+        DiagnosisKind.UNIT_CHANGE,
+        ("chol",),
+        NOW_US - HOUR_US // 2,
+    )
+    assert found.factor == pytest.approx(1 / 38.67)
+    assert "mmol/L" in found.explanation
+    assert found.evidence_against
+
+
+def test_an_unknown_factor_needs_somebody_else_to_blame_the_column() -> None:
+    drift = unit_change(known=None)
+    alone = diagnose(Evidence((drift,)))
+    assert alone.kind is DiagnosisKind.UNKNOWN
+    assert "constant factor" in alone.evidence_against[0]
+    assert kind_of(drift, check(BREACH, kind="data_quality")) is DiagnosisKind.UNIT_CHANGE
+    assert kind_of(drift, check(BREACH, kind="data_quality", column="age")) is DiagnosisKind.UNKNOWN
+    quarantined = diagnose(Evidence((drift,), alerts=(QUARANTINED,)))
+    assert quarantined.kind is DiagnosisKind.UNIT_CHANGE
+    assert "the contract quarantined 40 rows for chol" in quarantined.evidence_for
+
+
+def test_a_unit_change_outweighs_the_quality_that_it_ruins() -> None:
+    found = diagnose(Evidence((unit_change(), check(BREACH, column="age"), overall(BREACH), quality(BREACH))))
+    assert found.kind is DiagnosisKind.UNIT_CHANGE
+    assert "other columns drifted too: age" in found.evidence_against
+
+
+def test_quality_lost_while_the_inputs_moved_is_covariate_drift() -> None:
+    found = diagnose(Evidence((check(BREACH), overall(BREACH), quality(BREACH))))
+    assert (found.kind, found.columns) == (DiagnosisKind.COVARIATE_DRIFT, ("chol",))
+    assert kind_of(check(BREACH), check(OK, column="age"), quality(BREACH)) is DiagnosisKind.COVARIATE_DRIFT
+
+
+def test_quality_lost_while_the_inputs_stood_is_concept_drift() -> None:
+    assert kind_of(check(OK), overall(OK), quality(BREACH)) is DiagnosisKind.CONCEPT_DRIFT
+    partly = diagnose(Evidence((check(BREACH), overall(OK), quality(BREACH))))
+    assert partly.kind is DiagnosisKind.CONCEPT_DRIFT
+    assert partly.evidence_against == ("drifted columns: chol",)
+
+
+def test_a_release_within_the_window_leaves_the_cause_open() -> None:
+    found = diagnose(Evidence((check(OK), quality(BREACH)), rollouts=(RELEASED,)))
+    assert found.kind is DiagnosisKind.UNKNOWN
+    assert "version 2 was released" in found.evidence_against[0]
+    earlier = RecentRollout(at_us=NOW_US - 9 * HOUR_US, candidate=2, phase="promoted")
+    assert diagnose(Evidence((check(OK), quality(BREACH)), rollouts=(earlier,))).kind is DiagnosisKind.CONCEPT_DRIFT
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        (check(INCONCLUSIVE), quality(BREACH)),
+        (quality(BREACH),),
+        (check(BREACH), overall(BREACH), quality(OK)),
+        (check(BREACH), overall(BREACH)),
+        (check(BREACH, kind="latency", column=None),),
+        (),
+        (check(BREACH, column="@prediction"), quality(BREACH)),
+    ],
+)
+def test_it_says_unknown_rather_than_guess(checks: tuple[Check, ...]) -> None:
+    found = diagnose(Evidence(checks))
+    assert found.kind is DiagnosisKind.UNKNOWN
+    assert found.explanation
+
+
+def test_severity_grows_with_loudness_excess_and_reach_and_tells_its_parts() -> None:
+    quiet = check(BREACH, severity=Severity.LOW, value=0.21)
+    mild = diagnose(Evidence((quiet,), affected_row_share=0.05))
+    grave = diagnose(Evidence((check(BREACH, severity=Severity.CRITICAL),), affected_row_share=0.9))
+    assert 0 <= mild.severity < 0.2 < 0.9 < grave.severity <= 1
+    assert [part.name for part in grave.parts] == ["loudness", "excess", "reach"]
+
+
+def test_a_diagnosis_survives_json() -> None:
+    found = diagnose(Evidence((unit_change(), quality(BREACH)), alerts=(QUARANTINED,)))
+    assert Diagnosis.from_json(found.to_json()) == found
+    with pytest.raises(DataContractError, match="expected the fields of a diagnosis"):
+        Diagnosis.from_json({"kind": "gremlins"})

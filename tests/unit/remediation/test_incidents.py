@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.unit.remediation.cases import (
+    BREACH,
+    HOUR,
+    INCONCLUSIVE,
+    NOW_US,
+    OK,
+    START,
+    check,
+    diagnosis,
+    overall,
+)
+
+from trimtab.core.enums import Severity
+from trimtab.core.errors import IllegalTransitionError
+from trimtab.monitoring.check import Check
+from trimtab.remediation.alerts import Alert
+from trimtab.remediation.diagnosis import DiagnosisKind
+from trimtab.remediation.incidents import (
+    ChangeKind,
+    Incident,
+    IncidentChange,
+    IncidentState,
+    attach_alert,
+    by_subject,
+    close,
+    fold,
+    mitigate,
+    with_diagnosis,
+)
+
+
+def take(incident: Incident | None, *checks: Check, hour: int = 0) -> IncidentChange:
+    return fold(incident, checks, now=START + hour * HOUR, new_id=f"i{hour}")
+
+
+def opened(*checks: Check) -> Incident:
+    incident = take(None, *(checks or (check(BREACH),))).incident
+    assert incident is not None
+    return incident
+
+
+def test_nothing_wrong_opens_no_case() -> None:
+    assert take(None, check(OK), overall(INCONCLUSIVE)) == IncidentChange(ChangeKind.NONE, None)
+
+
+def test_a_breach_opens_a_case_that_says_what_it_is() -> None:
+    change = take(None, check(BREACH), check(OK, column="age"))
+    assert change.kind is ChangeKind.OPENED
+    assert change.incident is not None
+    assert (change.incident.id, change.incident.title) == ("i0", "heart: data_drift of chol: breach")
+    assert change.incident.timeline[0].what == "opened"
+
+
+def test_folding_the_same_checks_again_changes_nothing() -> None:
+    checks = (check(BREACH), check(OK, column="age"))
+    assert take(opened(*checks), *checks, hour=1).kind is ChangeKind.NONE
+
+
+def test_later_breaches_join_the_open_case() -> None:
+    change = take(opened(), check(BREACH, hour=1), check(BREACH, column="age", hour=1), hour=1)
+    assert change.kind is ChangeKind.UPDATED
+    assert change.incident is not None
+    assert [one.column for one in change.incident.evidence] == ["chol", "age"]
+    assert "joined: data_drift of age" in [entry.what for entry in change.incident.timeline]
+
+
+def test_a_case_recovers_only_when_everything_that_breached_is_ok_in_a_later_window() -> None:
+    incident = opened(check(BREACH), check(BREACH, column="age"))
+    partly = take(incident, check(OK, hour=1), check(BREACH, column="age", hour=1), hour=1)
+    assert partly.kind is ChangeKind.UPDATED
+    held = take(partly.incident, check(OK, hour=2), check(INCONCLUSIVE, column="age", hour=2), hour=2)
+    assert held.kind is ChangeKind.NONE
+    done = take(held.incident, check(OK, column="age", hour=3), hour=3)
+    assert (done.kind, done.incident and done.incident.state) == (ChangeKind.RECOVERED, IncidentState.RESOLVED)
+    assert done.incident is not None
+    assert len(done.incident.recovered_checks) == 2
+    assert done.incident.closed_us is not None
+
+
+def test_an_ok_of_the_same_window_is_no_recovery() -> None:
+    assert take(opened(), check(OK), hour=1).kind is ChangeKind.NONE
+
+
+def test_one_variant_that_is_ok_does_not_hide_another_in_breach() -> None:
+    change = take(opened(), check(OK, variant="v2", hour=1), check(BREACH, hour=1), hour=1)
+    assert change.kind is ChangeKind.UPDATED
+    assert change.incident is not None
+    assert change.incident.unrecovered
+
+
+def test_a_breach_soon_after_recovery_reopens_the_case() -> None:
+    resolved = take(opened(), check(OK, hour=1), hour=1).incident
+    again = take(resolved, check(BREACH, hour=2), hour=2)
+    assert again.kind is ChangeKind.REOPENED
+    assert again.incident is not None
+    assert (again.incident.id, again.incident.state, again.incident.closed_us) == ("i0", IncidentState.OPEN, None)
+
+
+def test_a_breach_long_after_recovery_or_of_something_else_is_a_new_case() -> None:
+    resolved = take(opened(), check(OK, hour=1), hour=1).incident
+    assert take(resolved, check(BREACH, hour=9), hour=9).kind is ChangeKind.OPENED
+    assert take(resolved, check(BREACH, column="age", hour=2), hour=2).kind is ChangeKind.OPENED
+
+
+def test_a_breach_of_a_window_from_before_the_recovery_opens_nothing() -> None:
+    resolved = take(opened(), check(OK, hour=1), hour=1).incident
+    assert take(resolved, check(BREACH, hour=1), hour=2).kind is ChangeKind.NONE
+
+
+def test_a_case_that_a_person_closed_stays_closed() -> None:
+    closed = close(opened(), now=START + HOUR, actor="ann", why="known")
+    assert take(closed, check(OK, hour=2), hour=2).kind is ChangeKind.NONE
+    assert take(closed, check(BREACH, hour=2), hour=2).kind is ChangeKind.OPENED
+    with pytest.raises(IllegalTransitionError, match="closed already"):
+        close(closed, now=START, actor="ann", why="")
+
+
+def test_mitigating_cases_recover_too_and_resolved_ones_cannot_be_mitigated() -> None:
+    mitigating = mitigate(opened(), now=START, actor="trimtab", what="feed quarantined")
+    assert mitigating.state is IncidentState.MITIGATING
+    resolved = take(mitigating, check(OK, hour=1), hour=1).incident
+    assert resolved is not None
+    with pytest.raises(IllegalTransitionError, match="resolved, not open"):
+        mitigate(resolved, now=START, actor="trimtab", what="again")
+
+
+def test_an_alert_is_attached_once() -> None:
+    alert = Alert("al1", "k", "rows_quarantined", Severity.HIGH, "40 rows quarantined", NOW_US)
+    attached = attach_alert(opened(), alert)
+    assert attach_alert(attached, alert) is attached
+    assert attached.timeline[-1].what == "alert: 40 rows quarantined"
+
+
+def test_a_diagnosis_names_the_case_and_only_its_changes_are_noted() -> None:
+    once = with_diagnosis(opened(), diagnosis(), now=START)
+    same = with_diagnosis(once, diagnosis(), now=START + timedelta(minutes=1))
+    other = with_diagnosis(same, diagnosis(DiagnosisKind.UNKNOWN), now=START)
+    assert once.title == "heart: unit change (chol)"
+    assert [len(one.timeline) for one in (once, same, other)] == [2, 2, 3]
+
+
+def test_checks_are_grouped_by_model_and_endpoint() -> None:
+    groups = by_subject([check(OK), check(BREACH, column="age")])
+    assert {subject: len(group) for subject, group in groups.items()} == {("heart", "heart"): 2}
+    assert opened().loudest is Severity.HIGH

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from tests.unit.rollout.rollouts import MINUTE, READY, START, seen, spec
+
+from trimtab.core.clock import to_micros
+from trimtab.core.errors import ConflictError, NotFoundError
+from trimtab.db.engine import Connection, Database
+from trimtab.db.migrate import upgrade
+from trimtab.rollout.endpoint_store import (
+    desire,
+    desired,
+    endpoint_generations,
+    list_desired,
+    next_generation,
+)
+from trimtab.rollout.machine import Operation, operate, step
+from trimtab.rollout.plan import production_spec
+from trimtab.rollout.state import RolloutState
+from trimtab.rollout.store import (
+    active_rollout,
+    create_rollout,
+    list_rollouts,
+    load_rollout,
+    save_transition,
+)
+
+NOW_US = to_micros(START)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    database = Database.at(tmp_path / "trimtab.db")
+    upgrade(database)
+    with database.transaction() as opened:
+        yield opened
+    database.close()
+
+
+def test_a_rollout_comes_back_as_it_was_saved(connection: Connection) -> None:
+    created = create_rollout(connection, "r1", spec(), now_us=NOW_US, action_id="a1")
+    decided = step(created.spec, created.state, READY, START)
+    saved = save_transition(connection, created, decided, at_us=NOW_US)
+    assert load_rollout(connection, "r1") == saved
+    assert [(entry["from"], entry["to"]) for entry in saved.log] == [("staging", "smoke")]
+
+
+def test_only_one_rollout_is_active_on_an_endpoint(connection: Connection) -> None:
+    created = create_rollout(connection, "r1", spec(), now_us=NOW_US)
+    with pytest.raises(ConflictError, match="rollout r1 of v2 is staging"):
+        create_rollout(connection, "r2", spec(), now_us=NOW_US)
+    aborted = operate(created.spec, created.state, Operation.ABORT, START, "")
+    save_transition(connection, created, aborted, at_us=NOW_US, actor="ann")
+    assert active_rollout(connection, "bikes") is None
+    create_rollout(connection, "r2", spec(), now_us=NOW_US + 1)
+    assert [found.id for found in list_rollouts(connection, model="bikes")] == ["r2", "r1"]
+    assert [found.id for found in list_rollouts(connection, active_only=True)] == ["r2"]
+
+
+def test_whoever_read_an_older_state_cannot_save(connection: Connection) -> None:
+    created = create_rollout(connection, "r1", spec(), now_us=NOW_US)
+    save_transition(connection, created, step(spec(), created.state, READY, START), at_us=NOW_US)
+    paused = operate(spec(), created.state, Operation.PAUSE, START, "")
+    with pytest.raises(ConflictError, match="changed since version 1"):
+        save_transition(connection, created, paused, at_us=NOW_US)
+
+
+def test_a_decision_that_says_the_same_again_writes_nothing(connection: Connection) -> None:
+    created = create_rollout(connection, "r1", spec(), now_us=NOW_US)
+    held = step(spec(), created.state, seen(10), START)
+    once = save_transition(connection, created, held, at_us=NOW_US)
+    again = save_transition(connection, once, step(spec(), once.state, seen(10), START + MINUTE), at_us=NOW_US)
+    assert (again.version, again.log) == (2, ())
+
+
+def test_an_unknown_rollout_is_named(connection: Connection) -> None:
+    with pytest.raises(NotFoundError, match="'r9'"):
+        load_rollout(connection, "r9")
+
+
+def test_each_change_of_an_endpoint_is_a_generation_with_its_reason(connection: Connection) -> None:
+    rollout = spec(stable=None)
+    state = RolloutState.initial(NOW_US)
+    first = production_spec(rollout, state, generation=next_generation(connection, "bikes"))
+    desire(connection, first, model="bikes", actor="trimtab", reason="created", at_us=NOW_US)
+    smoke = step(rollout, state, READY, START).state
+    promoted = step(rollout, smoke, READY, START)
+    second = production_spec(rollout, promoted.state, generation=next_generation(connection, "bikes"))
+    desire(connection, second, model="bikes", actor="ann", reason=promoted.reason, at_us=NOW_US + 1)
+    assert desired(connection, "bikes") == second
+    assert [variant.weight_pct for variant in second.variants] == [Decimal(100)]
+    history = endpoint_generations(connection, "bikes")
+    assert [(one.spec.generation, one.actor) for one in history] == [(2, "ann"), (1, "trimtab")]
+    assert list_desired(connection, model="bikes") == [second]
+    assert list_desired(connection, model="other") == []
+
+
+def test_desiring_the_same_again_makes_no_new_generation(connection: Connection) -> None:
+    wanted = production_spec(spec(), RolloutState.initial(NOW_US), generation=1)
+    desire(connection, wanted, model="bikes", actor="trimtab", reason="first", at_us=NOW_US)
+    again = production_spec(spec(), RolloutState.initial(NOW_US), generation=2)
+    assert desire(connection, again, model="bikes", actor="trimtab", reason="again", at_us=NOW_US) == wanted
+    assert len(endpoint_generations(connection, "bikes")) == 1
+
+
+@pytest.mark.parametrize("generation", [1, 3])
+def test_a_generation_that_is_not_the_next_one_is_refused(connection: Connection, generation: int) -> None:
+    state = RolloutState.initial(NOW_US)
+    desire(connection, production_spec(spec(), state, generation=1), model="bikes", actor="a", reason="b", at_us=NOW_US)
+    other = production_spec(spec(stable=3), state, generation=generation)
+    with pytest.raises(ConflictError, match="is not the next one, 2"):
+        desire(connection, other, model="bikes", actor="a", reason="b", at_us=NOW_US)
+    assert desired(connection, "nowhere") is None
