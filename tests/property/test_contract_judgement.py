@@ -83,7 +83,7 @@ def keeps(text: str, column: ColumnContract) -> bool:
 
 def expected(rows: list[dict[str, str]], contract: ContractConfig) -> list[int]:
     """Return the places of the rows that pass."""
-    seen: set[tuple[object, ...]] = set()
+    seen: set[str] = set()
     passed = []
     for place, row in enumerate(rows):
         if not all(keeps(row[name], column) for name, column in contract.columns.items()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,23 +27,28 @@ _MAX_UPLOAD_BYTES = 2_000_000_000
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer tt_…`")
 
 
+def _caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Actor:
+    if credentials is None:
+        raise PermissionDeniedError("no API key; pass one as 'Authorization: Bearer tt_…', see 'trimtab keys create'")
+    platform: Platform = request.app.state.platform
+    with platform.database.reading() as connection:
+        return authenticate(connection, credentials.credentials)
+
+
+Caller = Annotated[Actor, Depends(_caller)]
+"""Whoever holds the request's API key."""
+
+
 def make_app(platform: Platform) -> FastAPI:
     """Return the application that serves ``platform``."""
     app = FastAPI(title="Trimtab control plane", version=trimtab.__version__, redoc_url=None)
     install_error_handlers(app)
 
-    def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Actor:
-        if credentials is None:
-            raise PermissionDeniedError(
-                "no API key; pass one as 'Authorization: Bearer tt_…', see 'trimtab keys create'"
-            )
-        with platform.database.reading() as connection:
-            return authenticate(connection, credentials.credentials)
-
+    app.state.platform = platform
     for asked in OPERATIONS.values():
         if asked.name != "data.ingest":
-            _add_route(app, platform, asked, caller)
-    _add_upload(app, platform, caller)
+            _add_route(app, platform, asked)
+    _add_upload(app, platform)
 
     @app.get("/api/health", tags=["health"], summary="Whether the control plane works")
     def health() -> JsonObject:
@@ -55,14 +59,14 @@ def make_app(platform: Platform) -> FastAPI:
     return app
 
 
-def _add_route(app: FastAPI, platform: Platform, asked: Operation, caller: Callable[..., Actor]) -> None:
+def _add_route(app: FastAPI, platform: Platform, asked: Operation) -> None:
     body = _without(asked.request, asked.path_fields, asked.name)
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter(name, kind, annotation=asked.request.model_fields[name].annotation)
         for name in asked.path_fields
     ]
-    parameters.append(inspect.Parameter("actor", kind, annotation=Annotated[Actor, Depends(caller)]))
+    parameters.append(inspect.Parameter("actor", kind, annotation=Caller))
     if body is not None:
         annotation: Any = body if asked.method == "POST" else Annotated[body, Query()]
         parameters.append(inspect.Parameter("fields", kind, annotation=annotation))
@@ -92,13 +96,13 @@ def _without(model: type[BaseModel], names: tuple[str, ...], operation: str) -> 
     return create_model(f"{title}Request", __base__=Strict, **kept) if kept else None
 
 
-def _add_upload(app: FastAPI, platform: Platform, caller: Callable[..., Actor]) -> None:
+def _add_upload(app: FastAPI, platform: Platform) -> None:
     asked = OPERATIONS["data.ingest"]
 
     @app.post(asked.path, tags=["data"], name=asked.name, operation_id="data_ingest", summary=asked.summary)
     async def ingest(
         request: Request,
-        actor: Annotated[Actor, Depends(caller)],
+        actor: Caller,
         model: str,
         filename: str,
         feed: str | None = None,

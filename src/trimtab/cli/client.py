@@ -21,7 +21,7 @@ class Client(Protocol):
 
     remote: bool
 
-    def ask(self, name: str, **fields: object) -> JsonObject:
+    def ask(self, name: str, /, **fields: object) -> JsonObject:
         """Return the operation's answer.
 
         Raises:

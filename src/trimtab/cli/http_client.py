@@ -29,7 +29,7 @@ class HttpClient:
         )
         self._routes: dict[str, tuple[str, str]] = {}
 
-    def ask(self, name: str, **fields: object) -> JsonObject:
+    def ask(self, name: str, /, **fields: object) -> JsonObject:
         """Send the operation as its route says; see the port."""
         method, path = self._route(name)
         given = {key: value for key, value in fields.items() if value is not None}

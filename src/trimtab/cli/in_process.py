@@ -24,7 +24,7 @@ class InProcessClient:
         self._platform = build_platform(folder)
         self._actor = Actor(name=getpass.getuser(), role=Role.ADMIN)
 
-    def ask(self, name: str, **fields: object) -> JsonObject:
+    def ask(self, name: str, /, **fields: object) -> JsonObject:
         """Perform the operation here; see the port."""
         given = {key: value for key, value in fields.items() if value is not None}
         return perform(self._platform, self._actor, name, given)

@@ -27,9 +27,10 @@ ARROW_TYPES = {
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _INTEGER = r"^[+-]?\d+(\.0*)?$"
-_MISSING = pa.array(["", "na", "n/a", "nan", "null", "none", "?"])
-_TRUE = pa.array(["true", "yes", "1", "1.0"])
-_FALSE = pa.array(["false", "no", "0", "0.0"])
+# No Arrow arrays here: making the first one loads pandas, which whoever only imports this file must not pay for.
+_MISSING = ["", "na", "n/a", "nan", "null", "none", "?"]
+_TRUE = ["true", "yes", "1", "1.0"]
+_FALSE = ["false", "no", "0", "0.0"]
 _INTEGER_LIMIT = 2.0**63
 
 
@@ -106,7 +107,7 @@ def _given(array: pa.Array, kind: ColumnKind) -> pa.Array:
     text = pc.utf8_trim_whitespace(array)
     if kind is ColumnKind.TEXT or kind is ColumnKind.CATEGORY:
         return pc.fill_null(pc.not_equal(text, ""), False)
-    return pc.and_(array.is_valid(), pc.invert(pc.is_in(pc.utf8_lower(text), _MISSING)))
+    return pc.and_(array.is_valid(), pc.invert(pc.is_in(pc.utf8_lower(text), pa.array(_MISSING))))
 
 
 def _read(array: pa.Array, given: pa.Array, kind: ColumnKind) -> pa.Array:
@@ -155,7 +156,7 @@ def _booleans(array: pa.Array) -> pa.Array:
     text = pc.utf8_lower(as_text(array)) if _is_number(array.type) or pa.types.is_string(array.type) else None
     if text is None:
         return pa.nulls(len(array), pa.bool_())
-    yes, no = pc.is_in(text, _TRUE), pc.is_in(text, _FALSE)
+    yes, no = pc.is_in(text, pa.array(_TRUE)), pc.is_in(text, pa.array(_FALSE))
     return pc.if_else(pc.or_(yes, no), yes, None)
 
 

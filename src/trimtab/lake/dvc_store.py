@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from pathlib import Path
 
 from trimtab.config.process import silence_telemetry
@@ -13,6 +14,7 @@ from trimtab.files import write_atomically
 __all__ = ["add_version"]
 
 _CONFIG = b"[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n"
+_IGNORED = b"/raw\n/processed\n/quarantine\n"
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -25,6 +27,21 @@ def add_version(root: Path, folder: Path, *, index: Path) -> str:
     Raises:
         BackendError: DVC refused, or another process held its lock for too long.
     """
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        # DVC calls what its own dependency has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _prepare(root)
+        return _add(root, folder, index)
+
+
+def _prepare(root: Path) -> None:
+    if not (root / ".dvc" / "config").is_file():
+        # Only snapshots are versions: without this DVC walks through the other zones each time.
+        write_atomically(root / ".dvcignore", _IGNORED)
+        write_atomically(root / ".dvc" / "config", _CONFIG)
+
+
+def _add(root: Path, folder: Path, index: Path) -> str:
     silence_telemetry()
     logging.getLogger("dvc").setLevel(logging.ERROR)
     from dvc.exceptions import DvcException  # start-up cost: 0.5 s
@@ -33,14 +50,11 @@ def add_version(root: Path, folder: Path, *, index: Path) -> str:
 
     # Its spinner would write over the progress that our own caller shows.
     ui.error_console.quiet = True
-    with _ONE_AT_A_TIME:
-        if not (root / ".dvc" / "config").is_file():
-            write_atomically(root / ".dvc" / "config", _CONFIG)
-        try:
-            # A new object each time: one that has seen the cache before does not see how it changed since.
-            with Repo(str(root), config={"core": {"site_cache_dir": str(index)}}) as repository:
-                (stage,) = repository.add(str(folder))
-                return str(stage.outs[0].hash_info.value)
-        except DvcException as error:
-            found = " ".join(str(error).split())
-            raise BackendError(f"DVC in {root}: {found}; the same call may be repeated") from error
+    try:
+        # A new object each time: one that has seen the cache before does not see how it changed since.
+        with Repo(str(root), config={"core": {"site_cache_dir": str(index)}}) as repository:
+            (stage,) = repository.add(str(folder))
+            return str(stage.outs[0].hash_info.value)
+    except DvcException as error:
+        found = " ".join(str(error).split())
+        raise BackendError(f"DVC in {root}: {found}; the same call may be repeated") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, insert, select, update
@@ -46,6 +46,16 @@ class FeedState:
         """Whether the newest interval is still open."""
         return bool(self.intervals) and self.intervals[-1].until_us is None
 
+    @property
+    def state(self) -> str:
+        """``quarantined`` or ``open``."""
+        return "quarantined" if self.quarantined else "open"
+
+    @property
+    def since_us(self) -> int | None:
+        """From which event time on it is quarantined, None when it is not."""
+        return self.intervals[-1].since_us if self.quarantined else None
+
 
 def quarantine_feed(
     connection: Connection, model: str, name: str, *, since_us: int, reason: str, at_us: int
@@ -85,15 +95,15 @@ def release_feed(connection: Connection, model: str, name: str, *, until_us: int
     return _store(connection, model, name, (*known.intervals[:-1], closed), known, at_us)
 
 
-def feed_states(connection: Connection, model: str) -> dict[str, FeedState]:
-    """Return the feeds of ``model`` that have ever been quarantined, by name."""
+def feed_states(connection: Connection, model: str) -> list[FeedState]:
+    """Return the feeds of ``model`` that have ever been quarantined, sorted by name."""
     rows = connection.execute(select(feed).where(feed.c.model == model).order_by(feed.c.name))
-    return {row.name: _state(row.model, row.name, row.spec, row.version) for row in rows}
+    return [_state(row.model, row.name, row.spec, row.version) for row in rows]
 
 
-def quarantined_intervals(states: Mapping[str, FeedState]) -> dict[str, tuple[Interval, ...]]:
+def quarantined_intervals(states: Iterable[FeedState]) -> dict[str, tuple[Interval, ...]]:
     """Return the intervals of each feed that has any."""
-    return {name: state.intervals for name, state in states.items() if state.intervals}
+    return {state.name: state.intervals for state in states if state.intervals}
 
 
 def _find(connection: Connection, model: str, name: str) -> FeedState | None:
@@ -120,8 +130,8 @@ def _store(
         "changed_us": at_us,
     }
     values = {
-        "state": "quarantined" if state.quarantined else "open",
-        "since_us": intervals[-1].since_us if state.quarantined else None,
+        "state": state.state,
+        "since_us": state.since_us,
         "spec": spec,
         "version": state.version,
     }

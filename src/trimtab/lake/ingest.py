@@ -297,7 +297,7 @@ def _processed(delivery: Delivery, outcome: Outcome, at_us: int) -> Processed:
         **(delivery.spec or {}),
         "reasons": outcome.reasons,
         "broken_by_source": outcome.broken_by_source,
-        "span_us": outcome.span_us,
+        "span_us": None if outcome.span_us is None else list(outcome.span_us),
         "quarantine_path": outcome.quarantine_path,
         "error": outcome.error,
     }

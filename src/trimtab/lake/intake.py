@@ -67,7 +67,7 @@ def _delivery(lake: Lake, path: Path, received_us: int) -> Delivery:
         digest=path.stem,
         kind=DeliveryKind.TRUTH if metadata.get("kind") == TRUTH else DeliveryKind.RECORDS,
         model=metadata.get("model"),
-        endpoint=metadata.get("endpoint"),
+        endpoint=metadata.get("endpoint") or None,
         source=None,
         raw_path=lake.relative(lake.raw_segment(path.stem)),
         state=DeliveryState.RECEIVED,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import insert, select
@@ -135,12 +136,11 @@ def _hold_out(table: pa.Table, share: float) -> tuple[pa.Table, pa.Table]:
     """Return the rows to learn from, and the latest ``share`` of the production rows; both in the given order."""
     if not 0.0 <= share < 1.0:
         raise ValueError(f"recent_share {share}: not in 0 ≤ share < 1; lower it")
-    produced = pc.indices_nonzero(pc.equal(table[ORIGIN], PRODUCTION)).to_pylist()
-    count = int(len(produced) * share)
+    produced = np.flatnonzero(pc.equal(table[ORIGIN], PRODUCTION).to_numpy())
     # Rows are sorted by event time, so the last ones are the latest.
-    held = set(produced[len(produced) - count :])
-    mask = pa.array([place in held for place in range(table.num_rows)], pa.bool_())
-    return table.filter(pc.invert(mask)), table.filter(mask)
+    held = np.zeros(table.num_rows, dtype=bool)
+    held[produced[len(produced) - int(len(produced) * share) :]] = True
+    return table.filter(pa.array(~held)), table.filter(pa.array(held))
 
 
 def _write(lake: Lake, model: str, rows: pa.Table, recent: pa.Table) -> Path:

@@ -28,7 +28,7 @@ def process_truth(lake: Lake, delivery: Delivery, table: pa.Table) -> Outcome:
     for row, values in enumerate(zip(*columns.values(), strict=True)):
         problem = _problem(*values)
         if problem is None:
-            rows[values[0]].append(row)
+            rows[values[0] or ""].append(row)
         else:
             wrong[row] = problem
     for endpoint, places in sorted(rows.items()):
@@ -46,7 +46,8 @@ def process_truth(lake: Lake, delivery: Delivery, table: pa.Table) -> Outcome:
 def _problem(
     endpoint: str | None, prediction_id: str | None, record_key: str | None, truth: str | None
 ) -> Broken | None:
-    if endpoint is None or not is_file_name(endpoint):
+    unnamed = not endpoint and prediction_id is not None
+    if not unnamed and (endpoint is None or not is_file_name(endpoint)):
         return Broken(f"endpoint: {(endpoint or '')[:60]!r} is no endpoint's name", "endpoint: no endpoint's name")
     if prediction_id is None and record_key is None:
         return Broken("prediction_id: neither it nor record_key is given", "prediction_id: missing")

@@ -12,6 +12,7 @@ from trimtab.core.errors import DataContractError
 __all__ = ["Lake", "RecordFile", "TruthFile", "is_file_name"]
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_UNNAMED = "@unnamed"
 _RECORD_FILE = re.compile(r"(-?\d+)_(-?\d+)_(.+)\.parquet")
 _TRUTH_FILE = re.compile(r"(-?\d+)_(-?\d+|x)_(-?\d+|x)_(.+)\.parquet")
 
@@ -92,9 +93,12 @@ class Lake:
         return found
 
     def truth_files(self, endpoint: str, *, start_us: int, end_us: int, known_until_us: int | None) -> list[TruthFile]:
-        """Return the outcomes that may be about rows of the window and were known by ``known_until_us``, by name."""
+        """Return the outcomes that may be about rows of the window and were known by ``known_until_us``, by name.
+
+        Among them are those that name a prediction, and no endpoint.
+        """
         found = []
-        for path in _parquet_below(self._truth(endpoint)):
+        for path in (*_parquet_below(self._truth(endpoint)), *_parquet_below(self._truth(""))):
             match = _TRUTH_FILE.fullmatch(path.name)
             if match is None:
                 continue
@@ -132,7 +136,7 @@ class Lake:
         return self.root / "processed" / "records" / _safe(endpoint)
 
     def _truth(self, endpoint: str) -> Path:
-        return self.root / "processed" / "truth" / _safe(endpoint)
+        return self.root / "processed" / "truth" / (_safe(endpoint) if endpoint else _UNNAMED)
 
 
 def is_file_name(name: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from trimtab.audit import log as audit
+from trimtab.bundle.writer import read_manifest
 from trimtab.core.clock import to_micros
 from trimtab.core.errors import ApprovalRequiredError, ConflictError, NotFoundError
 from trimtab.db.engine import Connection
@@ -90,7 +92,7 @@ def start_rollout(
             candidate=_reference(version),
             stable=None if stable is None else _reference(stable),
             strategy=files.deployment.strategy,
-            smoke_max_abs_difference=files.deployment.smoke.max_abs_difference,
+            smoke_max_abs_difference=_smoke_limit(files, version),
             sticky_key=files.deployment.sticky_key,
         ),
         now_us=now_us,
@@ -257,6 +259,13 @@ def _served_before(connection: Connection, files: ModelFiles, present: ModelVers
         if full and (present is None or full[0] != present.number):
             return full[0]
     return None
+
+
+def _smoke_limit(files: ModelFiles, version: ModelVersion) -> float:
+    wanted = files.deployment.smoke.max_abs_difference
+    if wanted is not None:
+        return wanted
+    return read_manifest(Path(version.bundle_path), expected_digest=version.digest).parity.tolerance
 
 
 def _reference(version: ModelVersion) -> VersionRef:

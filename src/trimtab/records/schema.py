@@ -52,7 +52,8 @@ TRUTH_COLUMNS = (
     "labelled_us",  # int64: when the outcome was known
     "received_us",  # int64
 )
-"""Columns of a truth segment; the schema's metadata holds ``segment_id`` and ``kind`` = ``truth``."""
+"""Columns of a truth segment; the schema's metadata holds ``segment_id``, ``endpoint`` and ``kind`` = ``truth``.
+``endpoint`` is empty where the sender gave nothing but a prediction id."""
 
 
 class SchemaFrame(msgspec.Struct, frozen=True, array_like=True, tag="s"):

@@ -92,9 +92,10 @@ def predictions_table(schema: SchemaFrame, frames: Sequence[PredictionFrame], se
 
 
 def truth_table(frames: Sequence[TruthFrame], segment: str) -> pa.Table:
-    """Return true outcomes as a table of `TRUTH_COLUMNS`."""
+    """Return true outcomes of one endpoint (or of none that was named: ``""``) as a table of `TRUTH_COLUMNS`."""
     arrays = [_column(name, [getattr(f, name) for f in frames], is_class=True) for name in TRUTH_COLUMNS]
-    return pa.table(arrays, names=list(TRUTH_COLUMNS)).replace_schema_metadata({"kind": TRUTH, "segment_id": segment})
+    metadata = {"kind": TRUTH, "segment_id": segment, "endpoint": frames[0].endpoint}
+    return pa.table(arrays, names=list(TRUTH_COLUMNS)).replace_schema_metadata(metadata)
 
 
 def write_segment(folder: Path, table: pa.Table) -> Path:

@@ -44,7 +44,7 @@ class _Range:
     end: int
     schemas: dict[int, SchemaFrame]
     predictions: dict[int, list[PredictionFrame]] = field(default_factory=dict)
-    truths: list[TruthFrame] = field(default_factory=list)
+    truths: dict[str, list[TruthFrame]] = field(default_factory=dict)
     rows: int = 0
 
 
@@ -116,7 +116,7 @@ class Shipper:
                 batch.schemas[frame.schema_id] = frame
                 continue
             if isinstance(frame, TruthFrame):
-                batch.truths.append(frame)
+                batch.truths.setdefault(frame.endpoint, []).append(frame)
             else:
                 batch.predictions.setdefault(frame.schema_id, []).append(frame)
             batch.rows += 1
@@ -133,9 +133,9 @@ class Shipper:
                 )
             segment = segment_id(journal.name, batch.start, batch.end, str(schema_id))
             write_segment(self._intake, predictions_table(schema, frames, segment))
-        if batch.truths:
-            segment = segment_id(journal.name, batch.start, batch.end, TRUTH)
-            write_segment(self._intake, truth_table(batch.truths, segment))
+        for endpoint, outcomes in batch.truths.items():
+            segment = segment_id(journal.name, batch.start, batch.end, f"{TRUTH}:{endpoint}")
+            write_segment(self._intake, truth_table(outcomes, segment))
 
     def _remove(self, journal: Path) -> None:
         # The journal first: a cursor without its journal is litter, a journal without its cursor would go twice.

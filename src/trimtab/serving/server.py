@@ -78,7 +78,8 @@ def run(
 ) -> int:
     """Serve until SIGTERM or SIGINT, then drain; return the exit code.
 
-    Logs go where the caller has configured them to go. 2: it could not start (port in use, folder not writable), told in one sentence on standard error.
+    Logs go where the caller has configured them to go. Exit code 2: it could not start (port in use, folder not
+    writable), told in one sentence on standard error.
     """
     keep_pandas_out()
     disable_created_metrics()  # type: ignore[no-untyped-call]

@@ -264,12 +264,18 @@ def _numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
 
 
 def _times(table: pa.Table, model: ModelConfig) -> NDArray[np.int64] | None:
-    """Return event times in microseconds: ``@event_us``, or the model's time column if that is a timestamp."""
+    """Return event times in microseconds: ``@event_us``, or the model's time column if that is a timestamp.
+
+    None where nothing is known of time, or, for a model without a time column, of some rows only (delivered ones
+    have none, those of production do): then there is no order to split or to cut a reference by.
+    """
     if EVENT_COLUMN in table.column_names:
         column = table.column(EVENT_COLUMN)
     elif model.time in table.column_names and pa.types.is_timestamp(table.schema.field(model.time).type):
         column = table.column(model.time).cast(pa.timestamp("us"), safe=False)
     else:
+        return None
+    if column.null_count and model.time is None:
         return None
     if column.null_count:
         raise DataContractError(

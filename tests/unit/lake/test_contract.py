@@ -151,7 +151,7 @@ def test_ten_thousand_rows_of_fifteen_columns_are_judged_fast_enough() -> None:
     numbers = {f"n{place}": rng.normal(size=rows).astype(str) for place in range(10)}
     words = {f"c{place}": rng.choice(["a", "b"], rows) for place in range(4)}
     declared = {name: {"type": "number", "min": -3, "max": 3} for name in numbers}
-    declared |= {name: {"type": "category", "values": ["a", "b"]} for name in words}  # type: ignore[dict-item]
+    declared |= {name: {"type": "category", "values": ["a", "b"]} for name in words}
     contract = ContractConfig.model_validate({"columns": {"id": {"type": "integer"}, **declared}, "unique": ["id"]})
     table = pa.table({"id": [str(number) for number in range(rows)], **numbers, **words})
     warm_up()

@@ -35,10 +35,10 @@ def test_a_feed_can_be_quarantined_again_and_keeps_its_past(place: Workplace) ->
         states = feed_states(connection, MODEL)
 
     assert quarantined_intervals(states) == {"clinic": (Interval(10, 20, "units"), Interval(40, None, "stuck"))}
-    assert states["clinic"].quarantined
+    assert [(state.name, state.state, state.since_us) for state in states] == [("clinic", "quarantined", 40)]
 
 
 def test_releasing_an_unknown_feed_does_nothing(place: Workplace) -> None:
     with place.database.transaction() as connection:
         assert release_feed(connection, MODEL, "nobody", until_us=1, at_us=1) is None
-        assert feed_states(connection, MODEL) == {}
+        assert feed_states(connection, MODEL) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from tests.unit.lake.heart import (
     truth_segment,
 )
 
-from trimtab.core.errors import BackendError
+from trimtab.core.errors import BackendError, DataContractError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import delivery, profile, queue_message
 from trimtab.lake.deliveries import DeliveryState, accept_file, find_delivery, recent_deliveries, resend_unqueued
 from trimtab.lake.feeds import quarantine_feed, release_feed
-from trimtab.lake.ingest import ModelContext, Processed
+from trimtab.lake.ingest import Ingest, ModelContext, Processed
 from trimtab.lake.intake import take_in
 from trimtab.lake.profile_store import load_profiles
 from trimtab.records.segments import write_segment
@@ -161,7 +162,9 @@ def test_records_are_profiled_in_full_and_learnt_from_only_where_they_keep_the_c
     assert done.reasons == {"chol: below 80": 10}
     assert done.broken_by_source == {"clinic-b": 10}
     assert quarantine_of(place, done)["@reasons"].to_pylist()[0] == ["chol: 5.7 is below 80"]
+    assert done.span_us == (NOW_US, NOW_US + HOUR_US)
     with place.database.reading() as connection:
+        assert find_delivery(connection, done.delivery.id) == done.delivery
         found = load_profiles(connection, MODEL, start_us=NOW_US, end_us=NOW_US + 2 * HOUR_US)
     assert [period.profile.rows for period in found] == [30, 10]
 
@@ -328,3 +331,47 @@ def test_a_worker_that_comes_late_changes_nothing(place: Workplace) -> None:
     with place.database.reading() as connection:
         assert connection.execute(select(func.count()).select_from(profile)).scalar_one() == 1
         assert connection.execute(select(func.count()).select_from(delivery)).scalar_one() == 1
+
+
+def test_deliveries_judged_at_once_do_not_both_bring_the_same_key(place: Workplace) -> None:
+    accepted(place, "first.csv", csv_of(good_rows(5)))
+    other = place.ingest()
+
+    def meanwhile(name: str) -> ModelContext:
+        # Between this worker's start and its end another one delivers and processes the same patients.
+        if not place.told:
+            accepted(place, "second.csv", csv_of([*good_rows(5), *good_rows(1, start=6)]))
+            other.process_some(now=NOW)
+        return {MODEL: CONTEXT}[name]
+
+    slow = Ingest(
+        place.database, place.lake, place.queue, meanwhile, on_processed=lambda _c, done: place.told.append(done)
+    )
+    slow.process_some(now=NOW)
+    deadline = time.monotonic() + 10
+    while len(place.told) < 2 and time.monotonic() < deadline:
+        other.process_some(now=NOW)
+        time.sleep(0.05)
+
+    assert [done.delivery.rows_passed for done in place.told] == [6, 0]
+    assert place.told[1].reasons == {"patient_id: processed before": 5}
+
+
+def test_a_file_that_cannot_be_taken_in_is_refused_at_once(place: Workplace) -> None:
+    with pytest.raises(DataContractError, match="no such file"):
+        accept_file(place.database, place.lake, place.queue, model=MODEL, path=place.root / "none.csv", now=NOW)
+    with pytest.raises(DataContractError, match=r"files of kind '\.xlsx' are not read"):
+        accepted(place, "rows.xlsx", b"x")
+    with place.database.reading() as connection:
+        assert recent_deliveries(connection) == []
+
+
+def test_a_file_of_another_model_is_another_delivery(place: Workplace) -> None:
+    path = place.deliver("rows.csv", csv_of(good_rows(3)))
+    first, second = (
+        accept_file(place.database, place.lake, place.queue, model=model, path=path, now=NOW) for model in (MODEL, "b")
+    )
+
+    assert first.digest == second.digest
+    assert first.id != second.id
+    assert not second.repeated

@@ -103,8 +103,8 @@ def test_only_segments_of_the_window_are_opened(place: Workplace) -> None:
 
     # The end of the window is exclusive.
     assert found.answered == 1
-    window = {"start_us": NOW_US, "end_us": NOW_US + HOUR_US, "known_until_us": None}
-    assert place.lake.truth_files(MODEL, **window) == []
+    truth = place.lake.truth_files(MODEL, start_us=NOW_US, end_us=NOW_US + HOUR_US, known_until_us=None)
+    assert truth == []
 
 
 def test_nothing_answered_is_an_empty_table(place: Workplace) -> None:

@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     """Enter these commands."""
     app.command()(ingest)
     app.command()(deliveries)
+    app.command()(snapshot)
     app.command()(validate)
     app.command()(schema)
     app.add_typer(feeds, name="feeds")
@@ -78,6 +79,12 @@ def deliveries(
     answer = connect(Path(project)).ask("data.deliveries", model=model)
     columns = ("received_us", "model", "source", "state", "rows", "rows_passed", "rows_quarantined")
     show_rows(answer, as_json, answer["deliveries"], columns, "Nothing was delivered yet; see 'trimtab ingest'.")
+
+
+def snapshot(model: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+    """Freeze the rows that may be learnt from as a dataset version (training does it by itself)."""
+    answer = connect(Path(project)).ask("data.snapshot", model=model)
+    say(answer, as_json, f"{answer['rows']} rows, DVC hash [bold]{answer['dataset_hash']}[/]")
 
 
 @feeds.command("list")

@@ -1,9 +1,51 @@
-"""placeholder"""
+"""``trimtab demo``: the whole loop on real data, by the same commands that a user has."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from trimtab.cli.output import console
+from trimtab.files import write_atomically
+
+__all__ = ["add_to"]
 
 
 def add_to(app: typer.Typer) -> None:
-    """Enter these commands."""
+    """Enter this command."""
+    app.command()(demo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo's project is made.")] = Path(".demo"),
+    example: Annotated[
+        Path | None,
+        typer.Option("--from", help="Another project to play the story on."),
+    ] = None,
+    leave: Annotated[bool, typer.Option("--exit", help="Stop everything at the end.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write what happened into this file.")] = None,
+) -> None:
+    """Run the loop once around on real data, from delivery to verified remediation; then keep it up to look at."""
+    # Start-up cost: the story needs the supervisor.
+    from trimtab.cli.commands.processes import addresses
+    from trimtab.cli.stage import Stage
+    from trimtab.cli.story import tell_story
+
+    stage = Stage(folder, example)
+    try:
+        outcome = tell_story(stage)
+        if json_file is not None:
+            write_atomically(json_file, json.dumps(outcome.to_json(), indent=2).encode())
+        console.print(outcome.summary())
+        if not leave:
+            console.print(addresses(stage.project))
+            console.print(f"project           {stage.project.root}")
+            console.print("Everything stays up. Ctrl-C stops it.")
+            stage.stay()
+    finally:
+        stage.close()
+    if not outcome.loop_closed:
+        raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.cli.client import connect
-from trimtab.cli.output import AsJson, ProjectOption, console, say, show_rows, when
+from trimtab.cli.output import AsJson, ProjectOption, console, say, when
 from trimtab.core.canonical import JsonObject
 
 __all__ = ["add_to"]
@@ -107,9 +108,16 @@ def checks(
 
 
 def _show(answer: JsonObject, as_json: bool) -> None:
-    rows = [
-        {**check, "verdict": f"[{_COLOURS[check['verdict']]}]{check['verdict']}[/]"} if not as_json else check
-        for check in answer["checks"]
-    ]
-    columns = ("verdict", "monitor", "column", "version", "value", "threshold", "window_end_us", "explanation")
-    show_rows(answer, as_json, rows, columns, "No checks yet.")
+    if as_json:
+        say(answer, True, "")
+        return
+    found = answer["checks"]
+    for check in found:
+        if check["verdict"] != "ok":
+            colour = _COLOURS[check["verdict"]]
+            console.print(f"[{colour}]{check['verdict']}[/]  {check['monitor']}, version {check['version']}: ", end="")
+            console.print(check["explanation"], markup=False)
+            for cause in check["causes"]:
+                console.print(f"    {cause['kind'].replace('_', ' ')}: {cause['explanation']}", markup=False)
+    counts = Counter(check["verdict"] for check in found)
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "No checks yet.")

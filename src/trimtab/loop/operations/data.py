@@ -18,6 +18,7 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import delivery
 from trimtab.lake import feeds
 from trimtab.lake.deliveries import accept_file
+from trimtab.lake.snapshots import make_snapshot
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
@@ -94,6 +95,22 @@ def list_deliveries(platform: Platform, _actor: Actor, request: OfModel) -> Json
     with platform.database.reading() as connection:
         rows = connection.execute(query.limit(request.limit)).all()
     return {"deliveries": [_delivery(row) for row in rows]}
+
+
+@operation("data.snapshot", "POST", "/api/models/{model}/snapshots", Role.OPERATOR, ModelRequest)
+def make_snapshot_now(platform: Platform, _actor: Actor, request: ModelRequest) -> JsonObject:
+    """Freeze all rows that may be learnt from as a dataset version; the same rows are the same version."""
+    files = platform.files(request.model)
+    made = make_snapshot(
+        platform.database,
+        platform.lake,
+        model=files.model,
+        contract=files.contract,
+        endpoint=files.endpoint,
+        lookback=files.training.lookback,
+        now=platform.clock.now(),
+    )
+    return {"snapshot_id": made.id, "dataset_hash": made.dataset_hash, "rows": made.rows, "path": str(made.path)}
 
 
 @operation("data.records", "GET", "/api/endpoints/{endpoint}/records", Role.VIEWER, CountRecords)
