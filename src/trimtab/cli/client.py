@@ -6,14 +6,16 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trimtab.config.process import setting
-from trimtab.config.project import ProjectFolder
 from trimtab.core import errors
 from trimtab.core.canonical import JsonObject
 
-__all__ = ["Client", "connect"]
+if TYPE_CHECKING:
+    from trimtab.config.project import ProjectFolder
+
+__all__ = ["Client", "connect", "open_project", "running_control_plane"]
 
 
 class Client(Protocol):
@@ -43,7 +45,7 @@ def connect(project: Path) -> Client:
     url = setting("api_url")
     if url is not None:
         return _http(url, setting("api_key"))
-    folder = ProjectFolder.open(project)
+    folder = open_project(project)
     address = running_control_plane(folder)
     if address is not None:
         key = setting("api_key") or _local_key(folder)
@@ -52,6 +54,18 @@ def connect(project: Path) -> Client:
     from trimtab.cli.in_process import InProcessClient
 
     return InProcessClient(folder)
+
+
+def open_project(project: Path) -> ProjectFolder:
+    """Return the project in folder ``project``.
+
+    Raises:
+        ConfigError: the folder is no project.
+    """
+    # Start-up cost: pydantic; `trimtab --help` needs no project.
+    from trimtab.config.project import ProjectFolder
+
+    return ProjectFolder.open(project)
 
 
 def running_control_plane(folder: ProjectFolder) -> str | None:

@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from trimtab.config.columns import ContractConfig
 from trimtab.config.loading import Loaded, load_yaml
 from trimtab.config.model import ModelConfig
@@ -21,7 +23,7 @@ from trimtab.training.settings import TrainingConfig
 
 __all__ = ["FILE_MODELS", "ModelFiles", "git_commit_of", "load_model_files", "load_policy"]
 
-FILE_MODELS = {
+FILE_MODELS: dict[str, type[BaseModel]] = {
     "model.yaml": ModelConfig,
     "contract.yaml": ContractConfig,
     "training_config.yaml": TrainingConfig,

@@ -144,8 +144,8 @@ def _action(action: ActionRequest) -> ActionData:
         state=action.state.value,
         requested_by=action.requested_by,
         reason=action.outcome or action.purpose,
-        approved_by=action.decided_by,
-        approved_us=action.decided_us,
+        decided_by=action.decided_by,
+        decided_us=action.decided_us,
         rule=action.policy.get("rule"),
         impact=None if impact is None else ImpactData(impact.metric, impact.now, impact.expected, impact.basis),
     )

@@ -39,7 +39,8 @@ def validate_project(root: Path) -> list[str]:
 
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of each configuration file, by the file's stem."""
-    files: dict[str, type[BaseModel]] = {"trimtab.yaml": ProjectConfig, "policy.yaml": PolicyConfig, **FILE_MODELS}
+    files: dict[str, type[BaseModel]] = {"trimtab.yaml": ProjectConfig, "policy.yaml": PolicyConfig}
+    files.update(FILE_MODELS)
     return {
         name.removesuffix(".yaml"): {
             "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -50,7 +50,7 @@ def ingest(
 
     def done() -> bool:
         answer.update(client.ask("data.delivery", delivery_id=accepted["delivery_id"]))
-        return answer["state"] != "received"
+        return bool(answer["state"] != "received")
 
     if not client.wait(done, timeout_s=_INGEST_TIMEOUT_S):
         raise BackendError(f"{file}: accepted, but not judged within 10 minutes; see 'trimtab deliveries' later")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trimtab.cli.client import open_project, running_control_plane
 from trimtab.cli.output import ProjectOption, console
-from trimtab.config.logs import configure_logs
-from trimtab.config.project import ProjectFolder
+
+if TYPE_CHECKING:
+    from trimtab.config.project import ProjectFolder
 
 __all__ = ["add_to", "addresses"]
 
@@ -27,9 +29,10 @@ def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> No
     """Run control plane, inference server and shipper, until Ctrl-C."""
     # Start-up cost: the supervisor prepares the database.
     from trimtab.bootstrap import prepare_project
+    from trimtab.config.logs import configure_logs
     from trimtab.loop.supervisor import Supervisor, platform_processes
 
-    folder = ProjectFolder.open(Path(project))
+    folder = open_project(Path(project))
     configure_logs("console" if log_format == "console" else "json", process="supervisor")
     prepare_project(folder)
     supervisor = Supervisor(folder, platform_processes(folder, log_format=log_format))
@@ -43,7 +46,6 @@ def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> No
 def addresses(folder: ProjectFolder) -> str:
     """Return where the running platform can be found, as text for a person."""
     # Start-up cost: only wanted here.
-    from trimtab.cli.client import running_control_plane
     from trimtab.serving.address import server_url
 
     control = running_control_plane(folder)
@@ -66,6 +68,7 @@ def serve(
 ) -> None:
     """Run an inference server alone: it follows the endpoint specs in STATE/specs."""
     # Start-up cost: ONNX Runtime and the server.
+    from trimtab.config.logs import configure_logs
     from trimtab.serving.server import run
 
     configure_logs("console" if log_format == "console" else "json", process="inference-server")

@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from trimtab.cli.client import connect
+from trimtab.cli.client import connect, open_project
 from trimtab.cli.commands.models import parse_version
 from trimtab.cli.output import AsJson, ProjectOption, console, errors_console, say, show_rows
-from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, ConfigError, TrimtabError
 
@@ -118,7 +117,7 @@ def predict(
         fields = json.loads(sys.stdin.read() if row == "-" else row)
     except ValueError as error:
         raise ConfigError(f"row: no JSON ({error}); pass an object such as '{{\"age\": 54}}'") from error
-    answer = InferenceClient.of(ProjectFolder.open(Path(project))).predict(endpoint, {"row": fields})
+    answer = InferenceClient.of(open_project(Path(project))).predict(endpoint, {"row": fields})
     first = answer["predictions"][0]
     chance = f" (probability {first['probability']:.3f})" if first.get("probability") is not None else ""
     say(answer, as_json, f"[bold]{first['prediction']}[/]{chance}, {answer['model']}@{answer['model_version']}")
@@ -146,7 +145,7 @@ def replay(
     from trimtab.cli.replaying import Replay, read_rows
 
     client = connect(Path(project))
-    inference = InferenceClient.of(ProjectFolder.open(Path(project)))
+    inference = InferenceClient.of(open_project(Path(project)))
     rows = read_rows(file, time=time, start=start, end=end)
     before = client.ask("data.records", endpoint=endpoint)
     sender = Replay(inference, endpoint, time=time, key=key, truth=truth, truth_delay=truth_delay, source=source)
@@ -160,7 +159,7 @@ def replay(
         def arrived() -> bool:
             answer.update(client.ask("data.records", endpoint=endpoint))
             records = answer["records"] - before["records"] >= sent.answered
-            return records and answer["truths"] - before["truths"] >= sent.truths
+            return bool(records and answer["truths"] - before["truths"] >= sent.truths)
 
         if not client.wait(arrived, timeout_s=120):
             raise BackendError(

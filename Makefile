@@ -1,0 +1,43 @@
+# make demo   the whole loop on real data, from nothing
+# make test   all tests
+# make check  what CI runs: formatting, lint, types, import contracts, all tests
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check lint types lock clean
+
+demo: $(READY)
+	$(BIN)/trimtab demo
+
+test: $(READY)
+	$(BIN)/pytest
+
+check: lint types test
+
+lint: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-cache
+
+types: $(READY)
+	$(BIN)/mypy
+
+# The lock file holds hashes and no addresses: packages come from whatever index this machine is set up with.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no CPython 3.11, 3.12 or 3.13 found; install one, or pass PYTHON=/path/to/it"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --group dev \
+		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
