@@ -104,7 +104,7 @@ def bikes(wheel: Path) -> None:
             pl.col("count").cast(pl.Int64),
         )
     )
-    first = hours["time"].min()
+    first: datetime = hours["time"][0]
     cuts = [first, first + YEAR, first + 2 * YEAR, first + 2 * YEAR + timedelta(weeks=16)]
     for name, start, end in zip(("year-1", "year-2", "after"), cuts, cuts[1:], strict=False):
         part = hours.filter((pl.col("time") >= start) & (pl.col("time") < end))

@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request
+import orjson
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, create_model
 from starlette.concurrency import run_in_threadpool
 
 import trimtab
-from trimtab.api.errors import install_error_handlers
+from trimtab.api.door import Door, Limits, names_of
+from trimtab.api.errors import PROBLEM, Problem, install_error_handlers
 from trimtab.config.loading import Strict
+from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import ConfigError, PermissionDeniedError
+from trimtab.core.errors import ConfigError, UnknownCallerError
 from trimtab.loop.actor import Actor
 from trimtab.loop.keys import authenticate
 from trimtab.loop.operation import OPERATIONS, Operation, perform
 from trimtab.loop.platform import Platform
 
-__all__ = ["make_app"]
+__all__ = ["make_app", "uploads_of"]
 
-_MAX_UPLOAD_BYTES = 2_000_000_000
+_FILE_ENDINGS = {
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".tab": "text/tab-separated-values",
+    ".txt": "text/plain",
+    ".parquet": "application/vnd.apache.parquet",
+}
+_PROBLEM: dict[str, Any] = {
+    "description": "Why not, in a sentence.",
+    "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer tt_…`")
+
+
+class Answer(Response):
+    """An operation's answer as JSON; a number that is none (NaN) is null."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Return ``content`` as JSON."""
+        return orjson.dumps(content)
 
 
 def _caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Actor:
     if credentials is None:
-        raise PermissionDeniedError("no API key; pass one as 'Authorization: Bearer tt_…', see 'trimtab keys create'")
+        raise UnknownCallerError("no API key; pass one as 'Authorization: Bearer tt_…', see 'trimtab keys create'")
     platform: Platform = request.app.state.platform
     with platform.database.reading() as connection:
         return authenticate(connection, credentials.credentials)
@@ -39,16 +62,25 @@ Caller = Annotated[Actor, Depends(_caller)]
 """Whoever holds the request's API key."""
 
 
-def make_app(platform: Platform) -> FastAPI:
-    """Return the application that serves ``platform``."""
-    app = FastAPI(title="Trimtab control plane", version=trimtab.__version__, redoc_url=None)
+def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | None = None) -> FastAPI:
+    """Return the application that serves ``platform`` to those who ask for ``host``."""
+    limits = limits or Limits()
+    app = FastAPI(
+        title="Trimtab control plane",
+        version=trimtab.__version__,
+        redoc_url=None,
+        default_response_class=Answer,
+        responses={status: _PROBLEM for status in (401, 403, 404, 409, 413, 422, 503)},
+    )
     install_error_handlers(app)
+    uploads = OPERATIONS["data.ingest"].path.rpartition("}")[2]
+    app.add_middleware(Door, hosts=names_of(host), body_bytes=limits.body_bytes, unlimited=(uploads,))
 
     app.state.platform = platform
     for asked in OPERATIONS.values():
         if asked.name != "data.ingest":
             _add_route(app, platform, asked)
-    _add_upload(app, platform)
+    _add_upload(app, platform, limits.upload_bytes)
 
     @app.get("/api/health", tags=["health"], summary="Whether the control plane works")
     def health() -> JsonObject:
@@ -56,7 +88,23 @@ def make_app(platform: Platform) -> FastAPI:
             connection.exec_driver_sql("SELECT 1")
         return {"status": "ok", "version": trimtab.__version__, "project": platform.project.config.project}
 
+    _describe_problems(app)
     return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Make the document tell what errors look like here, in place of what FastAPI supposes."""
+    made = app.openapi
+
+    def document() -> dict[str, Any]:
+        content = made()
+        schemas = content.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema()
+        for supposed in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(supposed, None)
+        return content
+
+    app.openapi = document  # type: ignore[method-assign]
 
 
 def _add_route(app: FastAPI, platform: Platform, asked: Operation) -> None:
@@ -96,37 +144,56 @@ def _without(model: type[BaseModel], names: tuple[str, ...], operation: str) -> 
     return create_model(f"{title}Request", __base__=Strict, **kept) if kept else None
 
 
-def _add_upload(app: FastAPI, platform: Platform) -> None:
+def _add_upload(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
     asked = OPERATIONS["data.ingest"]
+    file = {"schema": {"type": "string", "format": "binary"}}
+    body = {"required": True, "content": dict.fromkeys(_FILE_ENDINGS.values(), file)}
 
-    @app.post(asked.path, tags=["data"], name=asked.name, operation_id="data_ingest", summary=asked.summary)
+    @app.post(
+        asked.path,
+        tags=["data"],
+        name=asked.name,
+        operation_id="data_ingest",
+        summary=asked.summary,
+        openapi_extra={"requestBody": body},
+    )
     async def ingest(
         request: Request,
         actor: Caller,
         model: str,
-        filename: str,
+        filename: Annotated[str, Query(max_length=255)],
         feed: str | None = None,
     ) -> JsonObject:
         """Needs role `operator`. The body is the file itself; `filename` says by its ending what it is."""
         actor.require(asked.role, "ingest data")
-        suffix = Path(filename).suffix.lower()
-        if suffix not in {".csv", ".tsv", ".tab", ".parquet"}:
-            raise ConfigError(f"filename {filename!r}: ending not in .csv, .tsv, .tab, .parquet; convert the file")
-        upload = platform.project.state / "uploads" / f"{platform.new_id()}{suffix}"
+        name = PureWindowsPath(filename).name  # it takes both kinds of slash as ends of folders
+        suffix = PurePath(name).suffix.lower()
+        if suffix not in _FILE_ENDINGS or not name.isprintable():
+            raise ConfigError(f"filename {filename!r}: ending not in {', '.join(_FILE_ENDINGS)}; convert or rename it")
+        await run_in_threadpool(platform.files, model)  # before gigabytes are sent for a model that is not there
+        upload = uploads_of(platform.project) / f"{platform.new_id()}{suffix}"
         upload.parent.mkdir(parents=True, exist_ok=True)
         try:
-            await _receive(request, upload)
-            fields = {"model": model, "path": str(upload), "feed": feed, "name": Path(filename).name}
+            await _receive(request, upload, limit_bytes)
+            fields = {"model": model, "path": str(upload), "feed": feed, "name": name}
             return await run_in_threadpool(perform, platform, actor, asked.name, fields)
         finally:
             upload.unlink(missing_ok=True)
 
 
-async def _receive(request: Request, upload: Path) -> None:
+def uploads_of(project: ProjectFolder) -> Path:
+    """Return the folder where files lie while they are received."""
+    return project.state / "uploads"
+
+
+async def _receive(request: Request, upload: Path, limit_bytes: int) -> None:
+    size = int(request.headers.get("content-length") or 0)
+    if size > limit_bytes:
+        raise HTTPException(413, f"upload: {size} bytes, more than {limit_bytes}; split the file")
     size = 0
     with upload.open("wb") as stream:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > _MAX_UPLOAD_BYTES:
-                raise ConfigError(f"upload: more than {_MAX_UPLOAD_BYTES} bytes; split the file")
+            if size > limit_bytes:
+                raise HTTPException(413, f"upload: more than {limit_bytes} bytes; split the file")
             await run_in_threadpool(stream.write, chunk)

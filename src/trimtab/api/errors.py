@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from trimtab.core import errors
 
-__all__ = ["install_error_handlers", "status_of"]
+__all__ = ["PROBLEM", "Problem", "install_error_handlers", "problem", "status_of"]
+
+PROBLEM = "application/problem+json"
 
 _log = structlog.get_logger(__name__)
 
 _STATUS: tuple[tuple[type[errors.TrimtabError], int], ...] = (
     (errors.NotFoundError, 404),
+    (errors.UnknownCallerError, 401),
     (errors.PermissionDeniedError, 403),
     (errors.ConflictError, 409),
     (errors.IllegalTransitionError, 409),
@@ -25,6 +32,16 @@ _STATUS: tuple[tuple[type[errors.TrimtabError], int], ...] = (
     (errors.ConfigError, 422),
     (errors.DataContractError, 422),
 )
+_CLASSES = {413: "ConfigError", 401: "UnknownCallerError", 404: "NotFoundError"}
+
+
+class Problem(BaseModel):
+    """Why a request was not answered; ``title`` is the class of the error, ``detail`` a sentence for a person."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
 
 
 def status_of(error: errors.TrimtabError) -> int:
@@ -32,29 +49,32 @@ def status_of(error: errors.TrimtabError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
+def problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem document. It is ASCII, so that whatever a caller sent can be quoted in it."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    told = {**(headers or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
+    return Response(json.dumps(body), status_code=status, headers=told, media_type=PROBLEM)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error with a problem document; what we did not foresee is logged and told without its insides."""
 
     @app.exception_handler(errors.TrimtabError)
-    async def _known(_request: Request, error: errors.TrimtabError) -> JSONResponse:
-        return _problem(status_of(error), type(error).__name__, str(error))
+    async def _known(_request: Request, error: errors.TrimtabError) -> Response:
+        return problem(status_of(error), type(error).__name__, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _invalid(_request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return _problem(422, "ConfigError", f"{where}: {first['msg'].lower()}")
+        where = ".".join(str(part) for part in first["loc"])[:200]
+        return problem(422, "ConfigError", f"{where}: {first['msg'].lower()}")
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        return _problem(error.status_code, "HTTPException", str(error.detail))
+    async def _http(_request: Request, error: HTTPException) -> Response:
+        title = _CLASSES.get(error.status_code, "HTTPException")
+        return problem(error.status_code, title, str(error.detail), error.headers)
 
     @app.exception_handler(Exception)
-    async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    async def _unforeseen(request: Request, error: Exception) -> Response:
         _log.error("request.crashed", path=request.url.path, exc_info=error)
-        return _problem(500, "InternalError", "an error that we did not foresee; it is in the control plane's log")
-
-
-def _problem(status: int, title: str, detail: str) -> JSONResponse:
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+        return problem(500, "InternalError", "an error that we did not foresee; it is in the control plane's log")

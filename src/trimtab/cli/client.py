@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from trimtab.config.process import setting
 from trimtab.core import errors
 from trimtab.core.canonical import JsonObject
+from trimtab.files.processes import is_alive
 
 if TYPE_CHECKING:
     from trimtab.config.project import ProjectFolder
@@ -72,10 +72,12 @@ def running_control_plane(folder: ProjectFolder) -> str | None:
     """Return the address of the control plane that runs for this project, None when there is none."""
     try:
         told = json.loads((folder.state / "control-plane.json").read_bytes())
-        os.kill(told["pid"], 0)
-    except (OSError, ValueError, KeyError):
+        pid, ticks = int(told["pid"]), int(told.get("start_ticks", 0))
+        url = f"http://{told['host']}:{told['port']}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return f"http://{told['host']}:{told['port']}"
+    # The file outlives a process that was killed, and its number may be another's by now.
+    return url if is_alive(pid, ticks) else None
 
 
 def _local_key(folder: ProjectFolder) -> str | None:

@@ -62,11 +62,13 @@ class Outcome:
         return f"\n{word} in {self.wall_s:.1f} s.\n"
 
 
-def tell_story(stage: Stage) -> Outcome:
-    """Play both acts; a step that fails ends the story."""
+def tell_story(stage: Stage, only: int | None = None) -> Outcome:
+    """Play both acts, or only one; a step that cannot go on ends the story."""
     teller = _Teller(stage)
     try:
-        for act, steps in teller.acts():
+        for number, (act, steps) in enumerate(teller.acts()):
+            if only is not None and number == 3 - only:
+                continue
             console.print(f"\n[bold]{act}[/]")
             for name, title, play in steps:
                 if not teller.play(name, title, play):
@@ -116,9 +118,9 @@ class _Teller:
                     ("approve", "retraining waits for an approver, who agrees", self._approve),
                     ("retrain", "retrain, compare, canary with real traffic", self._retrain),
                     ("verify", "did it help?", self._verify),
-                    ("evidence", "audit chain and reports", self._evidence),
                 ],
             ),
+            ("Evidence", [("evidence", "audit chain and reports", self._evidence)]),
         ]
 
     def play(self, name: str, title: str, play: Play) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "TrimtabError",
+    "UnknownCallerError",
 ]
 
 
@@ -49,7 +50,11 @@ class ApprovalRequiredError(TrimtabError):
 
 
 class PermissionDeniedError(TrimtabError):
-    """The caller is not known, or their role does not reach that far."""
+    """The caller's role does not reach that far, or they may not decide about this."""
+
+
+class UnknownCallerError(PermissionDeniedError):
+    """The caller brings no key, or one that is nobody's."""
 
 
 class ArtifactUntrustedError(TrimtabError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import ColumnElement, and_, exists, insert, or_, select, update
 
 from trimtab.core.canonical import JsonObject
@@ -18,6 +19,8 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import event, event_delivery
 
 __all__ = ["Delivery", "Event", "Outbox", "events_of"]
+
+_log = structlog.get_logger(__name__)
 
 _RETRY_S = (0.2, 1, 5, 15, 60)
 _MAX_ATTEMPTS = 8
@@ -86,8 +89,10 @@ class Outbox:
     def claim(self, connection: Connection, subscriber: str, *, machine_us: int, lease_s: float) -> Delivery | None:
         """Lease the oldest delivery that is due for ``subscriber``, or return None.
 
-        A delivery is not due while an older one of the same aggregate is still pending.
+        A delivery is not due while an older one of the same aggregate is still pending. One that was leased 8 times,
+        and whose worker never came back, is dead.
         """
+        self._give_up(connection, subscriber, machine_us)
         older = event_delivery.alias("older")
         blocked = exists().where(
             older.c.subscriber == event_delivery.c.subscriber,
@@ -99,10 +104,8 @@ class Outbox:
             select(event_delivery.c.event_id, event_delivery.c.lease_token, event_delivery.c.attempts, event)
             .join(event, event.c.id == event_delivery.c.event_id)
             .where(
-                event_delivery.c.subscriber == subscriber,
-                event_delivery.c.state == "pending",
                 event_delivery.c.available_us <= machine_us,
-                or_(event_delivery.c.leased_until_us.is_(None), event_delivery.c.leased_until_us < machine_us),
+                _is_free(subscriber, machine_us),
                 ~blocked,
             )
             .order_by(event_delivery.c.position)
@@ -146,7 +149,7 @@ class Outbox:
         """Put ``failed`` back for a later attempt; after 8 attempts it is dead. Return whether it is dead."""
         dead = failed.attempts >= _MAX_ATTEMPTS
         wait_s = _RETRY_S[min(failed.attempts, len(_RETRY_S)) - 1]
-        connection.execute(
+        changed = connection.execute(
             update(event_delivery)
             .where(_one(failed.event.id, failed.subscriber, failed.token))
             .values(
@@ -156,7 +159,17 @@ class Outbox:
                 error=error[:2000],
             )
         )
-        return dead
+        return dead and changed.rowcount == 1
+
+    def _give_up(self, connection: Connection, subscriber: str, machine_us: int) -> None:
+        """Declare dead what was leased often enough and took its worker down each time."""
+        given_up = connection.execute(
+            update(event_delivery)
+            .where(_is_free(subscriber, machine_us), event_delivery.c.attempts >= _MAX_ATTEMPTS)
+            .values(state="dead", leased_until_us=None, error="its worker was lost each time")
+        )
+        if given_up.rowcount:
+            _log.error("delivery.dead", subscriber=subscriber, deliveries=given_up.rowcount, error="workers were lost")
 
     def pending(self, connection: Connection) -> int:
         """Return how many deliveries are still to be made."""
@@ -173,6 +186,14 @@ def events_of(connection: Connection, aggregate: str, limit: int = 200) -> list[
         Event(kind=row.kind, aggregate=row.aggregate, payload=row.payload, at_us=row.at_us, id=row.id)
         for row in reversed(rows)
     ]
+
+
+def _is_free(subscriber: str, machine_us: int) -> ColumnElement[bool]:
+    return and_(
+        event_delivery.c.subscriber == subscriber,
+        event_delivery.c.state == "pending",
+        or_(event_delivery.c.leased_until_us.is_(None), event_delivery.c.leased_until_us < machine_us),
+    )
 
 
 def _one(event_id: str, subscriber: str, token: int) -> ColumnElement[bool]:

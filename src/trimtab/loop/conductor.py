@@ -132,23 +132,34 @@ class Conductor:
 
     def _run(self, lane: Lane) -> None:
         if lane.start is not None:
-            lane.start()
+            self._guarded(lane, lane.start)
         while not self._stop.is_set():
             if not self._step(lane):
                 self._platform.wake.wait(_IDLE_S)
                 self._platform.wake.clear()
 
     def _step(self, lane: Lane) -> bool:
-        if self._held_until.get(lane.name, 0.0) < time.monotonic():
-            return False
+        """Give each worker of the lane its turn; one that fails does not take the others' turn away."""
+        answers = [self._guarded(lane, worker) for worker in lane.workers if self._may_work(lane)]
+        if None in answers:
+            self._stop.wait(_AFTER_ERROR_S)
+        return any(answers)
+
+    def _may_work(self, lane: Lane) -> bool:
+        return not self._stop.is_set() and self._held_until.get(lane.name, 0.0) >= time.monotonic()
+
+    def _guarded(self, lane: Lane, work: Callable[[], bool | None]) -> bool | None:
+        """Return what ``work`` says, None when it failed."""
         try:
-            return any([worker() for worker in lane.workers])
+            return bool(work())
+        except ConflictError as error:
+            # Somebody else was faster; the next turn sees what they did.
+            _log.info("lane.conflict", lane=lane.name, error=str(error))
         except TrimtabError as error:
             _log.warning("lane.failed", lane=lane.name, error=str(error))
         except Exception:  # noqa: BLE001 - the boundary of a tick: logged, and the loop goes on
             _log.exception("lane.crashed", lane=lane.name)
-        self._stop.wait(_AFTER_ERROR_S)
-        return False
+        return None
 
     def _keep_renewing(self) -> None:
         while not self._stop.wait(_RENEW_S):
@@ -168,8 +179,12 @@ class Conductor:
                 self._held_until[lane.name] = 0.0 if held is None else asked_at + _LANE_TTL_S - 1.0
 
     def _give_back(self) -> None:
+        at_work = {thread.name for thread in self._threads if thread.is_alive()}
         with self._platform.database.transaction() as connection:
             for lane in self._lanes:
+                if f"conductor-{lane.name}" in at_work:
+                    # Its lease runs out by itself; another process must not start beside it.
+                    continue
                 held = leases.acquire(connection, _lease_of(lane), self._holder, machine_us=machine_us(), ttl_s=1)
                 if held is not None:
                     leases.release(connection, held)

@@ -79,6 +79,8 @@ class SubprocessJobs:
                 return
             request_path = out_dir / "request.json"
             write_atomically(request_path, request)
+            # An earlier attempt's process is gone, and its number may be somebody else's by now.
+            (out_dir / "pid").unlink(missing_ok=True)
             with (out_dir / "log.txt").open("ab") as log:
                 child = subprocess.Popen(
                     [sys.executable, "-m", self._module, str(request_path)],
@@ -101,9 +103,11 @@ class SubprocessJobs:
         child = self._children.get(out_dir)
         if child is not None and child.poll() is not None:
             del self._children[out_dir]
+        # Looked at in this order: a job that ends in between has left its result, and is not taken for gone.
+        lives = self._is_locked(out_dir)
         if (out_dir / "result.json").exists():
             return JobProcessState.FINISHED
-        return JobProcessState.RUNNING if self._is_locked(out_dir) else JobProcessState.GONE
+        return JobProcessState.RUNNING if lives else JobProcessState.GONE
 
     def result(self, out_dir: Path) -> JsonObject | None:
         """Return the content of ``result.json``; see the port."""

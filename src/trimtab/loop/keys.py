@@ -8,7 +8,7 @@ import secrets
 from sqlalchemy import insert, select, update
 
 from trimtab.core.enums import Role
-from trimtab.core.errors import ConflictError, NotFoundError, PermissionDeniedError
+from trimtab.core.errors import ConflictError, NotFoundError, UnknownCallerError
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection
 from trimtab.db.tables import api_key
@@ -67,13 +67,13 @@ def authenticate(connection: Connection, key: str) -> Actor:
     """Return whose key this is.
 
     Raises:
-        PermissionDeniedError: it is nobody's, or was revoked.
+        UnknownCallerError: it is nobody's, or was revoked.
     """
     row = connection.execute(
         select(api_key.c.name, api_key.c.role).where(api_key.c.key_hash == _hash(key), api_key.c.revoked_us.is_(None))
     ).first()
     if row is None:
-        raise PermissionDeniedError("API key: unknown or revoked; pass a valid one as 'Authorization: Bearer tt_…'")
+        raise UnknownCallerError("API key: unknown or revoked; pass a valid one as 'Authorization: Bearer tt_…'")
     return Actor(name=row.name, role=Role(row.role))
 
 

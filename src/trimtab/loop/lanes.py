@@ -18,22 +18,26 @@ from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import Upkeep, expire_requests
 from trimtab.notify.sender import send_due
 
-__all__ = ["of"]
+__all__ = ["DECISIONS", "LANE_OF", "of"]
 
 _log = structlog.get_logger(__name__)
 
-_SLOW = {"trainings": "snapshots", "projection": "projection", "messages": "messages", "evidence": "messages"}
+DECISIONS = "decisions"
+"""The lane of all subscribers that `LANE_OF` does not name."""
+
+LANE_OF = {"trainings": "snapshots", "projection": "projection", "messages": "messages", "evidence": "messages"}
+"""Subscribers that are slow, or ask somebody outside: their lanes."""
 
 
 def of(platform: Platform) -> tuple[Lane, ...]:
     """Return the lanes that work for ``platform``."""
     ingestion = Ingestion(platform)
     upkeep = Upkeep(platform)
-    decisions = [_delivering(platform, name) for name in HANDLERS if name not in _SLOW]
+    decisions = [_delivering(platform, name) for name in HANDLERS if name not in LANE_OF]
     return (
         Lane("rollouts", (_advancing(platform), lambda: apply_desired(platform))),
         Lane(
-            "decisions",
+            DECISIONS,
             (
                 *decisions,
                 lambda: advance_jobs(platform),

@@ -78,12 +78,15 @@ class ServingProbe:
         if key not in self._bases:
             self._bases = {known: base for known, base in self._bases.items() if known[0] != rollout.id}
             self._bases[key] = counts
+        base = self._bases[key]
+        for name, count in counts.items():
+            if name in base and count.requests < base[name].requests:
+                # The server restarted and counts from zero: so do we, also once it has passed what it had then.
+                base[name] = Counts()
         quality = metrics_of_versions(self._platform, rollout)
         weights: dict[str, Decimal] = {variant.name: variant.weight_pct for variant in wanted.variants}
         return {
-            name: _observed(
-                counts.get(name, Counts()).since(self._bases[key].get(name, Counts())), weight, quality.get(name)
-            )
+            name: _observed(counts.get(name, Counts()).since(base.get(name, Counts())), weight, quality.get(name))
             for name, weight in weights.items()
         }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import structlog
+
 from trimtab.audit import log as audit
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.clock import to_micros
-from trimtab.core.errors import ApprovalRequiredError, ConflictError, NotFoundError
+from trimtab.core.errors import ApprovalRequiredError, ConflictError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
@@ -32,6 +34,8 @@ __all__ = [
     "start_rollback",
     "start_rollout",
 ]
+
+_log = structlog.get_logger(__name__)
 
 
 def decide_version(
@@ -139,7 +143,7 @@ def advance_rollouts(platform: Platform, probe: ServingProbe) -> bool:
     """Observe every active rollout, decide its next step, and store it; return whether any moved."""
     with platform.database.reading() as connection:
         active = store.list_rollouts(connection, active_only=True)
-    return any([_advance(platform, probe, rollout) for rollout in active])
+    return any([_advance_guarded(platform, probe, rollout) for rollout in active])
 
 
 def operate_rollout(
@@ -179,6 +183,15 @@ def aliases_of(connection: Connection, endpoint: str) -> dict[str, int]:
     if running.spec.stable is not None:
         aliases["champion"] = running.spec.stable.number
     return aliases
+
+
+def _advance_guarded(platform: Platform, probe: ServingProbe, rollout: Rollout) -> bool:
+    """Advance one rollout; what hinders it (a file that does not read, say) does not hinder the others."""
+    try:
+        return _advance(platform, probe, rollout)
+    except TrimtabError as error:
+        _log.warning("rollout.held", rollout=rollout.id, error=str(error))
+        return False
 
 
 def _advance(platform: Platform, probe: ServingProbe, rollout: Rollout) -> bool:

@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
-from trimtab.core.enums import Verdict
+from trimtab.core.enums import Task, Verdict
 from trimtab.db.engine import Connection
 from trimtab.db.tables import check_result, snapshot
 from trimtab.lake.profile_store import load_profiles
 from trimtab.loop.platform import Platform
+from trimtab.measures.metrics import higher_is_better
 from trimtab.profiles.numbers import NumberProfile
 from trimtab.profiles.reference import read_reference
 from trimtab.registry import store as registry
@@ -66,6 +67,7 @@ def incident_data(platform: Platform, incident_id: str) -> IncidentReportData:
             state=incident.state.value,
             severity=incident.loudest,
             opened_us=incident.opened_us,
+            noticed_us=_noticed_us(incident),
             closed_us=incident.closed_us,
             generated_us=platform.now_us(),
             timeline=tuple(TimelineEntry(one.at_us, one.actor, one.what, one.why) for one in incident.timeline),
@@ -101,7 +103,7 @@ def deployment_data(platform: Platform, rollout_id: str) -> DeploymentReportData
             new=_version(connection, new),
             old=None if old is None else _version(connection, old),
             lineage=_lineage(new),
-            comparison=tuple(_comparison(new.spec.get("comparison"))),
+            comparison=tuple(_comparison(new.spec.get("comparison"), platform.files(model).model.task)),
             steps=tuple(_steps(rollout)),
             approvals=tuple(_approvals(connection, rollout, new)),
             timeline=tuple(
@@ -117,6 +119,12 @@ def _summary(incident: Incident, actions: list[ActionRequest]) -> str:
     parts += [f"{one.kind.value.replace('_', ' ')}: {one.outcome}" for one in reversed(actions) if one.outcome]
     parts.append("It has recovered." if incident.closed_us is not None else "It is still open.")
     return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts)
+
+
+def _noticed_us(incident: Incident) -> int:
+    """Return the end of the window in which the first breach was seen (event time)."""
+    first = min(incident.signals, key=lambda signal: signal.first_us)
+    return first.first_us + first.check.window.end_us - first.check.window.start_us
 
 
 def _diagnosis(incident: Incident) -> DiagnosisData | None:
@@ -232,21 +240,27 @@ def _lineage(version: ModelVersion) -> LineageData:
     )
 
 
-def _comparison(found: JsonObject | None) -> Iterable[ComparisonData]:
-    if found is None or found.get("loss_gain_low") is None or found.get("loss_gain") is None:
+def _comparison(found: JsonObject | None, task: Task) -> Iterable[ComparisonData]:
+    if found is None:
         return
-    # The interval is of the mean loss a row; a lower loss is better, whatever the primary metric is.
+    low, high = found["loss_gain_low"], found["loss_gain_high"]
+    # A gain is a loss that fell: the interval of the difference is that of the gain, turned round.
     yield ComparisonData(
-        metric="mean loss a row",
-        old=0.0,
-        new=-float(found["loss_gain"]),
-        difference=-float(found["loss_gain"]),
-        low=-float(found["loss_gain_high"]),
-        high=-float(found["loss_gain_low"]),
+        metric="share of wrong answers" if task.is_classification else "mean absolute error",
+        old=found["loss_current"],
+        new=found["loss_candidate"],
+        difference=-found["loss_gain"],
+        low=None if high is None else -high,
+        high=None if low is None else -low,
         confidence=0.95,
         rows=int(found["rows"]),
         higher_is_better=False,
     )
+    for metric, old in found["current"].items():
+        new = found["candidate"].get(metric)
+        if new is not None:
+            better = higher_is_better(metric)
+            yield ComparisonData(metric, old, new, new - old, None, None, 0.95, int(found["rows"]), better)
 
 
 def _steps(rollout: Rollout) -> Iterable[StepData]:

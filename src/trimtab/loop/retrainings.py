@@ -81,8 +81,9 @@ def _keep(connection: Connection, platform: Platform, request: ActionRequest, fo
         shown = "; ".join(f"{gate['metric']} {_shown(gate['value'])}, must be {gate['limit']}" for gate in failed)
         _end(connection, platform, request, ActionState.SUCCEEDED, f"the current version stays; gate failed: {shown}")
     else:
-        text = f"the current version stays; training failed: {found.error}"
-        _end(connection, platform, request, ActionState.FAILED, text)
+        text = f"the current version stays; training {found.state}: {found.error}"
+        state = ActionState.CANCELLED if found.state == "cancelled" else ActionState.FAILED
+        _end(connection, platform, request, state, text)
 
 
 def _shown(value: float | None) -> str:

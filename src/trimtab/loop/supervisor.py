@@ -11,7 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -78,7 +80,7 @@ class Supervisor:
     """The parent of the platform's processes. One a project: a second is refused.
 
     A child that exits is started again, at most five times a minute; after that everything is stopped and the reason
-    told. When the supervisor itself is killed, the kernel ends its children.
+    told. When the supervisor itself is killed, the kernel ends its children. Its methods may be called from any thread.
     """
 
     def __init__(self, project: ProjectFolder, specs: tuple[ChildSpec, ...]) -> None:
@@ -86,24 +88,25 @@ class Supervisor:
         self._specs = specs
         self._children: dict[str, _Child] = {}
         self._stopping = threading.Event()
+        self._one_at_a_time = threading.Lock()
+        # The kernel ends a child with the thread that started it: this one lives until all of them are stopped.
+        self._parent = ThreadPoolExecutor(max_workers=1, thread_name_prefix="supervisor")
         self.failure: str | None = None
         self._lock: int | None = None
 
     def start(self, *, timeout_s: float = 60.0, progress: Callable[[str], None] | None = None) -> None:
-        """Start all processes and wait until each says that it is ready. Call it from the main thread.
+        """Start all processes and wait until each says that it is ready.
 
         Raises:
             ConflictError: the project is up already.
             BackendError: a process ended, or was not ready in time; nothing is left running.
         """
         self._take_lock()
-        self._project.logs.mkdir(parents=True, exist_ok=True)
-        for spec in self._specs:
-            if spec.ready_file is not None:
-                spec.ready_file.unlink(missing_ok=True)
-            self._children[spec.name] = _Child(spec, self._spawn(spec), [time.monotonic()])
         deadline = time.monotonic() + timeout_s
         try:
+            self._project.logs.mkdir(parents=True, exist_ok=True)
+            for spec in self._specs:
+                self._children[spec.name] = _Child(spec, self._spawn(spec), [time.monotonic()])
             for child in self._children.values():
                 if progress is not None:
                     progress(child.spec.name)
@@ -114,8 +117,10 @@ class Supervisor:
 
     def watch_once(self) -> bool:
         """Restart what died; return False once the supervisor has given up or is stopping."""
-        if self._stopping.is_set():
-            return False
+        with self._one_at_a_time:
+            return not self._stopping.is_set() and self.failure is None and self._restart_dead()
+
+    def _restart_dead(self) -> bool:
         for child in self._children.values():
             code = child.process.poll()
             if code is None:
@@ -147,15 +152,10 @@ class Supervisor:
     def stop(self) -> None:
         """Stop the processes one after the other, each with its chance to finish; what does not end is killed."""
         self._stopping.set()
-        for child in self._children.values():
-            if child.process.poll() is None:
-                child.process.terminate()
-                try:
-                    child.process.wait(_STOP_S)
-                except subprocess.TimeoutExpired:
-                    _log.warning("process.killed", child=child.spec.name)
-                    child.process.kill()
-                    child.process.wait()
+        with self._one_at_a_time:
+            for child in self._children.values():
+                _stop(child)
+        self._parent.shutdown()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -183,6 +183,12 @@ class Supervisor:
         self._lock = lock
 
     def _spawn(self, spec: ChildSpec) -> subprocess.Popen[bytes]:
+        if spec.ready_file is not None:
+            # What a killed process said of itself must not be taken for the new one's word.
+            spec.ready_file.unlink(missing_ok=True)
+        return self._parent.submit(self._open, spec).result()
+
+    def _open(self, spec: ChildSpec) -> subprocess.Popen[bytes]:
         with (self._project.logs / f"{spec.name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, *spec.arguments],
@@ -190,7 +196,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=partial(_die_with_parent, os.getpid()) if sys.platform == "linux" else None,
             )
 
     def _await_ready(self, child: _Child, deadline: float) -> None:
@@ -210,7 +216,22 @@ class Supervisor:
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """Have the kernel end this child when its parent dies, however that happens."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        # It died before the kernel was asked.
+        os._exit(1)
+
+
+def _stop(child: _Child) -> None:
+    if child.process.poll() is not None:
+        return
+    child.process.terminate()
+    try:
+        child.process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        _log.warning("process.killed", child=child.spec.name)
+        child.process.kill()
+        child.process.wait()

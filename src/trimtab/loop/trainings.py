@@ -1,34 +1,46 @@
 """Trainings as jobs: asked for, prepared (snapshot), run, and their result taken over.
 
-A job's row says how far it is: ``requested`` → ``submitted`` → ``running`` → ``succeeded`` or ``failed``.
-Its process never writes our database; what it left is read here.
+A job's row says how far it is: ``requested`` → ``submitted`` → ``running`` → ``succeeded``, ``failed`` or
+``cancelled``. Its process never writes our database; what it left is read here.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from sqlalchemy import insert, select, update
 
 from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
-from trimtab.core.errors import ConfigError, ConflictError, DataContractError, NotFoundError
+from trimtab.core.errors import (
+    ConfigError,
+    ConflictError,
+    DataContractError,
+    IllegalTransitionError,
+    NotFoundError,
+    TrimtabError,
+)
 from trimtab.db.engine import Connection
 from trimtab.db.tables import job
 from trimtab.lake.snapshots import Snapshot, make_snapshot
 from trimtab.loop.jobs import JobProcessState
 from trimtab.loop.model_files import ModelFiles, git_commit_of
 from trimtab.loop.platform import Platform
+from trimtab.loop.releases import aliases_of
 from trimtab.registry import store as registry
-from trimtab.rollout import endpoint_store
+from trimtab.registry.versions import ModelVersion
 from trimtab.training.request import TrainingRequest
 
-__all__ = ["Job", "advance_jobs", "find_job", "prepare", "request_training"]
+__all__ = ["Job", "advance_jobs", "cancel_training", "find_job", "prepare", "request_training"]
+
+_log = structlog.get_logger(__name__)
 
 _MAX_ATTEMPTS = 3
 _OPEN = ("submitted", "running")
@@ -48,6 +60,11 @@ class Job:
     created_us: int
     finished_us: int | None
     version: int
+
+    @property
+    def cancelled_by(self) -> str | None:
+        """Who asked it to stop, if somebody did."""
+        return self.spec.get("cancelled_by")
 
 
 def request_training(
@@ -113,7 +130,7 @@ def prepare(platform: Platform, job_id: str) -> Callable[[Connection], None] | N
     try:
         files = platform.files(found.model)
         snapshot = _snapshot(platform, files, found)
-    except (ConfigError, DataContractError) as error:
+    except (ConfigError, DataContractError, NotFoundError) as error:
         reason = str(error)
         return lambda connection: _finish(connection, platform, found, "failed", {"error": reason})
     request = msgspec.to_builtins(_training_request(platform, files, snapshot, found))
@@ -137,30 +154,87 @@ def advance_jobs(platform: Platform) -> bool:
     """Start what is submitted, take over what has ended, take up again what is gone; return whether anything moved."""
     with platform.database.reading() as connection:
         rows = connection.execute(select(job).where(job.c.state.in_(_OPEN)).order_by(job.c.created_us)).all()
-    return any([_advance(platform, _job(row)) for row in rows])
+    return any([_advance_guarded(platform, _job(row)) for row in rows])
+
+
+def cancel_training(connection: Connection, platform: Platform, found: Job, *, by: str) -> Job:
+    """Store, in the caller's transaction, that ``found`` is to stop; one that has no process yet has ended with that.
+
+    The request is kept: a process that dies of it, or was killed meanwhile, is not taken up again. The caller signals
+    the process once the transaction is committed.
+
+    Raises:
+        IllegalTransitionError: the job has ended.
+        ConflictError: it moved on since it was read; read it again.
+    """
+    if found.finished_us is not None:
+        raise IllegalTransitionError(f"job {found.id}: is {found.state} already; nothing is left to cancel")
+    asked = dataclasses.replace(found, spec={**found.spec, "cancelled_by": by})
+    if found.state == "running":
+        _save(connection, found, spec=asked.spec)
+    else:
+        _finish(connection, platform, asked, "cancelled", {"error": f"cancelled by {by} before it started"})
+    audit.append(
+        connection,
+        at_us=platform.now_us(),
+        actor=by,
+        action="training.cancel_asked",
+        subject=f"model:{found.model}",
+        detail={"job_id": found.id},
+    )
+    return find_job(connection, found.id)
+
+
+def _advance_guarded(platform: Platform, found: Job) -> bool:
+    """Advance one job; what hinders it does not hinder the others."""
+    try:
+        return _advance(platform, found)
+    except TrimtabError as error:
+        _log.warning("job.held", job=found.id, error=str(error))
+        return False
 
 
 def _advance(platform: Platform, found: Job) -> bool:
     state = platform.jobs.state(found.out_dir)
     if state is JobProcessState.FINISHED:
         result = platform.jobs.result(found.out_dir) or {}
-        outcome = "succeeded" if result.get("status") in {"succeeded", "rejected_by_gate"} else "failed"
         with platform.database.transaction() as connection:
-            _finish(connection, platform, found, outcome, result)
+            _finish(connection, platform, found, _outcome(found, result), result)
         return True
     if found.state == "submitted":
-        platform.jobs.start(found.out_dir, msgspec.json.encode(found.spec["request"]))
-        with platform.database.transaction() as connection:
-            _save(connection, found, state="running")
+        _start(platform, found)
         return True
     if state is JobProcessState.GONE:
         _take_up_again(platform, found)
         return True
+    if found.cancelled_by is not None:
+        # Asked for, but perhaps not told: the control plane may have died in between.
+        platform.jobs.cancel(found.out_dir)
     return False
+
+
+def _outcome(found: Job, result: JsonObject) -> str:
+    if result.get("status") in {"succeeded", "rejected_by_gate"}:
+        return "succeeded"
+    return "failed" if found.cancelled_by is None else "cancelled"
+
+
+def _start(platform: Platform, found: Job) -> None:
+    platform.jobs.start(found.out_dir, msgspec.json.encode(found.spec["request"]))
+    try:
+        with platform.database.transaction() as connection:
+            _save(connection, found, state="running")
+    except ConflictError:
+        # It was cancelled while it was being started.
+        platform.jobs.cancel(found.out_dir)
+        raise
 
 
 def _take_up_again(platform: Platform, found: Job) -> None:
     with platform.database.transaction() as connection:
+        if found.cancelled_by is not None:
+            _finish(connection, platform, found, "cancelled", {"error": f"cancelled by {found.cancelled_by}"})
+            return
         if found.attempt >= _MAX_ATTEMPTS:
             error = f"its process died {found.attempt} times without a result; see {found.out_dir / 'log.txt'}"
             _finish(connection, platform, found, "failed", {"error": error})
@@ -222,7 +296,7 @@ def _snapshot(platform: Platform, files: ModelFiles, found: Job) -> Snapshot:
 
 
 def _training_request(platform: Platform, files: ModelFiles, snapshot: Snapshot, found: Job) -> TrainingRequest:
-    current = platform.database.read(lambda connection: _champion_bundle(connection, files))
+    current = platform.database.read(lambda connection: _champion(connection, files))
     compares = current is not None and snapshot.recent_path is not None
     return TrainingRequest(
         job_id=found.id,
@@ -238,17 +312,15 @@ def _training_request(platform: Platform, files: ModelFiles, snapshot: Snapshot,
         experiment=f"{platform.project.config.project}/{files.model.name}",
         out_dir=str(found.out_dir),
         git_commit=git_commit_of(platform.project.root),
-        compare_with=current if compares else None,
+        compare_with=current.bundle_path if compares and current is not None else None,
+        compare_digest=current.digest if compares and current is not None else None,
         compare_rows_path=str(snapshot.recent_path) if compares else None,
     )
 
 
-def _champion_bundle(connection: Connection, files: ModelFiles) -> str | None:
-    spec = endpoint_store.desired(connection, files.endpoint)
-    if spec is None or not spec.variants:
-        return None
-    champion = max(spec.variants, key=lambda variant: variant.weight_pct)
-    return registry.get(connection, files.model.name, champion.model_version).bundle_path
+def _champion(connection: Connection, files: ModelFiles) -> ModelVersion | None:
+    number = aliases_of(connection, files.endpoint).get("champion")
+    return None if number is None else registry.get(connection, files.model.name, number)
 
 
 def _job(row: Any) -> Job:

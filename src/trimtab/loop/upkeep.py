@@ -1,16 +1,21 @@
-"""Small regular duties: heartbeat, requests whose time is over, checkpoints of the audit log."""
+"""Small regular duties: heartbeat, requests whose time is over, checkpoints of the audit log, sweeping."""
 
 from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy import insert, update
 
 from trimtab.audit import log as audit
 from trimtab.audit.checkpoint import write_checkpoint
 from trimtab.db.engine import machine_us
 from trimtab.db.tables import heartbeat
+from trimtab.files.processes import started_ticks
+from trimtab.loop.cases import note
+from trimtab.loop.leftovers import sweep
 from trimtab.loop.platform import Platform
 from trimtab.remediation.action_store import list_actions, save_action
 from trimtab.remediation.actions import ActionState
@@ -18,8 +23,12 @@ from trimtab.remediation.approvals import expire, is_due_to_expire
 
 __all__ = ["Upkeep", "expire_requests"]
 
+_log = structlog.get_logger(__name__)
+
 _BEAT_S = 5.0
 _CHECKPOINT_S = 60.0
+_SWEEP_S = 3600.0
+_LEFT_FOR = timedelta(hours=1)
 
 
 def expire_requests(platform: Platform) -> bool:
@@ -31,9 +40,9 @@ def expire_requests(platform: Platform) -> bool:
     for request in due:
         with platform.database.transaction() as connection:
             after = save_action(connection, expire(request, now))
-            platform.publish(
-                connection, "action.finished", f"action:{after.id}", {"action_id": after.id, "model": after.model}
-            )
+            payload = {"action_id": after.id, "model": after.model, "incident_id": after.incident_id}
+            platform.publish(connection, "action.finished", f"action:{after.id}", payload)
+            note(connection, platform, after.incident_id, f"{after.kind} expired", after.outcome)
             audit.append(
                 connection,
                 at_us=platform.now_us(),
@@ -51,7 +60,7 @@ class Upkeep:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._started_us = machine_us()
-        self._due = {"beat": 0.0, "checkpoint": time.monotonic() + _CHECKPOINT_S}
+        self._due = {"beat": 0.0, "checkpoint": time.monotonic() + _CHECKPOINT_S, "sweep": 0.0}
 
     def run(self) -> bool:
         """Do what is due; return False."""
@@ -59,6 +68,8 @@ class Upkeep:
             self._beat()
         if self._is_due("checkpoint", _CHECKPOINT_S):
             self._checkpoint()
+        if self._is_due("sweep", _SWEEP_S):
+            self._sweep()
         return False
 
     def _is_due(self, duty: str, interval_s: float) -> bool:
@@ -68,13 +79,24 @@ class Upkeep:
         return True
 
     def _beat(self) -> None:
-        values = {"pid": os.getpid(), "process_started_us": self._started_us, "beat_us": machine_us(), "spec": {}}
+        values = {
+            "pid": os.getpid(),
+            "process_started_us": self._started_us,
+            "beat_us": machine_us(),
+            "spec": {"start_ticks": started_ticks(os.getpid())},
+        }
         with self._platform.database.transaction() as connection:
             changed = connection.execute(
                 update(heartbeat).where(heartbeat.c.process == "control-plane").values(**values)
             )
             if changed.rowcount == 0:
                 connection.execute(insert(heartbeat).values(process="control-plane", **values))
+
+    def _sweep(self) -> None:
+        # Files bear the machine's time, whatever the platform's clock says.
+        removed = sweep(self._platform.project, older_than=datetime.now(UTC) - _LEFT_FOR)
+        if removed:
+            _log.info("leftovers.swept", removed=removed)
 
     def _checkpoint(self) -> None:
         with self._platform.database.reading() as connection:

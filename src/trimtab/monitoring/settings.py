@@ -122,7 +122,9 @@ class MonitoringConfig(Strict):
     endpoint: Name | None = Field(default=None, description="The endpoint to watch; default: the model's name.")
     schedule: str = Field(default="0 * * * *", description="When checks run: five cron fields, in UTC.")
     profile_period: Duration = Field(
-        default=timedelta(hours=1), description="Rows are summarised per period: the finest moment a cause can name."
+        default="1h",
+        validate_default=True,
+        description="Rows are summarised per period: the finest moment a cause can name.",
     )
     window: Duration = Field(description="Analysis window: how far back a check looks.")
     monitors: tuple[MonitorSettings, ...] = Field(min_length=1, description="What is checked.")

@@ -88,10 +88,17 @@ def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Origins = Annotated[tuple[Origin, ...], BeforeValidator(_one_or_many)]
-Diagnoses = Annotated[tuple[DiagnosisKind, ...], BeforeValidator(_one_or_many)]
-Actions = Annotated[tuple[ActionKind, ...], BeforeValidator(_one_or_many)]
-Models = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many)]
+Origins = Annotated[
+    tuple[Origin, ...], BeforeValidator(_one_or_many, json_schema_input_type=Origin | tuple[Origin, ...])
+]
+Diagnoses = Annotated[
+    tuple[DiagnosisKind, ...],
+    BeforeValidator(_one_or_many, json_schema_input_type=DiagnosisKind | tuple[DiagnosisKind, ...]),
+]
+Actions = Annotated[
+    tuple[ActionKind, ...], BeforeValidator(_one_or_many, json_schema_input_type=ActionKind | tuple[ActionKind, ...])
+]
+Models = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many, json_schema_input_type=Name | tuple[Name, ...])]
 
 
 class RuleCondition(Strict):

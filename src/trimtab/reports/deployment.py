@@ -36,22 +36,25 @@ class VersionData:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonData:
-    """One metric of both versions on the same recent labelled rows; ``difference`` is new − old, with its interval."""
+    """One metric of both versions on the same recent labelled rows; ``difference`` is new − old.
+
+    ``low`` and ``high`` bound it with ``confidence``, None where no interval was made.
+    """
 
     metric: str
     old: float
     new: float
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     confidence: float
     rows: int
     higher_is_better: bool
 
     @property
     def better(self) -> bool | None:
-        """Whether the new version is better; None when the interval holds zero."""
-        if self.low <= 0 <= self.high:
+        """Whether the new version is better; None when the interval holds zero, or there is none."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
             return None
         return (self.difference > 0) is self.higher_is_better
 

@@ -116,7 +116,11 @@ class QualityChartData:
 
 @dataclass(frozen=True, slots=True)
 class IncidentReportData:
-    """Everything that an incident report shows. Times are domain time, microseconds UTC."""
+    """Everything that an incident report shows. Times are in microseconds UTC.
+
+    ``noticed_us`` is the event time up to which data were known when it opened: what came in when it is replayed lies
+    long before ``opened_us``.
+    """
 
     id: str
     project: str
@@ -128,6 +132,7 @@ class IncidentReportData:
     severity: Severity
     opened_us: int
     closed_us: int | None
+    noticed_us: int
     generated_us: int
     timeline: tuple[TimelineEntry, ...]
     diagnosis: DiagnosisData | None = None

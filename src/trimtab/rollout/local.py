@@ -14,6 +14,7 @@ import msgspec
 
 from trimtab.core.errors import BackendError, ConfigError, ConflictError
 from trimtab.files import write_atomically
+from trimtab.files.processes import is_alive
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
 
 __all__ = ["LocalDeployer"]
@@ -51,7 +52,7 @@ class LocalDeployer:
     def observe(self, endpoint: str) -> EndpointStatus | None:
         """Return the server's own words; those of a process that is gone count for nothing."""
         status = _read(self._status / f"{_checked(endpoint)}.json", EndpointStatus)
-        return status if status is not None and _is_alive(status.pid) else None
+        return status if status is not None and is_alive(status.pid) else None
 
     def desired(self, endpoint: str) -> EndpointSpec | None:
         """Return the spec on disk, None when there is none."""
@@ -83,18 +84,6 @@ def _read(path: Path, kind: type[MessageT]) -> MessageT | None:
         raise BackendError(f"{path}: cannot be read ({error.strerror}); check permissions") from error
     except msgspec.DecodeError as error:
         raise BackendError(f"{path}: is not what this version writes ({error}); upgrade both sides alike") from error
-
-
-def _is_alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextmanager

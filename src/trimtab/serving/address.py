@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from trimtab.files.processes import is_alive
 
 __all__ = ["server_url"]
 
@@ -13,7 +14,9 @@ def server_url(state: Path) -> str | None:
     """Return the address of the server that runs on ``state``, None when none does."""
     try:
         told = json.loads((state / "server.json").read_bytes())
-        os.kill(told["pid"], 0)
-    except (OSError, ValueError, KeyError):
+        pid, ticks = int(told["pid"]), int(told.get("start_ticks", 0))
+        url = f"http://{told['host']}:{told['port']}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return f"http://{told['host']}:{told['port']}"
+    # The file outlives a process that was killed, and its number may be another's by now.
+    return url if is_alive(pid, ticks) else None

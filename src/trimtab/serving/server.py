@@ -27,6 +27,7 @@ from trimtab.config.logs import configure_logs
 from trimtab.core.errors import BackendError, ConfigError, TrimtabError
 from trimtab.core.ids import IdFactory
 from trimtab.files import write_atomically
+from trimtab.files.processes import started_ticks
 from trimtab.records.cursor import backlog_bytes
 from trimtab.records.journal import DEFAULT_FILE_BYTES, JournalWriter
 from trimtab.records.lean import keep_pandas_out
@@ -53,6 +54,7 @@ class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     started_us: int
+    start_ticks: int = 0
 
 
 def journal_folder(state: Path) -> Path:
@@ -126,7 +128,13 @@ async def _serve(
     # What is loaded now stays: the collector need not walk it again while requests wait.
     gc.collect()
     gc.freeze()
-    info = ServerInfo(pid=os.getpid(), host=host, port=listener.getsockname()[1], started_us=_now_us())
+    info = ServerInfo(
+        pid=os.getpid(),
+        host=host,
+        port=listener.getsockname()[1],
+        started_us=_now_us(),
+        start_ticks=started_ticks(os.getpid()),
+    )
     config = uvicorn.Config(
         app,
         http="httptools",

@@ -25,6 +25,7 @@ _BLOCKS = 30
 def compare(
     candidate: Predictor,
     current_folder: Path,
+    current_digest: str | None,
     table: pa.Table,
     truth: NDArray[Any],
     problem: Problem,
@@ -37,7 +38,7 @@ def compare(
     Raises:
         TrimtabError: the current bundle is not there or not trusted, or the rows lack what a version needs.
     """
-    current = Predictor.load(current_folder, expected_digest=None)
+    current = Predictor.load(current_folder, expected_digest=current_digest)
     new = candidate.predict(candidate.encoder.encode_table(table))
     old = current.predict(current.encoder.encode_table(table))
     new_metrics, old_metrics = _metrics(problem, truth, new), _metrics(problem, truth, old)
@@ -56,6 +57,8 @@ def compare(
         candidate=new_metrics,
         current=old_metrics,
         gain=gain,
+        loss_candidate=float(np.mean(losses[1])),
+        loss_current=float(np.mean(losses[0])),
         loss_gain=paired.mean,
         loss_gain_low=paired.lower if math.isfinite(paired.lower) else None,
         loss_gain_high=paired.upper if math.isfinite(paired.upper) else None,

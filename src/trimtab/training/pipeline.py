@@ -353,7 +353,9 @@ def _compare(
         table, truth = read_labelled(Path(request.compare_rows_path), plan.model)
         candidate = Predictor.load(bundle, expected_digest=manifest.digest)
         rng = np.random.default_rng(plan.settings.seed)
-        return compare(candidate, Path(request.compare_with), table, truth, plan.data.problem, rng), ()
+        return compare(
+            candidate, Path(request.compare_with), request.compare_digest, table, truth, plan.data.problem, rng
+        ), ()
     except TrimtabError as error:
         # The new version stands without it; whoever decides sees that nothing was compared, and why.
         return None, (f"not compared with the current version: {error}",)

@@ -36,8 +36,8 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """One training. ``model``, ``contract`` and ``training`` are the configurations as JSON.
 
     ``snapshot_path`` is a Parquet file with the contract's columns and, if known, ``@event_us`` (int64 microseconds).
-    ``compare_with`` is the current version's bundle folder; ``compare_rows_path`` a Parquet file of recent labelled
-    rows that the snapshot does not hold.
+    ``compare_with`` is the current version's bundle folder, ``compare_digest`` what it must be; ``compare_rows_path`` a
+    Parquet file of recent labelled rows that the snapshot does not hold.
     """
 
     schema_version: Literal[1] = 1
@@ -55,6 +55,7 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     out_dir: str
     git_commit: str | None = None
     compare_with: str | None = None
+    compare_digest: str | None = None
     compare_rows_path: str | None = None
 
 
@@ -90,7 +91,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Candidate against current version on the same recent labelled rows.
 
     ``gain`` is the improvement of ``metric`` (above 0: the candidate is better, whichever way the metric points; None
-    where the metric is undefined). ``loss_gain`` is the mean reduction of a row's loss (absolute error, or 0/1), with
+    where the metric is undefined). ``loss_candidate`` and ``loss_current`` are the mean losses of a row (absolute
+    error, or 0/1), ``loss_gain`` their difference, with
     its 95 % interval from a paired block bootstrap; the bounds are None where there are too few rows for one.
     """
 
@@ -99,6 +101,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     candidate: dict[str, float]
     current: dict[str, float]
     gain: float | None
+    loss_candidate: float
+    loss_current: float
     loss_gain: float
     loss_gain_low: float | None
     loss_gain_high: float | None

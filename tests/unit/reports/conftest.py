@@ -52,6 +52,7 @@ def incident() -> IncidentReportData:
         state="closed",
         severity=Severity.HIGH,
         opened_us=opened,
+        noticed_us=opened,
         closed_us=closed,
         generated_us=closed + 3 * _MINUTE,
         diagnosis=DiagnosisData(

@@ -25,6 +25,7 @@ def demo(
         Path | None,
         typer.Option("--from", help="Another project to play the story on."),
     ] = None,
+    act: Annotated[int | None, typer.Option(help="Play only this act.", min=1, max=2)] = None,
     leave: Annotated[bool, typer.Option("--exit", help="Stop everything at the end.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what happened into this file.")] = None,
 ) -> None:
@@ -36,7 +37,7 @@ def demo(
 
     stage = Stage(folder, example)
     try:
-        outcome = tell_story(stage)
+        outcome = tell_story(stage, act)
         if json_file is not None:
             write_atomically(json_file, json.dumps(outcome.to_json(), indent=2).encode())
         console.print(outcome.summary())

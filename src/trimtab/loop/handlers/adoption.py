@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sqlalchemy import update
 
 from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import ArtifactUntrustedError, NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
 from trimtab.db.tables import job
@@ -34,13 +36,33 @@ def adopt(platform: Platform, event: Event) -> Commit | None:
     result: JsonObject = found.spec.get("result", {})
     if found.state != "succeeded" or result.get("status") != "succeeded":
         return lambda connection: conclude_training(connection, platform, found, None)
-    bundle = adopt_bundle(Path(result["bundle_dir"]), platform.project.bundles, found.model, result["digest"])
+    try:
+        bundle = adopt_bundle(Path(result["bundle_dir"]), platform.project.bundles, found.model, result["digest"])
+    except (ArtifactUntrustedError, NotFoundError) as error:
+        reason = str(error)
+        return lambda connection: _refuse(connection, platform, found, reason)
 
     def commit(connection: Connection) -> None:
         version = _register(connection, platform, found, result, bundle)
         conclude_training(connection, platform, found, version)
 
     return commit
+
+
+def _refuse(connection: Connection, platform: Platform, found: Job, reason: str) -> None:
+    """End a training whose bundle is not what its result says: nothing of it is registered."""
+    error = f"bundle not adopted: {reason}"
+    connection.execute(update(job).where(job.c.id == found.id).values(state="failed", error=error))
+    audit.append(
+        connection,
+        at_us=platform.now_us(),
+        actor="conductor",
+        action="training.refused",
+        subject=f"model:{found.model}",
+        reason=error,
+        detail={"job_id": found.id},
+    )
+    conclude_training(connection, platform, dataclasses.replace(found, state="failed", error=error), None)
 
 
 def _register(connection: Connection, platform: Platform, found: Job, result: JsonObject, bundle: Path) -> ModelVersion:

@@ -30,7 +30,9 @@ def conclude_rollout(platform: Platform, event: Event) -> Commit | None:
         number, phase = rollout.spec.candidate.number, rollout.state.phase
         reason = str((rollout.last or {}).get("reason", ""))
         outcome = f"version {number} {phase.value.replace('_', ' ')}: {reason}"
-        finish_action(connection, platform, request, ActionState.SUCCEEDED, outcome)
+        # Rolled back is an answer; failed means that the version never got to the question.
+        state = ActionState.FAILED if phase is Phase.FAILED else ActionState.SUCCEEDED
+        finish_action(connection, platform, request, state, outcome)
         note(connection, platform, request.incident_id, f"rollout of version {number}: {phase}", reason)
         if phase is Phase.PROMOTED:
             before = [] if request.incident_id is None else load_incident(connection, request.incident_id).evidence

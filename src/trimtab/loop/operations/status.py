@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import Any
 
@@ -13,6 +12,7 @@ from trimtab.core.enums import Role
 from trimtab.core.errors import TrimtabError
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.tables import check_result, event_delivery, heartbeat
+from trimtab.files.processes import is_alive
 from trimtab.loop.actor import Actor
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.operation import operation
@@ -120,12 +120,4 @@ def _processes(connection: Connection, platform: Platform) -> list[JsonObject]:
 
 
 def _beats(row: Any) -> bool:
-    if machine_us() - row.beat_us > _STALE_US:
-        return False
-    try:
-        os.kill(row.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return machine_us() - row.beat_us <= _STALE_US and is_alive(row.pid, row.spec.get("start_ticks", 0))

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pydantic import Field
 from sqlalchemy import select
 
-from trimtab.audit import log as audit
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Role
-from trimtab.core.errors import IllegalTransitionError
 from trimtab.db.tables import job
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.requests import Id, ModelRequest, Moment, OfModel
-from trimtab.loop.trainings import Job, find_job, request_training
+from trimtab.loop.trainings import Job, cancel_training, find_job, request_training
 
 
 class Train(ModelRequest):
@@ -67,21 +65,11 @@ def list_jobs(platform: Platform, _actor: Actor, request: OfModel) -> JsonObject
 
 @operation("training.cancel", "POST", "/api/jobs/{job_id}/cancel", Role.OPERATOR, OneJob)
 def cancel_job(platform: Platform, actor: Actor, request: OneJob) -> JsonObject:
-    """Ask a job to stop."""
-    found = platform.database.read(lambda connection: find_job(connection, request.job_id))
-    if found.finished_us is not None:
-        raise IllegalTransitionError(f"job {found.id}: is {found.state} already; nothing is left to cancel")
-    platform.jobs.cancel(found.out_dir)
+    """Ask a job to stop; one that has not started yet is cancelled at once."""
     with platform.database.transaction() as connection:
-        audit.append(
-            connection,
-            at_us=platform.now_us(),
-            actor=actor.name,
-            action="training.cancel_asked",
-            subject=f"model:{found.model}",
-            detail={"job_id": found.id},
-        )
-    return {"job_id": found.id, "asked": True}
+        found = cancel_training(connection, platform, find_job(connection, request.job_id), by=actor.name)
+    platform.jobs.cancel(found.out_dir)
+    return {"job_id": found.id, "asked": True, "state": found.state}
 
 
 def _described(platform: Platform, found: Job) -> JsonObject:

@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import itertools
+import re
+import signal
+import socket
+import string
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tests.integration.processes import ControlPlane, control_plane, eventually, process
+from tests.integration.small_project import FILES, HEADER, make_project, write_rows
+from trimtab import bootstrap
+from trimtab.api.app import make_app
+from trimtab.api.door import Limits
+from trimtab.api.errors import status_of
+from trimtab.config.project import ProjectFolder
+from trimtab.core import errors
+from trimtab.core.enums import Role
+from trimtab.loop.operation import OPERATIONS, Operation
+from trimtab.loop.platform import Platform
+
+ORDER = [Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.ADMIN]
+SOME_ID = "0197c0de-0000-7000-8000-000000000000"
+SOME_VALUES = {
+    "model": "nobody",
+    "endpoint": "nobody",
+    "feed": "nobody",
+    "name": "nobody",
+    "number": "7",
+}
+
+
+@dataclass(frozen=True)
+class Office:
+    """A control plane and one key a role."""
+
+    plane: ControlPlane
+    keys: dict[Role, str]
+
+    def ask(self, asked: Operation, key: str | None) -> httpx.Response:
+        """Ask for an operation in an empty project, with nothing that could succeed."""
+        path = re.sub(r"{(\w+)}", lambda match: SOME_VALUES.get(match[1], SOME_ID), asked.path)
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        body = {} if asked.method == "GET" else {"json": {}}
+        return httpx.request(
+            asked.method, self.plane.url + path, headers=headers, timeout=30, trust_env=False, **body  # type: ignore[arg-type]
+        )
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with control_plane(make_project(tmp_path_factory.mktemp("project"))) as plane:
+        with plane.client() as admin:
+            keys = {
+                role: admin.post("/api/keys", json={"name": f"a-{role}", "role": role}).json()["key"] for role in Role
+            }
+        yield Office(plane, keys)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform in this process, for what needs other limits."""
+    folder = ProjectFolder.open(make_project(tmp_path_factory.mktemp("here")))
+    built = bootstrap.build_platform(folder)
+    yield built
+    built.database.close()
+
+
+def is_problem(answer: httpx.Response, status: int) -> bool:
+    document = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert set(document) == {"type", "title", "status", "detail"}
+    assert document["status"] == answer.status_code
+    return answer.status_code == status
+
+
+# --- who may ask ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+@pytest.mark.parametrize("role", [None, *ORDER, Role.SERVICE], ids=str)
+def test_an_operation_is_answered_from_its_role_upwards(office: Office, name: str, role: Role | None) -> None:
+    asked = OPERATIONS[name]
+    answer = office.ask(asked, None if role is None else office.keys[role])
+    if role is None:
+        assert is_problem(answer, 401)
+        assert answer.headers["www-authenticate"] == "Bearer"
+    elif role.reaches(asked.role):
+        assert answer.status_code not in {401, 403}, answer.text
+        assert answer.status_code < 500, answer.text
+    else:
+        # Role before request: whoever may not ask learns nothing of what there is.
+        assert is_problem(answer, 403) or (answer.status_code == 422 and "nobody" not in answer.text), answer.text
+
+
+def test_each_role_reaches_those_below_it() -> None:
+    for low, high in itertools.combinations(ORDER, 2):
+        assert high.reaches(low)
+        assert not low.reaches(high)
+
+
+@pytest.mark.parametrize("header", ["Bearer tt_wrong", "Bearer ", "Basic dHQ6dHQ=", "Bearer tt_\xff", "tt_wrong"])
+def test_a_key_that_is_none_is_answered_with_401(office: Office, header: str) -> None:
+    answer = httpx.get(
+        f"{office.plane.url}/api/status", headers={"Authorization": header.encode("latin-1")}, trust_env=False
+    )
+    assert is_problem(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert "tt_wrong" not in answer.text
+
+
+def test_a_revoked_key_is_nobodys(office: Office) -> None:
+    with office.plane.client() as admin:
+        key = admin.post("/api/keys", json={"name": "leaver", "role": "viewer"}).json()["key"]
+        with office.plane.client(key) as leaver:
+            assert leaver.get("/api/status").status_code == 200
+            assert admin.post("/api/keys/leaver/revoke", json={}).status_code == 200
+            assert is_problem(leaver.get("/api/status"), 401)
+        listed = admin.get("/api/keys").json()["keys"]
+    assert key not in str(listed)
+    assert next(one for one in listed if one["name"] == "leaver")["revoked_us"] is not None
+
+
+def test_keys_stand_nowhere_on_disk_but_in_the_users_own_file(office: Office) -> None:
+    state = office.plane.project / ".trimtab"
+    secret = office.keys[Role.ADMIN].encode()
+    for path in [*state.rglob("*"), office.plane.project / "control-plane.log"]:
+        if path.is_file() and path.name != "credentials.json":
+            assert secret not in path.read_bytes(), path
+    assert (state / "credentials.json").stat().st_mode & 0o077 == 0
+
+
+# --- whom the request is for ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[::2]:80"])
+def test_a_foreign_name_for_this_machine_is_not_answered(office: Office, host: str) -> None:
+    for path in ("/api/health", "/openapi.json", "/docs", "/api/status"):
+        answer = httpx.get(office.plane.url + path, headers={"Host": host}, trust_env=False)
+        assert answer.status_code in {400, 421}, answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1234", "127.0.0.1:8765", "[::1]:8765"])
+def test_this_machine_answers_to_its_own_names(office: Office, host: str) -> None:
+    answer = httpx.get(f"{office.plane.url}/api/health", headers={"Host": host}, trust_env=False)
+    assert answer.status_code == 200
+
+
+def test_a_page_of_another_origin_is_allowed_nothing(office: Office) -> None:
+    asked = {
+        "Origin": "https://evil.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    answer = httpx.options(f"{office.plane.url}/api/keys", headers=asked, trust_env=False)
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/api/status", "/api/nothing", "/openapi.json", "/docs"])
+def test_every_answer_tells_browsers_to_keep_their_hands_off(office: Office, path: str) -> None:
+    with office.plane.client() as client:
+        headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "server" not in headers
+
+
+# --- what is wrong is told as a problem document ----------------------------------------------------------------------
+
+
+def test_each_class_of_error_has_a_status_of_its_kind() -> None:
+    classes = [getattr(errors, name) for name in errors.__all__ if name != "TrimtabError"]
+    told = {kind.__name__: status_of(kind("why")) for kind in classes}
+    assert told == {
+        "ApprovalRequiredError": 409,
+        "ArtifactUntrustedError": 409,
+        "BackendError": 503,
+        "ConfigError": 422,
+        "ConflictError": 409,
+        "DataContractError": 422,
+        "IllegalTransitionError": 409,
+        "NotFoundError": 404,
+        "PermissionDeniedError": 403,
+        "UnknownCallerError": 401,
+    }
+
+
+def test_errors_of_routing_are_problems_too(office: Office) -> None:
+    with office.plane.client() as client:
+        assert is_problem(client.get("/api/nothing"), 404)
+        assert is_problem(client.delete("/api/status"), 405)
+        assert client.delete("/api/status").headers["allow"] == "GET"
+        assert is_problem(client.post("/api/keys", content=b"{"), 422)
+        assert is_problem(client.get("/api/jobs", params={"limit": "many"}), 422)
+        assert is_problem(client.get("/api/jobs", params={"colour": "blue"}), 422)
+        assert is_problem(client.get(f"/api/jobs/{SOME_ID}"), 404)
+        assert is_problem(client.get("/api/models/nobody/versions"), 404)
+        assert is_problem(client.post("/api/keys", json={"name": "a-viewer", "role": "viewer"}), 409)
+        assert is_problem(client.post("/api/keys", json={"name": "x", "role": "king"}), 422)
+
+
+def test_a_body_of_fields_is_bounded_while_it_is_read(office: Office) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(10_000):
+            yield b" " * 10_000
+
+    with office.plane.client() as client:
+        before = psutil.Process(office.plane.pid).memory_info().rss
+        try:
+            answer = client.post("/api/keys", content=endless())
+        except httpx.WriteError:
+            pass  # it hung up while we were still sending
+        else:
+            assert is_problem(answer, 413)
+        assert is_problem(client.post("/api/keys", content=b" " * 1_000_001), 413)
+        after = psutil.Process(office.plane.pid).memory_info().rss
+    assert after - before < 50_000_000
+
+
+# --- the document -----------------------------------------------------------------------------------------------------
+
+
+def test_the_document_describes_every_operation(office: Office) -> None:
+    document = httpx.get(f"{office.plane.url}/openapi.json", trust_env=False).json()
+    for asked in OPERATIONS.values():
+        route = document["paths"][asked.path][asked.method.lower()]
+        assert route["operationId"] == asked.name.replace(".", "_")
+        assert route["summary"] == asked.summary
+        assert f"`{asked.role}`" in route["description"]
+        assert route["security"] == [{"HTTPBearer": []}]
+        assert {"401", "403", "422"} <= set(route["responses"])
+        assert {one["name"] for one in route.get("parameters", []) if one["in"] == "path"} == set(asked.path_fields)
+        assert ("requestBody" in route) == (
+            asked.method == "POST" and bool(set(asked.request.model_fields) - set(asked.path_fields))
+        )
+    known = {(asked.path, asked.method.lower()) for asked in OPERATIONS.values()} | {("/api/health", "get")}
+    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == known
+
+
+def test_the_document_is_sound(office: Office) -> None:
+    document = httpx.get(f"{office.plane.url}/openapi.json", trust_env=False).json()
+    assert document["openapi"].startswith("3.1")
+    references = re.findall(r"'\$ref': '#/components/schemas/([^']+)'", str(document))
+    schemas = document["components"]["schemas"]
+    assert set(references) <= set(schemas)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    ids = [route["operationId"] for methods in document["paths"].values() for route in methods.values()]
+    assert len(ids) == len(set(ids))
+
+
+# --- uploads ----------------------------------------------------------------------------------------------------------
+
+
+def upload(client: httpx.Client, content: Any, model: str = "churn", **query: str) -> httpx.Response:
+    return client.post(f"/api/models/{model}/deliveries", params=query, content=content)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "word"),
+    [
+        ({"filename": "rows.exe"}, 422, ".parquet"),
+        ({"filename": "rows"}, 422, ".parquet"),
+        ({"filename": ".."}, 422, ".parquet"),
+        ({"filename": "rows.csv/"}, 422, "text"),
+        ({"filename": "rows\x1b[31m.csv"}, 422, "filename"),
+        ({"filename": "r" * 300 + ".csv"}, 422, "255"),
+        ({}, 422, "filename"),
+        ({"filename": "rows.csv", "feed": "nobody"}, 404, "feed"),
+        ({"filename": "rows.csv", "model": "nobody"}, 404, "model"),
+        ({"filename": "rows.csv", "model": "..%2f.."}, 404, ""),
+    ],
+)
+def test_an_upload_that_cannot_be_taken_leaves_nothing(
+    office: Office, query: dict[str, str], status: int, word: str
+) -> None:
+    if query == {"filename": "rows.csv/"}:
+        query, status = {"filename": "rows.txt/x"}, 422
+    with office.plane.client() as client:
+        answer = upload(client, b"a,b\n1,2\n", **query)
+        assert answer.status_code == status, answer.text
+        assert word in answer.text
+        assert client.get("/api/deliveries").json()["deliveries"] == []
+    state = office.plane.project / ".trimtab"
+    assert list((state / "uploads").glob("*")) == []
+    assert list((state / "lake").rglob("*.csv")) == []
+
+
+def test_a_path_in_a_filename_is_only_a_name(platform: Platform, tmp_path: Path) -> None:
+    content = write_rows(tmp_path / "rows.csv", count=5).read_bytes()
+    outside = tmp_path / "evil.csv"
+    for filename in (str(outside), "..\\..\\evil.csv", "../../../evil.csv"):
+        with api(platform) as client:
+            answer = upload(client, content, filename=filename)
+            assert answer.status_code == 200, answer.text
+            shown = client.get(f"/api/deliveries/{answer.json()['delivery_id']}").json()
+        assert shown["name"] == "evil.csv"
+    assert not outside.exists()
+    assert list(platform.project.root.rglob("evil.csv")) == []
+
+
+def test_an_upload_is_bounded_while_it_is_received(platform: Platform) -> None:
+    read = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal read
+        for _ in range(1_000):
+            read += 100
+            yield b"x" * 100
+
+    with api(platform, Limits(upload_bytes=1_000)) as client:
+        assert is_problem(upload(client, endless(), filename="rows.csv"), 413)
+        assert is_problem(upload(client, b"x" * 1_001, filename="rows.csv"), 413)
+    assert list((platform.project.state / "uploads").glob("*")) == []
+
+
+def test_an_upload_whose_sender_hangs_up_leaves_nothing(office: Office) -> None:
+    host, port = office.plane.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(
+            f"POST /api/models/churn/deliveries?filename=rows.csv HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {office.plane.key}\r\nContent-Length: 100000\r\n\r\n{HEADER}\n".encode()
+        )
+        uploads = office.plane.project / ".trimtab" / "uploads"
+        eventually(lambda: list(uploads.glob("*")), within_s=10, wanted="an upload under way")
+    eventually(lambda: not list(uploads.glob("*")), within_s=10, wanted="an upload that is cleaned away")
+    with office.plane.client() as client:
+        assert client.get("/api/deliveries").json()["deliveries"] == []
+
+
+def api(platform: Platform, limits: Limits | None = None) -> httpx.Client:
+    """Return a client of the application in this process."""
+    from starlette.testclient import TestClient  # only the tests of this kind need it
+
+    _, key = "", bootstrap_key(platform)
+    client = TestClient(make_app(platform, limits=limits), base_url="http://localhost")
+    client.headers["Authorization"] = f"Bearer {key}"
+    return client
+
+
+def bootstrap_key(platform: Platform) -> str:
+    from trimtab.loop.keys import replace_key
+
+    with platform.database.transaction() as connection:
+        return replace_key(connection, "tester", Role.ADMIN, at_us=0)
