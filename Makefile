@@ -1,5 +1,6 @@
 # make demo   the whole loop on real data, from nothing
 # make test   all tests
+# make docs   write the generated references and schemas anew
 # make check  what CI runs: formatting, lint, types, import contracts, all tests
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint types lock clean
+.PHONY: demo test check lint types docs lock clean
 
 demo: $(READY)
 	$(BIN)/trimtab demo
@@ -31,9 +32,12 @@ $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no CPython 3.11, 3.12 or 3.13 found; install one, or pass PYTHON=/path/to/it"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --group dev \

@@ -34,6 +34,7 @@ __all__ = ["main", "rendered", "stale"]
 
 ROOT = Path(__file__).resolve().parents[1]
 _MARK = "<!-- Written by docs/generate.py; change the code, then run it again. -->"
+_PATTERNS = {r"^[a-z0-9][a-z0-9-]{0,62}$": "name", r"^[0-9a-f-]{36}$": "id"}
 _Schema = Mapping[str, Any]
 
 
@@ -105,39 +106,43 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
 
 
-# --- configuration --------------------------------------------------------------------------------------------------
-
-
 def _configuration(schemas: Mapping[str, _Schema]) -> str:
     lines = [
         "# Configuration",
         "",
         "Every file that a user writes, field by field. `trimtab validate` checks them and names file and line;",
         "[`schemas/`](../../schemas) holds the same as JSON Schema, for editors ([how](../operations.md#editors)).",
-        "A duration is a number with a unit: `250ms`, `30s`, `10m`, `1h30m`, `7d`, `2w`.",
+        "A duration is a number with a unit: `250ms`, `30s`, `10m`, `1h30m`, `7d`, `2w`. A name has lower-case",
+        "letters, digits and hyphens.",
         "",
     ]
     for stem, schema in schemas.items():
         lines += [f"## {stem}.yaml", "", *_fields(stem, schema, schema)]
-        for name, part in _objects(schema):
+        for name, part in ((name, part) for name, part in schema.get("$defs", {}).items() if "enum" not in part):
             lines += [f'<a id="{_anchor(stem, name)}"></a>', "", f"### {name}", "", *_fields(stem, part, schema)]
     return "\n".join(lines)
-
-
-def _objects(schema: _Schema) -> Iterator[tuple[str, _Schema]]:
-    for name, part in schema.get("$defs", {}).items():
-        if "enum" not in part:
-            yield name, part
 
 
 def _fields(stem: str, part: _Schema, whole: _Schema) -> list[str]:
     required = part.get("required", [])
     rows = [
-        (_code(name), _type(stem, field, whole), _default(name, field, required), _plain(field.get("description", "")))
+        (_code(name), _type(stem, field, whole), _default(name, field, required), _meaning(field, whole))
         for name, field in part.get("properties", {}).items()
     ]
     intro = [_plain(part["description"]), ""] if "description" in part else []
     return [*intro, *_table(("field", "type", "default", "what it is"), rows)]
+
+
+def _meaning(field: _Schema, whole: _Schema) -> str:
+    """Return the field's own description, or else that of what it holds."""
+    if "const" in field:
+        return "what it is"
+    for part in (field, field.get("items", {}), field.get("additionalProperties", {})):
+        if "description" in part:
+            return _plain(part["description"])
+        if "$ref" in part:
+            return _plain(whole["$defs"][part["$ref"].rsplit("/", 1)[-1]].get("description", ""))
+    return ""
 
 
 def _default(name: str, field: _Schema, required: Sequence[str]) -> str:
@@ -146,6 +151,8 @@ def _default(name: str, field: _Schema, required: Sequence[str]) -> str:
     if "default" not in field:
         return "empty"
     default = field["default"]
+    if "$ref" in field and isinstance(default, dict):
+        return "its defaults"
     return "empty" if default in ("", [], {}) else _code(json.dumps(default, ensure_ascii=False).strip('"'))
 
 
@@ -155,9 +162,11 @@ def _type(stem: str, field: _Schema, whole: _Schema) -> str:
     for union in ("oneOf", "anyOf"):
         if union in field:
             tagged = field.get("discriminator", {}).get("mapping", {})
-            names = [_type(stem, option, whole) for option in field[union]]
+            names = list(dict.fromkeys(_type(stem, option, whole) for option in field[union]))
+            if names[1:] == [f"list of {names[0]}"]:
+                return f"{names[0]}, or a list of them"
             chosen = f"by `{field['discriminator']['propertyName']}`: " if tagged else ""
-            return chosen + " or ".join(dict.fromkeys(names))
+            return chosen + " or ".join(names)
     if "const" in field:
         return _code(field["const"])
     if "enum" in field:
@@ -165,7 +174,8 @@ def _type(stem: str, field: _Schema, whole: _Schema) -> str:
     if field.get("type") == "array":
         return f"list of {_type(stem, field.get('items', {}), whole)}"
     if field.get("type") == "object":
-        return f"map of name → {_type(stem, field.get('additionalProperties', {}), whole)}"
+        named = [*field.get("patternProperties", {}).values(), field.get("additionalProperties", {})]
+        return f"map of name → {_type(stem, named[0], whole)}"
     return _scalar(field)
 
 
@@ -174,8 +184,10 @@ def _scalar(field: _Schema) -> str:
         return "null"
     if "7d" in field.get("examples", []):
         return "duration"
+    if field.get("pattern") in _PATTERNS:
+        return _PATTERNS[field["pattern"]]
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field]
+    bounds = [f"{sign} {field[key]}" for key, sign in signs.items() if key in field]
     named = {"string": "text", "number": "number", "integer": "whole number", "boolean": "true or false"}
     pattern = f" matching `{field['pattern']}`".replace("|", "\\|") if "pattern" in field else ""
     return named.get(field.get("type", ""), "anything") + (f" {', '.join(bounds)}" if bounds else "") + pattern
@@ -189,9 +201,6 @@ def _reference(stem: str, reference: str, whole: _Schema) -> str:
 
 def _anchor(stem: str, name: str) -> str:
     return f"{stem}-{name}".lower()
-
-
-# --- the two doors --------------------------------------------------------------------------------------------------
 
 
 def _operations(operations: Iterable[Operation]) -> str:
@@ -214,6 +223,8 @@ def _operations(operations: Iterable[Operation]) -> str:
 
 
 def _request(asked: Operation) -> list[str]:
+    if asked.name == "data.ingest":  # the API has a route of its own for it: files are streamed
+        return ["The body is the file itself. Query: `filename` (its ending says what it is), `feed` (optional).", ""]
     schema = asked.request.model_json_schema()
     required = schema.get("required", [])
     rows = [
@@ -222,7 +233,7 @@ def _request(asked: Operation) -> list[str]:
             "path" if name in asked.path_fields else "query" if asked.method == "GET" else "body",
             _type("", field, schema),
             _default(name, field, required),
-            _plain(field.get("description", "")),
+            _meaning(field, schema),
         )
         for name, field in schema.get("properties", {}).items()
     ]
@@ -235,7 +246,8 @@ def _command_line() -> str:
         "# The command line",
         "",
         "Every command says the same with `--help`. Exit codes: 0 done, 1 refused or failed, 2 wrong input or",
-        "configuration, 3 not found, 4 not allowed, 5 not possible now, 6 something that is needed is down, 130 stopped.",
+        "configuration, 3 not found, 4 not allowed, 5 not possible now, 6 something that is needed is down,",
+        "130 stopped.",
         "",
     ]
     for path, command in _commands((), root):
@@ -263,15 +275,13 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
     return _code(written), default, _plain(parameter.help or "")
 
 
-# --- inside ---------------------------------------------------------------------------------------------------------
-
-
 def _events() -> str:
     lines = [
         "# Events, and who hears of them",
         "",
-        "An event is a row, written in the transaction of the change that it tells of. There is one delivery row for each",
-        "event and subscriber, tried again with growing pauses. Deliveries of one aggregate to one subscriber keep their order.",
+        "An event is a row, written in the transaction of the change that it tells of. There is one delivery row for",
+        "each event and subscriber, tried again with growing pauses. To one subscriber, events of one aggregate keep",
+        "their order.",
         "",
         *_table(("event", "subscribers"), ((_code(kind), _listed(who)) for kind, who in SUBSCRIPTIONS.items())),
         "## Subscribers",
@@ -323,7 +333,14 @@ def _incident_moves() -> set[tuple[str, str, str]]:
 
 def _folded(incident: Incident | None, verdict: Verdict, second: int, now: datetime) -> Incident:
     window = Window(start_us=0, end_us=second)
-    names = {"monitor": "m", "kind": "latency", "model": "m", "endpoint": "m", "variant": "v1", "column": None}
+    names: dict[str, Any] = {
+        "monitor": "m",
+        "kind": "latency",
+        "model": "m",
+        "endpoint": "m",
+        "variant": "v1",
+        "column": None,
+    }
     numbers: dict[str, Any] = {"model_version": 1, "value": None, "threshold": None, "effect": None}
     check = Check(**names, **numbers, window=window, verdict=verdict, severity=Severity.LOW, explanation="")
     after = fold(incident, [check], now=now, new_id="").incident
@@ -335,10 +352,11 @@ def _folded(incident: Incident | None, verdict: Verdict, second: int, now: datet
 def _rooms() -> str:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    rows = []
-    for floor, layer in enumerate(layers):
-        for room in (name.strip() for name in layer.split("|")):
-            rows.append((str(len(layers) - floor), _code(room), _plain(_docstring(room))))
+    rows = [
+        (str(len(layers) - floor), _code(room), _plain(_docstring(room)))
+        for floor, layer in enumerate(layers)
+        for room in (name.strip() for name in layer.split("|"))
+    ]
     lines = [
         "# Rooms",
         "",

@@ -1,32 +1,36 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import re
 import signal
 import socket
-import string
-import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psutil
 import pytest
+import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
-
 from tests.integration.processes import ControlPlane, control_plane, eventually, process
 from tests.integration.small_project import FILES, HEADER, make_project, write_rows
+
 from trimtab import bootstrap
 from trimtab.api.app import make_app
 from trimtab.api.door import Limits
 from trimtab.api.errors import status_of
+from trimtab.api.server import listen
 from trimtab.config.project import ProjectFolder
 from trimtab.core import errors
 from trimtab.core.enums import Role
+from trimtab.loop.keys import replace_key
 from trimtab.loop.operation import OPERATIONS, Operation
 from trimtab.loop.platform import Platform
 
@@ -47,25 +51,20 @@ class Office:
 
     plane: ControlPlane
     keys: dict[Role, str]
+    client: httpx.Client
 
     def ask(self, asked: Operation, key: str | None) -> httpx.Response:
         """Ask for an operation in an empty project, with nothing that could succeed."""
         path = re.sub(r"{(\w+)}", lambda match: SOME_VALUES.get(match[1], SOME_ID), asked.path)
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        body = {} if asked.method == "GET" else {"json": {}}
-        return httpx.request(
-            asked.method, self.plane.url + path, headers=headers, timeout=30, trust_env=False, **body  # type: ignore[arg-type]
-        )
+        headers = {"Authorization": "" if key is None else f"Bearer {key}"}
+        return self.client.request(asked.method, path, headers=headers, json=None if asked.method == "GET" else {})
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with control_plane(make_project(tmp_path_factory.mktemp("project"))) as plane:
-        with plane.client() as admin:
-            keys = {
-                role: admin.post("/api/keys", json={"name": f"a-{role}", "role": role}).json()["key"] for role in Role
-            }
-        yield Office(plane, keys)
+    with control_plane(make_project(tmp_path_factory.mktemp("project"))) as plane, plane.client() as admin:
+        keys = {role: admin.post("/api/keys", json={"name": f"a-{role}", "role": role}).json()["key"] for role in Role}
+        yield Office(plane, keys, admin)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +74,29 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     built = bootstrap.build_platform(folder)
     yield built
     built.database.close()
+
+
+@contextlib.contextmanager
+def served(platform: Platform, limits: Limits | None = None) -> Iterator[httpx.Client]:
+    """Serve the platform from a thread of this process; what is accepted is not worked on."""
+    with platform.database.transaction() as connection:
+        key = replace_key(connection, "tester", Role.ADMIN, at_us=0)
+    config = uvicorn.Config(make_app(platform, limits=limits), log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    with listen("127.0.0.1", 0) as bound:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        try:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{bound.getsockname()[1]}",
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=30,
+                trust_env=False,
+            ) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(20)
 
 
 def is_problem(answer: httpx.Response, status: int) -> bool:
@@ -101,7 +123,7 @@ def test_an_operation_is_answered_from_its_role_upwards(office: Office, name: st
         assert answer.status_code < 500, answer.text
     else:
         # Role before request: whoever may not ask learns nothing of what there is.
-        assert is_problem(answer, 403) or (answer.status_code == 422 and "nobody" not in answer.text), answer.text
+        assert is_problem(answer, 403), answer.text
 
 
 def test_each_role_reaches_those_below_it() -> None:
@@ -110,10 +132,10 @@ def test_each_role_reaches_those_below_it() -> None:
         assert not low.reaches(high)
 
 
-@pytest.mark.parametrize("header", ["Bearer tt_wrong", "Bearer ", "Basic dHQ6dHQ=", "Bearer tt_\xff", "tt_wrong"])
+@pytest.mark.parametrize("header", ["Bearer tt_wrong", "Bearer", "Basic dHQ6dHQ=", "Bearer tt_\xff", "tt_wrong"])
 def test_a_key_that_is_none_is_answered_with_401(office: Office, header: str) -> None:
     answer = httpx.get(
-        f"{office.plane.url}/api/status", headers={"Authorization": header.encode("latin-1")}, trust_env=False
+        f"{office.plane.url}/api/status", headers={b"Authorization": header.encode("latin-1")}, trust_env=False
     )
     assert is_problem(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -168,6 +190,15 @@ def test_a_page_of_another_origin_is_allowed_nothing(office: Office) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_fields_are_read_only_from_what_says_that_it_is_json(office: Office, kind: str) -> None:
+    """A page of another origin can send these three kinds without asking first."""
+    body = b'{"name": "sneaky", "role": "admin"}'
+    answer = office.client.post("/api/keys", content=body, headers={"Content-Type": kind})
+    assert is_problem(answer, 422)
+    assert "application/json" in answer.text
+
+
 @pytest.mark.parametrize("path", ["/api/health", "/api/status", "/api/nothing", "/openapi.json", "/docs"])
 def test_every_answer_tells_browsers_to_keep_their_hands_off(office: Office, path: str) -> None:
     with office.plane.client() as client:
@@ -204,7 +235,7 @@ def test_errors_of_routing_are_problems_too(office: Office) -> None:
         assert is_problem(client.get("/api/nothing"), 404)
         assert is_problem(client.delete("/api/status"), 405)
         assert client.delete("/api/status").headers["allow"] == "GET"
-        assert is_problem(client.post("/api/keys", content=b"{"), 422)
+        assert is_problem(client.post("/api/keys", content=b"{", headers=AS_JSON), 422)
         assert is_problem(client.get("/api/jobs", params={"limit": "many"}), 422)
         assert is_problem(client.get("/api/jobs", params={"colour": "blue"}), 422)
         assert is_problem(client.get(f"/api/jobs/{SOME_ID}"), 404)
@@ -220,13 +251,8 @@ def test_a_body_of_fields_is_bounded_while_it_is_read(office: Office) -> None:
 
     with office.plane.client() as client:
         before = psutil.Process(office.plane.pid).memory_info().rss
-        try:
-            answer = client.post("/api/keys", content=endless())
-        except httpx.WriteError:
-            pass  # it hung up while we were still sending
-        else:
-            assert is_problem(answer, 413)
-        assert is_problem(client.post("/api/keys", content=b" " * 1_000_001), 413)
+        assert is_refused_as_too_large(lambda: client.post("/api/keys", content=endless()))
+        assert is_refused_as_too_large(lambda: client.post("/api/keys", content=b" " * 1_000_001))
         after = psutil.Process(office.plane.pid).memory_info().rss
     assert after - before < 50_000_000
 
@@ -257,8 +283,6 @@ def test_the_document_is_sound(office: Office) -> None:
     references = re.findall(r"'\$ref': '#/components/schemas/([^']+)'", str(document))
     schemas = document["components"]["schemas"]
     assert set(references) <= set(schemas)
-    for schema in schemas.values():
-        Draft202012Validator.check_schema(schema)
     ids = [route["operationId"] for methods in document["paths"].values() for route in methods.values()]
     assert len(ids) == len(set(ids))
 
@@ -276,7 +300,7 @@ def upload(client: httpx.Client, content: Any, model: str = "churn", **query: st
         ({"filename": "rows.exe"}, 422, ".parquet"),
         ({"filename": "rows"}, 422, ".parquet"),
         ({"filename": ".."}, 422, ".parquet"),
-        ({"filename": "rows.csv/"}, 422, "text"),
+        ({"filename": "rows.csv/x"}, 422, ".parquet"),
         ({"filename": "rows\x1b[31m.csv"}, 422, "filename"),
         ({"filename": "r" * 300 + ".csv"}, 422, "255"),
         ({}, 422, "filename"),
@@ -288,8 +312,6 @@ def upload(client: httpx.Client, content: Any, model: str = "churn", **query: st
 def test_an_upload_that_cannot_be_taken_leaves_nothing(
     office: Office, query: dict[str, str], status: int, word: str
 ) -> None:
-    if query == {"filename": "rows.csv/"}:
-        query, status = {"filename": "rows.txt/x"}, 422
     with office.plane.client() as client:
         answer = upload(client, b"a,b\n1,2\n", **query)
         assert answer.status_code == status, answer.text
@@ -304,7 +326,7 @@ def test_a_path_in_a_filename_is_only_a_name(platform: Platform, tmp_path: Path)
     content = write_rows(tmp_path / "rows.csv", count=5).read_bytes()
     outside = tmp_path / "evil.csv"
     for filename in (str(outside), "..\\..\\evil.csv", "../../../evil.csv"):
-        with api(platform) as client:
+        with served(platform) as client:
             answer = upload(client, content, filename=filename)
             assert answer.status_code == 200, answer.text
             shown = client.get(f"/api/deliveries/{answer.json()['delivery_id']}").json()
@@ -318,13 +340,14 @@ def test_an_upload_is_bounded_while_it_is_received(platform: Platform) -> None:
 
     def endless() -> Iterator[bytes]:
         nonlocal read
-        for _ in range(1_000):
-            read += 100
-            yield b"x" * 100
+        for _ in range(100_000):
+            read += 1_000
+            yield b"x" * 1_000
 
-    with api(platform, Limits(upload_bytes=1_000)) as client:
-        assert is_problem(upload(client, endless(), filename="rows.csv"), 413)
-        assert is_problem(upload(client, b"x" * 1_001, filename="rows.csv"), 413)
+    with served(platform, Limits(upload_bytes=1_000)) as client:
+        assert is_refused_as_too_large(lambda: upload(client, endless(), filename="rows.csv"))
+        assert is_refused_as_too_large(lambda: upload(client, b"x" * 1_001, filename="rows.csv"))
+    assert read < 50_000_000
     assert list((platform.project.state / "uploads").glob("*")) == []
 
 
@@ -342,18 +365,138 @@ def test_an_upload_whose_sender_hangs_up_leaves_nothing(office: Office) -> None:
         assert client.get("/api/deliveries").json()["deliveries"] == []
 
 
-def api(platform: Platform, limits: Limits | None = None) -> httpx.Client:
-    """Return a client of the application in this process."""
-    from starlette.testclient import TestClient  # only the tests of this kind need it
-
-    _, key = "", bootstrap_key(platform)
-    client = TestClient(make_app(platform, limits=limits), base_url="http://localhost")
-    client.headers["Authorization"] = f"Bearer {key}"
-    return client
+def is_refused_as_too_large(send: Callable[[], httpx.Response]) -> bool:
+    """Whether 413 came back, or the server hung up while we were still sending."""
+    try:
+        return is_problem(send(), 413)
+    except (httpx.WriteError, httpx.ReadError):
+        return True
 
 
-def bootstrap_key(platform: Platform) -> str:
-    from trimtab.loop.keys import replace_key
+# --- anything at all --------------------------------------------------------------------------------------------------
 
-    with platform.database.transaction() as connection:
-        return replace_key(connection, "tester", Role.ADMIN, at_us=0)
+ODD_TEXTS = ["", "\0", "\ud800", "a" * 3000, "'; DROP TABLE job; --", "churn", "shop", "promote", "[/]", SOME_ID]
+ODD_MOMENTS = ["0001-01-01", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2024-03-04", "1e30", 0, 1e300]
+ODD_NUMBERS = [0, 1, -1, 2**31, 2**63 - 1, 2**63, 10**40]
+
+AS_JSON = {"Content-Type": "application/json"}
+THERE = {"model": "churn", "endpoint": "churn", "feed": "shop"}
+
+odd_texts = st.text(max_size=20) | st.sampled_from(ODD_TEXTS)
+odd_numbers = st.integers() | st.sampled_from(ODD_NUMBERS)
+scalars = st.none() | st.booleans() | odd_numbers | st.floats() | odd_texts | st.sampled_from(ODD_MOMENTS)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_texts, inner, max_size=3)
+)
+posts = sorted(name for name, asked in OPERATIONS.items() if asked.method == "POST" and name != "data.ingest")
+gets = sorted(name for name, asked in OPERATIONS.items() if asked.method == "GET")
+
+
+def near(schema: Any) -> st.SearchStrategy[Any]:
+    """Return values that a field of this JSON Schema nearly always takes, odd ones among them."""
+    shapes = {
+        "boolean": st.booleans(),
+        "integer": st.integers(1, 3) | st.sampled_from(ODD_NUMBERS),
+        "number": st.floats(),
+        "null": st.none(),
+    }
+    choices = [near(one) for one in schema.get("anyOf", ())]
+    if "enum" in schema:
+        choices.append(st.sampled_from(schema["enum"]))
+    elif schema.get("format") == "date-time":
+        choices.append(st.sampled_from(ODD_MOMENTS) | st.datetimes().map(str))
+    elif schema.get("type") == "string":
+        choices.append(st.sampled_from(["churn", "shop", SOME_ID, "x"]) | odd_texts)
+    elif schema.get("type") in shapes:
+        choices.append(shapes[schema["type"]])
+    return st.one_of(*choices) if choices else values
+
+
+def fields_of(asked: Operation) -> st.SearchStrategy[dict[str, Any]]:
+    """Return requests of this operation: all that it needs, perhaps what it takes besides."""
+    schema = asked.request.model_json_schema()
+    definitions = schema.get("$defs", {})
+    required: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
+    for name, field in schema.get("properties", {}).items():
+        thing = st.just(THERE[name]) if name in THERE else st.nothing()
+        resolved = definitions[field["$ref"].rpartition("/")[2]] if "$ref" in field else field
+        (required if name in schema.get("required", ()) else optional)[name] = thing | near(resolved)
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def send_anything(office: Office, asked: Operation, fields: dict[str, Any]) -> httpx.Response:
+    """Send a request with path, query or body as they come."""
+
+    def fill(match: re.Match[str]) -> str:
+        text = str(fields.pop(match[1])).encode("utf-8", "surrogatepass")
+        return quote(text, safe="") or "-"
+
+    path = re.sub(r"{(\w+)}", fill, asked.path)
+    if asked.method == "POST":
+        return office.client.post(path, content=json.dumps(fields), headers=AS_JSON)
+    query = [f"{name}={quote(str(value).encode('utf-8', 'surrogatepass'))}" for name, value in fields.items()]
+    return office.client.get(f"{path}?{'&'.join(query)}")
+
+
+@pytest.mark.parametrize("name", [*posts, *gets])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_request_that_nearly_fits_crashes_the_control_plane(office: Office, name: str, data: st.DataObject) -> None:
+    asked = OPERATIONS[name]
+    answer = send_anything(office, asked, data.draw(fields_of(asked)))
+    assert answer.status_code < 500, answer.text
+    assert answer.json()
+    if not answer.is_success:
+        assert is_problem(answer, answer.status_code)
+
+
+@pytest.mark.parametrize("name", posts)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=values)
+def test_no_body_whatever_crashes_the_control_plane(office: Office, name: str, body: Any) -> None:
+    path = re.sub(r"{(\w+)}", lambda match: SOME_VALUES.get(match[1], SOME_ID), OPERATIONS[name].path)
+    answer = office.client.post(path, content=json.dumps(body), headers=AS_JSON)
+    assert answer.status_code < 500, answer.text
+    assert is_problem(answer, answer.status_code) or answer.is_success
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[" * 100_000, b"1" * 10_000, b"null", b'{"name": NaN}', b""])
+def test_no_bytes_whatever_crash_the_control_plane(office: Office, content: bytes) -> None:
+    with office.plane.client() as client:
+        answer = client.post("/api/keys", content=content, headers=AS_JSON)
+    assert is_problem(answer, answer.status_code)
+    assert answer.status_code in {400, 422}
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b"a,b\n", b"a\n" * 3, b"PAR1"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+def test_a_file_of_anything_is_taken_and_then_judged(platform: Platform, content: bytes, ending: str) -> None:
+    with served(platform) as client:
+        answer = upload(client, content + b" " * len(ending), filename=f"rows.{ending}")
+    assert answer.status_code == 200, answer.text
+
+
+# --- its process ------------------------------------------------------------------------------------------------------
+
+
+def test_a_stopped_control_plane_leaves_no_address_behind(tmp_path: Path) -> None:
+    with control_plane(make_project(tmp_path)) as plane:
+        address = tmp_path / ".trimtab" / "control-plane.json"
+        assert address.exists()
+        psutil.Process(plane.pid).send_signal(signal.SIGTERM)
+        eventually(lambda: not address.exists(), within_s=30, wanted="an address that is taken back")
+    assert "control-plane.stopped" in (tmp_path / "control-plane.log").read_text()
+
+
+def test_a_port_in_use_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        make_project(tmp_path)
+        port = taken.getsockname()[1]
+        (tmp_path / "trimtab.yaml").write_text(FILES["trimtab.yaml"].replace("{port: 0}", f"{{port: {port}}}"))
+        with process("-m", "trimtab.api", "--project", tmp_path, log=tmp_path / "log") as child:
+            assert child.wait(60) == 2
+        told = (tmp_path / "log").read_text()
+    assert f"127.0.0.1:{port}" in told
+    assert "api.port" in told
+    assert "Traceback" not in told

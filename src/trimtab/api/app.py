@@ -7,12 +7,13 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, params
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, create_model
 from starlette.concurrency import run_in_threadpool
 
 import trimtab
+from trimtab.api.documentation import add_documentation
 from trimtab.api.door import Door, Limits, names_of
 from trimtab.api.errors import PROBLEM, Problem, install_error_handlers
 from trimtab.config.loading import Strict
@@ -62,6 +63,15 @@ Caller = Annotated[Actor, Depends(_caller)]
 """Whoever holds the request's API key."""
 
 
+def _reaching(asked: Operation) -> params.Depends:
+    """Return what checks the caller's role, before anything is said about the rest of the request."""
+
+    def check(actor: Caller) -> None:
+        actor.require(asked.role, asked.name.replace(".", " "))
+
+    return params.Depends(check)
+
+
 def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | None = None) -> FastAPI:
     """Return the application that serves ``platform`` to those who ask for ``host``."""
     limits = limits or Limits()
@@ -69,6 +79,8 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
         title="Trimtab control plane",
         version=trimtab.__version__,
         redoc_url=None,
+        docs_url=None,
+        redirect_slashes=False,
         default_response_class=Answer,
         responses={status: _PROBLEM for status in (401, 403, 404, 409, 413, 422, 503)},
     )
@@ -89,6 +101,7 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
         return {"status": "ok", "version": trimtab.__version__, "project": platform.project.config.project}
 
     _describe_problems(app)
+    add_documentation(app)
     return app
 
 
@@ -128,6 +141,7 @@ def _add_route(app: FastAPI, platform: Platform, asked: Operation) -> None:
         asked.path,
         answer,
         methods=[asked.method],
+        dependencies=[_reaching(asked)],
         name=asked.name,
         operation_id=asked.name.replace(".", "_"),
         summary=asked.summary,
@@ -152,6 +166,7 @@ def _add_upload(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
     @app.post(
         asked.path,
         tags=["data"],
+        dependencies=[_reaching(asked)],
         name=asked.name,
         operation_id="data_ingest",
         summary=asked.summary,
@@ -165,7 +180,6 @@ def _add_upload(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
         feed: str | None = None,
     ) -> JsonObject:
         """Needs role `operator`. The body is the file itself; `filename` says by its ending what it is."""
-        actor.require(asked.role, "ingest data")
         name = PureWindowsPath(filename).name  # it takes both kinds of slash as ends of folders
         suffix = PurePath(name).suffix.lower()
         if suffix not in _FILE_ENDINGS or not name.isprintable():

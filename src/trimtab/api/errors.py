@@ -32,7 +32,10 @@ _STATUS: tuple[tuple[type[errors.TrimtabError], int], ...] = (
     (errors.ConfigError, 422),
     (errors.DataContractError, 422),
 )
-_CLASSES = {413: "ConfigError", 401: "UnknownCallerError", 404: "NotFoundError"}
+# A sender of too much is hung up on, rather than listened to until the end.
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 413: {"Connection": "close"}}
+_FOUND_NOTHING = {"missing", "extra_forbidden"}
+_CLASSES = {400: "ConfigError", 413: "ConfigError", 401: "UnknownCallerError", 404: "NotFoundError"}
 
 
 class Problem(BaseModel):
@@ -52,7 +55,7 @@ def status_of(error: errors.TrimtabError) -> int:
 def problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem document. It is ASCII, so that whatever a caller sent can be quoted in it."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    told = {**(headers or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
+    told = {**(headers or {}), **_HEADERS.get(status, {})}
     return Response(json.dumps(body), status_code=status, headers=told, media_type=PROBLEM)
 
 
@@ -64,15 +67,24 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem(status_of(error), type(error).__name__, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
-        return problem(422, "ConfigError", f"{where}: {first['msg'].lower()}")
+        if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+            return problem(422, "ConfigError", "body: expected JSON; send it with 'Content-Type: application/json'")
+        # The first part of a place says body, query or path; the sender knows it as a field.
+        where = ".".join(str(part) for part in first["loc"][1:] or first["loc"])[:200]
+        found = "" if first["type"] in _FOUND_NOTHING else f"found {repr(first['input'])[:80]}; "
+        return problem(422, "ConfigError", f"{where}: {found}{first['msg'].lower().removeprefix('value error, ')}")
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> Response:
+    async def _http(request: Request, error: HTTPException) -> Response:
         title = _CLASSES.get(error.status_code, "HTTPException")
-        return problem(error.status_code, title, str(error.detail), error.headers)
+        where = f"{request.method} {request.url.path[:80]}"
+        detail = {
+            404: f"{where}: nothing is there; see /docs",
+            405: f"{where}: not a method of it; see /docs",
+        }.get(error.status_code, str(error.detail))
+        return problem(error.status_code, title, detail, error.headers)
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from trimtab.cli.address import checked_address
 from trimtab.config.process import setting
 from trimtab.core import errors
 from trimtab.core.canonical import JsonObject
@@ -44,7 +46,7 @@ def connect(project: Path) -> Client:
     """
     url = setting("api_url")
     if url is not None:
-        return _http(url, setting("api_key"))
+        return _http(checked_address(url, setting="TRIMTAB_API_URL"), setting("api_key"))
     folder = open_project(project)
     address = running_control_plane(folder)
     if address is not None:
@@ -52,7 +54,9 @@ def connect(project: Path) -> Client:
         return _http(address, key)
     # Start-up cost: the whole platform is imported only where there is no control plane to ask.
     from trimtab.cli.in_process import InProcessClient
+    from trimtab.config.logs import configure_logs
 
+    configure_logs("console", level=logging.WARNING)
     return InProcessClient(folder)
 
 
@@ -73,7 +77,8 @@ def running_control_plane(folder: ProjectFolder) -> str | None:
     try:
         told = json.loads((folder.state / "control-plane.json").read_bytes())
         pid, ticks = int(told["pid"]), int(told.get("start_ticks", 0))
-        url = f"http://{told['host']}:{told['port']}"
+        host = f"[{told['host']}]" if ":" in told["host"] else told["host"]
+        url = f"http://{host}:{told['port']}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     # The file outlives a process that was killed, and its number may be another's by now.
@@ -83,7 +88,7 @@ def running_control_plane(folder: ProjectFolder) -> str | None:
 def _local_key(folder: ProjectFolder) -> str | None:
     try:
         key: str = json.loads((folder.state / "credentials.json").read_bytes())["key"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return key
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -35,7 +36,7 @@ class HttpClient:
         given = {key: value for key, value in fields.items() if value is not None}
         for key in list(given):
             if f"{{{key}}}" in path:
-                path = path.replace(f"{{{key}}}", str(given.pop(key)))
+                path = path.replace(f"{{{key}}}", quote(str(given.pop(key)), safe=""))
         if name == "data.ingest":
             return self._upload(path, given)
         if method == "GET":
@@ -75,17 +76,24 @@ class HttpClient:
     def _send(self, method: str, path: str, **arguments: Any) -> JsonObject:
         try:
             answer = self._http.request(method, path, **arguments)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise errors.BackendError(
                 f"control plane {self._url}: {type(error).__name__} ({error}); is it up? see 'trimtab up'"
             ) from error
-        if answer.is_success:
-            content: JsonObject = answer.json()
-            return content
         try:
-            problem = answer.json()
-            kind = getattr(errors, problem["title"], errors.BackendError)
-            detail = problem["detail"]
+            content: JsonObject = answer.json()
+            if answer.is_success:
+                return content
+            title, detail = str(content["title"]), str(content["detail"])
         except (ValueError, KeyError, TypeError):
-            raise errors.BackendError(f"control plane {self._url}: status {answer.status_code}, no reason") from None
-        raise kind(detail) if isinstance(kind, type) else errors.BackendError(detail)
+            raise errors.BackendError(
+                f"control plane {self._url}: answered with status {answer.status_code} and no reason; "
+                "is it one? check TRIMTAB_API_URL"
+            ) from None
+        raise _error_of(title, detail)
+
+
+def _error_of(title: str, detail: str) -> errors.TrimtabError:
+    """Return the error that the control plane told of."""
+    kind = getattr(errors, title, None) if title in errors.__all__ else None
+    return kind(detail) if kind is not None else errors.BackendError(detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable
 
 from trimtab.bootstrap import build_conductor, build_platform
@@ -22,7 +23,7 @@ class InProcessClient:
 
     def __init__(self, folder: ProjectFolder) -> None:
         self._platform = build_platform(folder)
-        self._actor = Actor(name=getpass.getuser(), role=Role.ADMIN)
+        self._actor = Actor(name=_user(), role=Role.ADMIN)
 
     def ask(self, name: str, /, **fields: object) -> JsonObject:
         """Perform the operation here; see the port."""
@@ -32,3 +33,11 @@ class InProcessClient:
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
         """Run the conductor here until ``done()``; see the port."""
         return build_conductor(self._platform).run_until(done, timeout_s=timeout_s)
+
+
+def _user() -> str:
+    """Return who runs this; in a container the user may have a number and no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user-{os.getuid()}"

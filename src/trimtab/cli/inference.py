@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from trimtab.cli.address import checked_address
+from trimtab.cli.client import open_project
 from trimtab.config.process import setting
-from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, ConfigError
 from trimtab.serving.address import server_url
@@ -23,13 +25,18 @@ class InferenceClient:
         self._http = httpx.Client(base_url=url, timeout=30.0, trust_env=False)
 
     @staticmethod
-    def of(folder: ProjectFolder) -> InferenceClient:
-        """Return a client of the project's server; ``TRIMTAB_SERVING_URL`` names one elsewhere.
+    def of(project: Path) -> InferenceClient:
+        """Return a client of the server of the project in folder ``project``; ``TRIMTAB_SERVING_URL`` names another.
 
         Raises:
+            ConfigError: the folder is no project.
             BackendError: no server runs.
         """
-        url = setting("serving_url") or server_url(folder.serving)
+        named = setting("serving_url")
+        if named is not None:
+            return InferenceClient(checked_address(named, setting="TRIMTAB_SERVING_URL"))
+        folder = open_project(project)
+        url = server_url(folder.serving)
         if url is None:
             raise BackendError(
                 f"project {folder.config.project!r}: no inference server runs; start it with 'trimtab up'"
@@ -59,13 +66,16 @@ class InferenceClient:
     def _send(self, method: str, path: str, **arguments: Any) -> JsonObject:
         try:
             answer = self._http.request(method, path, **arguments)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise BackendError(f"inference server {self._url}: {error}; is it up? see 'trimtab status'") from error
-        if answer.is_success:
-            content: JsonObject = answer.json()
-            return content
         try:
-            reason = str(answer.json()["error"])
+            content: JsonObject = answer.json()
+            if answer.is_success:
+                return content
+            reason = str(content["error"])
         except (ValueError, KeyError, TypeError):
-            reason = f"status {answer.status_code}"
+            raise BackendError(
+                f"inference server {self._url}: answered with status {answer.status_code} and no reason; is it one? "
+                "check TRIMTAB_SERVING_URL"
+            ) from None
         raise (ConfigError if answer.is_client_error else BackendError)(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from trimtab.cli.commands import (
     serving,
     watch,
 )
+from trimtab.cli.extras import extra_of
 from trimtab.cli.output import errors_console
 from trimtab.config.process import silence_telemetry
 from trimtab.core import errors
@@ -34,6 +36,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: the coloured one costs another 0.15 s
     pretty_exceptions_enable=False,
 )
+
+_INTERRUPTED = 130
 
 _EXIT_CODES: tuple[tuple[type[errors.TrimtabError], int], ...] = (
     (errors.ConfigError, 2),
@@ -68,19 +72,43 @@ for subject in (processes, demo, watch, data, models, serving, decisions, eviden
 def main() -> None:
     """Run the command line; an error is one sentence and an exit code above 0."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="trimtab", standalone_mode=False)
+        sys.stdout.flush()
     except errors.TrimtabError as error:
         _complain(str(error))
         sys.exit(next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1))
     except TyperException as error:
-        _complain(f"{error}; see 'trimtab --help'")
+        _complain_of_usage(error)
         sys.exit(2)
     except (KeyboardInterrupt, Abort):
-        errors_console.print("stopped")
-        sys.exit(130)
+        code = _INTERRUPTED
     except BrokenPipeError:
-        sys.exit(141)
+        # What is still buffered has no reader either; Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _complain(f"{where}{error.strerror or error}; check that it exists, may be used, and that the disk has room")
+        sys.exit(6)
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name or "")
+        if extra is None:
+            raise
+        _complain(f"this needs trimtab[{extra}]; install it with: pip install 'trimtab[{extra}]'")
+        sys.exit(2)
+    if code == _INTERRUPTED:
+        errors_console.print("stopped")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain_of_usage(error: TyperException) -> None:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        errors_console.print(error.format_message(), markup=False, soft_wrap=True)
+        return
+    found = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
+    command = "trimtab" if context is None else context.command_path
+    _complain(f"{found[:1].lower()}{found[1:]}; see '{command} --help'")
 
 
 def _complain(message: str) -> None:

@@ -6,20 +6,44 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from trimtab.core.canonical import JsonObject
 
-__all__ = ["AsJson", "ProjectOption", "console", "errors_console", "say", "show_rows", "when"]
+__all__ = [
+    "AsJson",
+    "IdArgument",
+    "ModelArgument",
+    "ProjectOption",
+    "console",
+    "errors_console",
+    "escaped",
+    "say",
+    "show_rows",
+    "when",
+]
 
-console = Console(highlight=False)
-errors_console = Console(stderr=True, highlight=False)
+
+class _Console(Console):
+    """Leaves it to the caller to answer a reader that has gone."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise again what was caught."""
+        raise BrokenPipeError
+
+
+console = _Console(highlight=False)
+errors_console = _Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
+IdArgument = Annotated[str, typer.Argument(help="Its id, as the lists show it.")]
 ProjectOption = Annotated[
     str, typer.Option("--project", envvar="TRIMTAB_PROJECT", help="The project's folder; default: this one.")
 ]
@@ -34,6 +58,19 @@ def say(answer: JsonObject, as_json: bool, text: str) -> None:
         console.print(text)
 
 
+def escaped(answer: Any) -> Any:
+    r"""Return ``answer`` with every text made fit to stand within markup: what people wrote may hold brackets.
+
+    >>> escaped({"why": "column [mg/dL]", "rows": 3})
+    {'why': 'column \\[mg/dL]', 'rows': 3}
+    """
+    if isinstance(answer, str):
+        return escape(answer)
+    if isinstance(answer, dict):
+        return {name: escaped(value) for name, value in answer.items()}
+    return [escaped(value) for value in answer] if isinstance(answer, list) else answer
+
+
 def show_rows(
     answer: JsonObject, as_json: bool, rows: Sequence[JsonObject], columns: Sequence[str], empty: str
 ) -> None:
@@ -46,9 +83,11 @@ def show_rows(
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column.removesuffix("_us").replace("_", " "), overflow="fold")
+        # An id is there to be copied: it is never broken.
+        whole = column.endswith("_id")
+        table.add_column(column.removesuffix("_us").replace("_", " "), overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*(_cell(column, row.get(column)) for column in columns))
+        table.add_row(*(Text(_cell(column, row.get(column))) for column in columns))
     console.print(table)
 
 

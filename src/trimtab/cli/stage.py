@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -97,10 +98,10 @@ class Stage:
         Raises:
             BackendError: a process could not be kept alive.
         """
-        signal.signal(signal.SIGTERM, lambda *_: self._stopped.set())
-        with contextlib.suppress(KeyboardInterrupt):
-            while self._supervisor.failure is None and not self._stopped.wait(_WATCH_S):
-                pass
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stopped.set())
+        while self._supervisor.failure is None and not self._stopped.wait(_WATCH_S):
+            pass
         if self._supervisor.failure is not None:
             raise BackendError(self._supervisor.failure)
 
@@ -117,8 +118,8 @@ class Stage:
 
 
 def _shipped_example() -> Path:
-    package = Path(trimtab.__file__).parent
-    for candidate in (package / "examples" / "demo", package.parents[1] / "examples" / "demo"):
+    checkout, installed = Path(trimtab.__file__).parents[2], Path(sys.prefix) / "share" / "trimtab"
+    for candidate in (checkout / "examples" / "demo", installed / "examples" / "demo"):
         if (candidate / "trimtab.yaml").is_file():
             return candidate
     raise NotFoundError("demo: its example project is not installed; run it from a checkout, or pass --from FOLDER")
@@ -128,13 +129,21 @@ def _copied(example: Path, folder: Path) -> ProjectFolder:
     """Copy the example to ``folder``, in place of an earlier demo, with ports that are free."""
     if not (example / "trimtab.yaml").is_file():
         raise NotFoundError(f"{example}: holds no trimtab.yaml; pass the folder of a project as --from")
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
+    ProjectFolder.open(example)
+    if folder.exists() and not (folder / _MARK).exists() and not _is_empty(folder):
         raise ConfigError(f"{folder}: is not empty and no earlier demo; choose another with --folder")
+    here, there = folder.resolve(), example.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(
+            f"{folder}: is the example {example}, or within it, or holds it; choose another with --folder"
+        )
     if folder.exists():
         _refuse_if_up(folder)
         shutil.rmtree(folder)
-    shutil.copytree(example, folder, ignore=shutil.ignore_patterns(".trimtab", "__pycache__"))
+    folder.mkdir(parents=True)
+    # First, so that a copy that was broken off is known as ours.
     (folder / _MARK).touch()
+    shutil.copytree(example, folder, ignore=shutil.ignore_patterns(".trimtab", "__pycache__"), dirs_exist_ok=True)
     path = folder / "trimtab.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for section in ("api", "serving"):
@@ -144,11 +153,18 @@ def _copied(example: Path, folder: Path) -> ProjectFolder:
     return ProjectFolder.open(folder)
 
 
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
 def _refuse_if_up(folder: Path) -> None:
     # Start-up cost: only wanted where an earlier demo is.
     from trimtab.cli.client import running_control_plane
 
-    address = running_control_plane(ProjectFolder.open(folder))
+    try:
+        address = running_control_plane(ProjectFolder.open(folder))
+    except ConfigError:
+        return  # a broken copy: nothing can be up on it
     if address is not None:
         raise ConfigError(f"{folder}: an earlier demo is up at {address}; stop it, or choose another --folder")
 

@@ -16,7 +16,7 @@ class ColumnContract(Strict):
     """What a column's values must be."""
 
     type: ColumnKind
-    description: str = ""
+    description: str = Field(default="", description="What the column says, for people.")
     unit: str | None = Field(default=None, description="Unit of measure, e.g. mg/dL; named in diagnoses.")
     nullable: bool = Field(default=False, description="Whether a value may be missing.")
     min: float | None = Field(default=None, description="Smallest value allowed, inclusive.")
@@ -40,8 +40,8 @@ class ColumnContract(Strict):
 class RowCount(Strict):
     """How many rows a delivery may have."""
 
-    min: int = Field(default=1, ge=0)
-    max: int | None = Field(default=None, ge=1)
+    min: int = Field(default=1, ge=0, description="Fewer rows break the delivery as a whole.")
+    max: int | None = Field(default=None, ge=1, description="More rows break the delivery as a whole; null: no limit.")
 
 
 class ContractConfig(Strict):

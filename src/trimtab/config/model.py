@@ -41,7 +41,7 @@ class ModelConfig(Strict):
     """What the model predicts, how it knows a row, and how it is judged. Metrics are named here, once."""
 
     name: Name
-    description: str = ""
+    description: str = Field(default="", description="The question that the model answers, for people.")
     task: Task
     target: str = Field(description="The column to predict.")
     positive_class: str | None = Field(

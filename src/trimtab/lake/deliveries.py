@@ -37,6 +37,7 @@ __all__ = [
     "accept_file",
     "announce",
     "find_delivery",
+    "judge_again",
     "recent_deliveries",
     "register",
     "resend_unqueued",
@@ -91,9 +92,17 @@ class Delivery:
 
 
 def accept_file(
-    database: Database, lake: Lake, queue: Queue, *, model: str, path: Path, feed: str | None = None, now: datetime
+    database: Database,
+    lake: Lake,
+    queue: Queue,
+    *,
+    model: str,
+    path: Path,
+    name: str | None = None,
+    feed: str | None = None,
+    now: datetime,
 ) -> Delivery:
-    """Take the file at ``path`` in as a delivery of rows for ``model``, sent by ``feed``.
+    """Take the file at ``path`` in as a delivery of rows for ``model``, sent by ``feed``, who calls it ``name``.
 
     The same bytes for the same model are one delivery: a second time returns the first one with ``repeated``. If that
     one had failed it is tried again, since contract or configuration may have been mended.
@@ -115,7 +124,7 @@ def accept_file(
         raw_path=lake.relative(raw),
         state=DeliveryState.RECEIVED,
         received_us=to_micros(now),
-        spec={"name": path.name},
+        spec={"name": name or path.name},
     )
     with database.transaction() as connection:
         stored = register(connection, new)
@@ -161,6 +170,24 @@ def resend_unqueued(database: Database, queue: Queue) -> int:
     query = select(_table).where(_table.c.state == DeliveryState.RECEIVED).order_by(_table.c.received_us)
     waiting = database.read(lambda connection: [_delivery(row) for row in connection.execute(query)])
     return sum(announce(queue, stored) for stored in waiting)
+
+
+def judge_again(connection: Connection, model: str) -> int:
+    """Put back the record deliveries of ``model`` that lost rows, and return how many; what broke may pass now.
+
+    They have no message yet: `resend_unqueued` announces them.
+    """
+    changed = connection.execute(
+        update(_table)
+        .where(
+            _table.c.model == model,
+            _table.c.kind == DeliveryKind.RECORDS,
+            _table.c.state == DeliveryState.PROCESSED,
+            _table.c.rows_quarantined > 0,
+        )
+        .values(state=DeliveryState.RECEIVED, version=_table.c.version + 1)
+    )
+    return int(changed.rowcount)
 
 
 def find_delivery(connection: Connection, delivery_id: str) -> Delivery:

@@ -42,7 +42,7 @@ def process_table(
         DataContractError: the file cannot be read, or breaks the contract as a whole.
         OSError: the lake cannot be read or written.
     """
-    table = read_table_file(lake.absolute(delivery.raw_path))
+    table = read_table_file(lake.absolute(delivery.raw_path), name=(delivery.spec or {}).get("name"))
     check_row_count(table.num_rows, contract)
     held = _from_quarantined_feed(table, delivery, model, intervals)
     kept = np.ones(table.num_rows, dtype=bool)

@@ -6,10 +6,11 @@ from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
 from trimtab.db.engine import Connection
 from trimtab.loop.platform import Platform
-from trimtab.remediation.incidents import ChangeKind, Incident
+from trimtab.remediation.actions import ActionRequest
+from trimtab.remediation.incidents import ChangeKind, Incident, mitigate
 from trimtab.remediation.store import create_incident, load_incident, save_incident
 
-__all__ = ["note", "store_change"]
+__all__ = ["note", "note_action", "store_change"]
 
 
 def store_change(
@@ -39,3 +40,16 @@ def note(connection: Connection, platform: Platform, incident_id: str | None, wh
     if incident_id is not None:
         incident = load_incident(connection, incident_id)
         save_incident(connection, incident.noted(platform.now_us(), "trimtab", what, why))
+
+
+def note_action(connection: Connection, platform: Platform, request: ActionRequest, outcome: str) -> None:
+    """Tell a case that an action on it has begun or is done; one that changes the world mitigates an open case."""
+    if request.incident_id is None:
+        return
+    incident = load_incident(connection, request.incident_id)
+    what, why = f"{request.kind}: {outcome}", request.reason
+    if incident.state.is_open and not request.kind.only_tells:
+        after = mitigate(incident, now=platform.clock.now(), actor="trimtab", what=what, why=why)
+    else:
+        after = incident.noted(platform.now_us(), "trimtab", what, why)
+    save_incident(connection, after)

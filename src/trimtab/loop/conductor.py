@@ -40,11 +40,14 @@ Worker = Callable[[], bool]
 
 def deliver_once(platform: Platform, handlers: Mapping[str, Handler], subscriber: str) -> bool:
     """Deliver the oldest due event to ``subscriber``; return whether there was one."""
+    with platform.database.reading() as connection:
+        if not platform.outbox.has_due(connection, subscriber, machine_us=machine_us()):
+            return False
     with platform.database.transaction() as connection:
         delivery = platform.outbox.claim(connection, subscriber, machine_us=machine_us(), lease_s=_DELIVERY_LEASE_S)
     if delivery is None:
         return False
-    log = _log.bind(subscriber=subscriber, event=delivery.event.kind, aggregate=delivery.event.aggregate)
+    log = _log.bind(subscriber=subscriber, kind=delivery.event.kind, aggregate=delivery.event.aggregate)
     try:
         commit = handlers[subscriber](platform, delivery.event)
         with platform.database.transaction() as connection:
@@ -67,7 +70,7 @@ def _put_back(platform: Platform, delivery: Delivery, error: str) -> None:
     with platform.database.transaction() as connection:
         dead = platform.outbox.fail(connection, delivery, error, machine_us=machine_us())
     if dead:
-        _log.error("delivery.dead", subscriber=delivery.subscriber, event=delivery.event.id, error=error)
+        _log.error("delivery.dead", subscriber=delivery.subscriber, event_id=delivery.event.id, error=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ class Conductor:
     """Runs lanes, each in a thread of its own, and only while this process holds the lane's lease.
 
     Leases are renewed by a thread of their own, so a long piece of work keeps its lane; after a crash another process,
-    or the next start, takes over within seconds. What a paused holder then still writes is refused by fencing tokens.
+    or the next start, takes over within seconds. What a paused holder then still writes is refused: an event's delivery
+    by its token, anything else by the version of its row.
     """
 
     def __init__(self, platform: Platform, lanes: tuple[Lane, ...], *, holder: str) -> None:

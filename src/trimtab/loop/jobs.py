@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,12 +20,17 @@ from trimtab.files import write_atomically
 __all__ = ["JobProcessState", "JobRunner", "SubprocessJobs"]
 
 
+_STOPPED = "stopped"
+_KEPT = {"lock", "log.txt", "request.json"}
+
+
 class JobProcessState(StrEnum):
     """What is known of a job's process."""
 
     RUNNING = "running"
     FINISHED = "finished"
     GONE = "gone"
+    STOPPED = "stopped"
 
 
 class JobRunner(Protocol):
@@ -41,7 +47,7 @@ class JobRunner(Protocol):
         """
 
     def state(self, out_dir: Path) -> JobProcessState:
-        """Say whether the job runs, has left a result, or is gone without one."""
+        """Say whether the job runs, has left a result, is gone without one, or was stopped by `stop_all`."""
 
     def result(self, out_dir: Path) -> JsonObject | None:
         """Return what the job left, None before that."""
@@ -79,8 +85,7 @@ class SubprocessJobs:
                 return
             request_path = out_dir / "request.json"
             write_atomically(request_path, request)
-            # An earlier attempt's process is gone, and its number may be somebody else's by now.
-            (out_dir / "pid").unlink(missing_ok=True)
+            _clear(out_dir)
             with (out_dir / "log.txt").open("ab") as log:
                 child = subprocess.Popen(
                     [sys.executable, "-m", self._module, str(request_path)],
@@ -107,7 +112,9 @@ class SubprocessJobs:
         lives = self._is_locked(out_dir)
         if (out_dir / "result.json").exists():
             return JobProcessState.FINISHED
-        return JobProcessState.RUNNING if lives else JobProcessState.GONE
+        if lives:
+            return JobProcessState.RUNNING
+        return JobProcessState.STOPPED if (out_dir / _STOPPED).exists() else JobProcessState.GONE
 
     def result(self, out_dir: Path) -> JsonObject | None:
         """Return the content of ``result.json``; see the port."""
@@ -138,6 +145,7 @@ class SubprocessJobs:
     def stop_all(self) -> None:
         """Kill the process groups of jobs started here; see the port."""
         for out_dir in list(self._children):
+            (out_dir / _STOPPED).touch()
             self._signal(out_dir, signal.SIGKILL)
             self._children.pop(out_dir).wait()
 
@@ -161,3 +169,14 @@ class SubprocessJobs:
         finally:
             os.close(lock)
         return False
+
+
+def _clear(out_dir: Path) -> None:
+    """Remove what an earlier attempt left: half a bundle, its progress, a process number that may be another's now."""
+    for path in out_dir.iterdir():
+        if path.name in _KEPT:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -76,5 +76,8 @@ def perform(platform: Platform, actor: Actor, name: str, fields: JsonObject) -> 
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "request"
-        raise ConfigError(f"{name}: {where}: found {first['input']!r}; {first['msg'].lower()}") from None
+        found = repr(first["input"])
+        found = found if len(found) <= 80 else found[:77] + "..."
+        expected = first["msg"].lower().removeprefix("value error, ")
+        raise ConfigError(f"{name}: {where}: found {found}; {expected}") from None
     return asked.run(platform, actor, request)

@@ -35,6 +35,8 @@ __all__ = [
     "start_rollout",
 ]
 
+_TELL_US = 3_000_000
+
 _log = structlog.get_logger(__name__)
 
 
@@ -77,7 +79,8 @@ def start_rollout(
         ConflictError: another rollout is under way, or the version serves already.
     """
     version = registry.get(connection, files.model.name, number)
-    if files.deployment.approval.required and version.state is not VersionState.APPROVED:
+    turned_down = version.state in {VersionState.REJECTED, VersionState.ARCHIVED}
+    if turned_down or (files.deployment.approval.required and version.state is not VersionState.APPROVED):
         raise ApprovalRequiredError(
             f"version {files.model.name}@{number}: is {version.state}, not approved; "
             f"approve it first: trimtab versions approve {files.model.name}@{number}"
@@ -159,16 +162,17 @@ def operate_rollout(
 
 
 def apply_desired(platform: Platform) -> bool:
-    """Hand every desired spec that has not arrived to the deployer; repeating it changes nothing."""
+    """Hand every desired spec that has not arrived to the deployer; repeating it changes nothing.
+
+    It never counts as work done: while no server answers it is repeated, and nobody must run in circles for that.
+    """
     with platform.database.reading() as connection:
         wanted = endpoint_store.list_desired(connection)
-    applied = False
     for spec in wanted:
         status = platform.deployer.observe(spec.endpoint)
         if status is None or status.desired_generation < spec.generation:
             platform.deployer.apply(spec)
-            applied = True
-    return applied
+    return False
 
 
 def aliases_of(connection: Connection, endpoint: str) -> dict[str, int]:
@@ -198,11 +202,24 @@ def _advance(platform: Platform, probe: ServingProbe, rollout: Rollout) -> bool:
     observation = probe.observe(rollout)
     transition = step(rollout.spec, rollout.state, observation, platform.clock.now())
     if transition.state == rollout.state:
+        _tell_why_held(platform, rollout, transition)
         return False
     with platform.database.transaction() as connection:
         _record(connection, platform, rollout, transition, actor="conductor")
     apply_desired(platform)
     return True
+
+
+def _tell_why_held(platform: Platform, rollout: Rollout, transition: Transition) -> None:
+    """Store why a rollout holds when the verdict changes, or else every few seconds: it is looked at by people."""
+    last = rollout.last or {}
+    at_us = platform.now_us()
+    told_us = int(last.get("at_us", 0))
+    verdict = None if transition.verdict is None else transition.verdict.value
+    if last.get("reason") == transition.reason or (last.get("verdict") == verdict and at_us - told_us < _TELL_US):
+        return
+    with platform.database.transaction() as connection:
+        store.save_transition(connection, rollout, transition, at_us=at_us, actor="conductor")
 
 
 def _record(

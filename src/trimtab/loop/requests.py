@@ -5,20 +5,38 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
 
-__all__ = ["Id", "Limited", "ModelRequest", "Moment", "Nothing", "OfModel"]
+__all__ = ["Id", "Limited", "ModelRequest", "Moment", "Nothing", "Number", "OfModel", "Reason"]
+
+
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    # Windows reach back from here, and forward: both must stay within what a datetime can hold.
+    if not _FIRST <= aware < _LAST:
+        raise ValueError("expected a time in the years 1900 to 2999, e.g. 2024-03-04T07:00")
+    return aware.astimezone(UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+def _written_out(found: object) -> object:
+    # A bare number would be read as seconds since 1970: 20240304 as a day in that year's August.
+    if isinstance(found, str | int | float) and "-" not in str(found)[1:]:
+        raise ValueError("expected a time such as 2024-03-04T07:00")
+    return found
+
+
+Moment = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 """A point in time; without a zone it is UTC."""
+
+Reason = Annotated[str, Field(max_length=2000, description="Why; it goes into the audit log.")]
+
+Number = Annotated[int, Field(ge=1, le=2**31 - 1, description="The version.")]
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="An id, as other answers give it.")]
 
@@ -30,16 +48,16 @@ class Nothing(Strict):
 class ModelRequest(Strict):
     """Names a model."""
 
-    model: Name
+    model: Name = Field(description="The model's name.")
 
 
 class Limited(Strict):
     """How many of the newest to return."""
 
-    limit: int = Field(default=50, ge=1, le=500)
+    limit: int = Field(default=50, ge=1, le=500, description="How many.")
 
 
 class OfModel(Limited):
     """Perhaps of one model only."""
 
-    model: Name | None = None
+    model: Name | None = Field(default=None, description="Only those of this model.")

@@ -39,6 +39,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = {
     "incident.reopened": ("remediation", "messages"),
     "incident.updated": ("remediation",),
     "incident.recovered": ("remediation", "messages", "evidence"),
+    "incident.closed": ("messages", "evidence"),
     "action.waiting": ("messages",),
     "action.approved": ("actions",),
     "action.rejected": ("messages",),

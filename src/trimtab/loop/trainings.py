@@ -204,8 +204,8 @@ def _advance(platform: Platform, found: Job) -> bool:
     if found.state == "submitted":
         _start(platform, found)
         return True
-    if state is JobProcessState.GONE:
-        _take_up_again(platform, found)
+    if state in {JobProcessState.GONE, JobProcessState.STOPPED}:
+        _take_up_again(platform, found, died=state is JobProcessState.GONE)
         return True
     if found.cancelled_by is not None:
         # Asked for, but perhaps not told: the control plane may have died in between.
@@ -230,24 +230,25 @@ def _start(platform: Platform, found: Job) -> None:
         raise
 
 
-def _take_up_again(platform: Platform, found: Job) -> None:
+def _take_up_again(platform: Platform, found: Job, *, died: bool) -> None:
+    attempt = found.attempt + 1 if died else found.attempt
     with platform.database.transaction() as connection:
         if found.cancelled_by is not None:
             _finish(connection, platform, found, "cancelled", {"error": f"cancelled by {found.cancelled_by}"})
             return
-        if found.attempt >= _MAX_ATTEMPTS:
+        if attempt > _MAX_ATTEMPTS:
             error = f"its process died {found.attempt} times without a result; see {found.out_dir / 'log.txt'}"
             _finish(connection, platform, found, "failed", {"error": error})
             return
-        _save(connection, found, state="submitted", attempt=found.attempt + 1)
+        _save(connection, found, state="submitted", attempt=attempt)
         audit.append(
             connection,
             at_us=platform.now_us(),
             actor="conductor",
             action="training.restarted",
             subject=f"model:{found.model}",
-            reason="its process was gone without a result",
-            detail={"job_id": found.id, "attempt": found.attempt + 1},
+            reason="its process was gone without a result" if died else "it was stopped with the platform",
+            detail={"job_id": found.id, "attempt": attempt},
         )
 
 

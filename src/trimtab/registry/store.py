@@ -117,7 +117,7 @@ def get(connection: Connection, model: str, number: int) -> ModelVersion:
         return _version(row)
     newest = latest(connection, model)
     has = "it has none" if newest is None else f"its newest is {newest.number}"
-    raise NotFoundError(f"version {number} of {model!r}: not registered; {has}; see `trimtab models`")
+    raise NotFoundError(f"version {number} of {model!r}: not registered; {has}; see `trimtab versions list {model}`")
 
 
 def listing(

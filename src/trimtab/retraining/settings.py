@@ -112,19 +112,19 @@ class AgeCondition(Strict):
 class AllCondition(Strict):
     """``all``: every one holds."""
 
-    all: tuple[Condition, ...] = Field(min_length=1)
+    all: tuple[Condition, ...] = Field(min_length=1, description="Conditions that must all hold.")
 
 
 class AnyCondition(Strict):
     """``any``: at least one holds."""
 
-    any: tuple[Condition, ...] = Field(min_length=1)
+    any: tuple[Condition, ...] = Field(min_length=1, description="Conditions of which one must hold.")
 
 
 class NotCondition(Strict):
     """``not``: it does not hold."""
 
-    negated: Condition = Field(alias="not")
+    negated: Condition = Field(alias="not", description="The condition that must not hold.")
 
 
 def _kind_of(value: Any) -> str | None:

@@ -112,11 +112,11 @@ Strategy = Annotated[CanaryConfig | RecreateConfig, Field(discriminator="type")]
 class ApprovalConfig(Strict):
     """Whether somebody must agree before a version goes out."""
 
-    required: bool = True
+    required: bool = Field(default=True, description="False: a version may be deployed while it is pending.")
 
 
 class DeploymentConfig(Strict):
-    """``deployment_config.yaml``."""
+    """Where a model is served, and how carefully a new version takes over."""
 
     endpoint: Name | None = Field(default=None, description="Stable address of the model; its name by default.")
     staging_endpoint: Name | None = Field(default=None, description="Where it is smoke-tested: '<endpoint>-staging'.")
@@ -124,7 +124,7 @@ class DeploymentConfig(Strict):
         default=None, description="Field of a request that keeps a caller on one version while weights stand."
     )
     smoke: SmokeConfig = SmokeConfig()
-    strategy: Strategy
+    strategy: Strategy = Field(description="How traffic moves to a new version.")
     approval: ApprovalConfig = ApprovalConfig()
 
     @model_validator(mode="after")

@@ -24,7 +24,8 @@ class Rollout:
     """A rollout as it is stored.
 
     ``log`` holds its transitions, oldest first: ``at_us``, ``actor``, ``from``, ``to`` and what `Transition.to_json`
-    gives. ``last`` is the newest decision, also where it only holds.
+    gives. ``last`` is the newest decision and its ``at_us``, also where it
+    only holds.
     """
 
     id: str
@@ -79,7 +80,7 @@ def save_transition(
         ConflictError: the rollout changed since it was read; read it again and decide anew.
     """
     decided = transition.to_json()
-    if decided == before.last:
+    if before.last is not None and {**decided, "at_us": before.last.get("at_us")} == before.last:
         return before
     moved = transition.state != before.state
     entry = {"at_us": at_us, "actor": actor, "from": before.state.phase.value, "to": transition.state.phase.value}
@@ -88,7 +89,7 @@ def save_transition(
         state=transition.state,
         finished_us=at_us if transition.state.phase.is_final and before.finished_us is None else before.finished_us,
         log=(*before.log, {**entry, **decided}) if moved else before.log,
-        last=decided,
+        last={**decided, "at_us": at_us},
         version=before.version + 1,
     )
     changed = connection.execute(

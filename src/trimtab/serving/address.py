@@ -15,7 +15,8 @@ def server_url(state: Path) -> str | None:
     try:
         told = json.loads((state / "server.json").read_bytes())
         pid, ticks = int(told["pid"]), int(told.get("start_ticks", 0))
-        url = f"http://{told['host']}:{told['port']}"
+        host = f"[{told['host']}]" if ":" in told["host"] else told["host"]
+        url = f"http://{host}:{told['port']}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     # The file outlives a process that was killed, and its number may be another's by now.

@@ -98,7 +98,7 @@ def run(
             with contextlib.closing(journal), asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 runner.run(_serve(state, host, listener, journal, stopping))
     except TrimtabError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"error: {error}\n")
         return _USAGE_ERROR
     return 0
 

@@ -70,16 +70,16 @@ SplitSettings = Annotated[StratifiedSplit | TimeSplit, Field(discriminator="type
 class CrossValidation(Strict):
     """Score each trial on several parts of the training rows (with a time split: on growing windows)."""
 
-    folds: int = Field(default=3, ge=2, le=20)
+    folds: int = Field(default=3, ge=2, le=20, description="Parts; each is held out once.")
 
 
 class Range(Strict):
     """Numbers from which a parameter is drawn; whole ones, if ``low`` and ``high`` are."""
 
-    low: int | float
-    high: int | float
+    low: int | float = Field(description="Smallest value.")
+    high: int | float = Field(description="Largest value.")
     log: bool = Field(default=False, description="Draw on a logarithmic scale.")
-    step: int | float | None = None
+    step: int | float | None = Field(default=None, description="Distance of the values; null: any between.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -100,7 +100,7 @@ class Range(Strict):
 class Choices(Strict):
     """Values from which a parameter is chosen; one value fixes it."""
 
-    choices: tuple[Scalar, ...] = Field(min_length=1)
+    choices: tuple[Scalar, ...] = Field(min_length=1, description="The values.")
 
 
 Dimension = Range | Choices
@@ -176,8 +176,8 @@ class CandidateSettings(Strict):
 class Gate(Strict):
     """What a metric on the held-out rows must be for the version to be registered."""
 
-    min: float | None = None
-    max: float | None = None
+    min: float | None = Field(default=None, description="Must not be below it.")
+    max: float | None = Field(default=None, description="Must not be above it.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -189,7 +189,7 @@ class Gate(Strict):
 class TrainingConfig(Strict):
     """How candidates are split, tuned, selected, gated and exported."""
 
-    split: SplitSettings = StratifiedSplit()
+    split: SplitSettings = Field(default=StratifiedSplit(), description="How rows are held out to judge on.")
     cross_validation: CrossValidation | None = Field(
         default=CrossValidation(), description="Null: one cut, a fifth of the training rows (with time: the latest)."
     )
@@ -214,7 +214,7 @@ class TrainingConfig(Strict):
     )
     reference_blocks: int = Field(default=12, ge=1, le=500, description="Time blocks of the monitoring reference.")
     workers: int | None = Field(default=None, ge=1, le=256, description="Processes; without it, one a core.")
-    seed: int = Field(default=42, ge=0, le=2**31 - 1)
+    seed: int = Field(default=42, ge=0, le=2**31 - 1, description="The same seed and data give the same version.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -125,6 +125,19 @@ def test_after_eight_attempts_a_delivery_is_dead_and_the_next_may_go(database: D
     assert following.event.payload == {"n": 1}
 
 
+def test_a_delivery_that_took_its_worker_down_eight_times_is_dead(database: Database, outbox: Outbox) -> None:
+    _publish(database, outbox, "drift", "drift")
+    for attempt in range(8):
+        delivery = _claim(database, outbox, machine_us=attempt * 60 * _S, lease_s=30)
+        assert delivery is not None
+        assert (delivery.event.payload, delivery.attempts) == ({"n": 0}, attempt + 1)
+    assert _claim(database, outbox, machine_us=7 * 60 * _S + 1) is None, "the eighth may still be at work"
+    following = _claim(database, outbox, machine_us=8 * 60 * _S)
+    assert following is not None
+    assert following.event.payload == {"n": 1}
+    assert database.read(outbox.pending) == 3, "the second, and both of the other subscriber"
+
+
 def test_two_threads_never_take_the_same_delivery(database: Database, outbox: Outbox) -> None:
     for number in range(60):
         _publish(database, outbox, "drift", aggregate=f"model:{number % 20}")

@@ -1,4 +1,4 @@
-"""Commands about data: ``ingest``, ``deliveries``, ``feeds``, ``validate``, ``schema``."""
+"""About data and configuration: ``ingest``, ``deliveries``, ``snapshot``, ``feeds``, ``validate``, ``schema``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trimtab.cli.client import connect
-from trimtab.cli.output import AsJson, ProjectOption, console, say, show_rows
+from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, DataContractError
 
@@ -40,8 +40,7 @@ def ingest(
 ) -> None:
     """Take in a file of rows; the contract decides which pass and which are quarantined."""
     client = connect(Path(project))
-    if not file.is_file():
-        raise DataContractError(f"{file}: no such file; check the path")
+    _readable(file)
     accepted = client.ask("data.ingest", model=model, path=str(file.resolve()), feed=feed)
     if not wait:
         say(accepted, as_json, f"Accepted as delivery {accepted['delivery_id']}.")
@@ -55,16 +54,26 @@ def ingest(
     if not client.wait(done, timeout_s=_INGEST_TIMEOUT_S):
         raise BackendError(f"{file}: accepted, but not judged within 10 minutes; see 'trimtab deliveries' later")
     if answer["state"] == "failed":
-        raise DataContractError(f"{file}: {answer.get('error', 'refused')}")
+        raise DataContractError(str(answer.get("error", "refused")))
     answer["repeated"] = accepted["repeated"]
     say(answer, as_json, _told(file, answer))
 
 
+def _readable(file: Path) -> None:
+    """Raise DataContractError when there is nothing to read, before anybody is asked to take it in."""
+    if file.is_dir():
+        raise DataContractError(f"{file}: is a folder; expected a CSV, TSV or Parquet file")
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise DataContractError(f"{file}: cannot be read ({error.strerror}); check path and permissions") from error
+
+
 def _told(file: Path, answer: JsonObject) -> str:
-    lines = [f"[bold]{file.name}[/]: {answer['rows']} rows, {answer['rows_passed']} passed"]
+    lines = [f"[bold]{escaped(file.name)}[/]: {answer['rows']} rows, {answer['rows_passed']} passed"]
     if answer["rows_quarantined"]:
         lines[0] += f", [yellow]{answer['rows_quarantined']} quarantined[/]"
-        lines += [f"  {count} × {reason}" for reason, count in answer.get("reasons", {}).items()]
+        lines += [f"  {count} × {escaped(reason)}" for reason, count in answer.get("reasons", {}).items()]
     if answer["repeated"]:
         lines.append("  These very bytes were delivered before; nothing was added.")
     return "\n".join(lines)
@@ -81,14 +90,14 @@ def deliveries(
     show_rows(answer, as_json, answer["deliveries"], columns, "Nothing was delivered yet; see 'trimtab ingest'.")
 
 
-def snapshot(model: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def snapshot(model: ModelArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Freeze the rows that may be learnt from as a dataset version (training does it by itself)."""
     answer = connect(Path(project)).ask("data.snapshot", model=model)
     say(answer, as_json, f"{answer['rows']} rows, DVC hash [bold]{answer['dataset_hash']}[/]")
 
 
 @feeds.command("list")
-def list_feeds(model: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def list_feeds(model: ModelArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """List the feeds of a model."""
     answer = connect(Path(project)).ask("feeds.list", model=model)
     show_rows(answer, as_json, answer["feeds"], ("name", "owner", "state", "since_us"), "model.yaml declares no feeds.")
@@ -96,14 +105,15 @@ def list_feeds(model: str, project: ProjectOption = ".", as_json: AsJson = False
 
 @feeds.command("release")
 def release(
-    model: str,
-    feed: str,
+    model: ModelArgument,
+    feed: Annotated[str, typer.Argument(help="The feed's name in model.yaml.")],
     reason: Annotated[str, typer.Option(help="Why it may be trusted again.")],
+    until: Annotated[str | None, typer.Option(help="Trust rows that happened from then on (ISO 8601).")] = None,
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
     """Trust a quarantined feed again."""
-    answer = connect(Path(project)).ask("feeds.release", model=model, feed=feed, reason=reason)
+    answer = connect(Path(project)).ask("feeds.release", model=model, feed=feed, reason=reason, until=until)
     say(answer, as_json, f"Feed {feed} is open.")
 
 
@@ -138,4 +148,4 @@ def schema(
         path = out / f"{name}.schema.json"
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         written.append(str(path))
-    say({"written": written}, as_json, "\n".join(written))
+    say({"written": written}, as_json, escaped("\n".join(written)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from trimtab.cli.client import connect
-from trimtab.cli.output import AsJson, ProjectOption, console, say, show_rows, when
+from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, console, escaped, say, show_rows, when
 from trimtab.core.canonical import JsonObject
 
 __all__ = ["add_to"]
@@ -39,10 +39,10 @@ def list_incidents(
 
 
 @incidents.command("show")
-def show_incident(incident_id: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def show_incident(incident_id: IdArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Show an incident: diagnosis, evidence, actions, timeline."""
     answer = connect(Path(project)).ask("incidents.show", incident_id=incident_id)
-    say(answer, as_json, "\n".join(_case(answer)))
+    say(answer, as_json, "\n".join(_case(escaped(answer))))
 
 
 def _case(answer: JsonObject) -> list[str]:
@@ -59,7 +59,7 @@ def _case(answer: JsonObject) -> list[str]:
 
 @incidents.command("close")
 def close_incident(
-    incident_id: str,
+    incident_id: IdArgument,
     reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
     project: ProjectOption = ".",
     as_json: AsJson = False,
@@ -85,7 +85,7 @@ def list_approvals(
     if not answer["actions"]:
         console.print("Nothing waits for a person.")
     for one in answer["actions"]:
-        console.print("\n".join(_request(one)))
+        console.print("\n".join(_request(escaped(one))))
 
 
 def _request(one: dict[str, Any]) -> list[str]:
@@ -96,49 +96,54 @@ def _request(one: dict[str, Any]) -> list[str]:
             f"  {impact['metric']}: {impact['now']:.4g} now, {impact['expected']:.4g} expected; {impact['basis']}"
         )
     lines.append(f"  because: {one['reason']}")
-    lines.append(f"  trimtab approvals approve {one['action_id']}")
+    if one["outcome"]:
+        lines.append(f"  outcome: {one['outcome']}")
+    if one["state"] == "waiting_approval":
+        lines.append(f"  trimtab approvals approve {one['action_id']}")
     return lines
 
 
 @approvals.command("approve")
 def approve(
-    action_id: str,
+    action_id: IdArgument,
     reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")] = "",
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
     """Approve a request: it runs."""
     answer = connect(Path(project)).ask("approvals.decide", action_id=action_id, approve=True, reason=reason)
-    note = f" {answer['note']}" if answer["note"] else ""
-    say(answer, as_json, f"Approved: {answer['purpose']}.{note}")
+    told = escaped(answer)
+    note = f" {told['note']}" if told["note"] else ""
+    say(answer, as_json, f"Approved: {told['purpose']}.{note}")
 
 
 @approvals.command("reject")
 def reject(
-    action_id: str,
+    action_id: IdArgument,
     reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
     """Reject a request: it does not run."""
     answer = connect(Path(project)).ask("approvals.decide", action_id=action_id, approve=False, reason=reason)
-    say(answer, as_json, f"Rejected: {answer['purpose']}.")
+    say(answer, as_json, f"Rejected: {escaped(answer['purpose'])}.")
 
 
 @retrain.command("request")
 def request_retraining(
-    model: str,
+    model: ModelArgument,
     reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
     """Ask for a retraining; the policy says who must agree."""
     answer = connect(Path(project)).ask("retraining.trigger", model=model, reason=reason)
-    say(answer, as_json, f"{answer['purpose']}: {answer['state']}. {answer['reason']}")
+    told = escaped(answer)
+    say(answer, as_json, f"{told['purpose']}: {told['state']}. {told['reason']}")
 
 
 @retrain.command("explain")
-def explain(model: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def explain(model: ModelArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Say whether the model's retraining conditions held lately, and why."""
     answer = connect(Path(project)).ask("retraining.conditions", model=model)
     columns = ("at", "fired", "reason", "action_id")

@@ -42,8 +42,8 @@ def demo(
             write_atomically(json_file, json.dumps(outcome.to_json(), indent=2).encode())
         console.print(outcome.summary())
         if not leave:
-            console.print(addresses(stage.project))
-            console.print(f"project           {stage.project.root}")
+            console.print(addresses(stage.project), soft_wrap=True)
+            console.print(f"project           {stage.project.root}", soft_wrap=True)
             console.print("Everything stays up. Ctrl-C stops it.")
             stage.stay()
     finally:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trimtab.cli.client import connect
-from trimtab.cli.output import AsJson, ProjectOption, say, show_rows
+from trimtab.cli.output import AsJson, ProjectOption, escaped, say, show_rows
 
 __all__ = ["add_to"]
 
@@ -44,7 +44,7 @@ def verify(project: ProjectOption = ".", as_json: AsJson = False) -> None:
     text = f"[green]{answer['entries']} entries are whole[/]; head {head['sequence']}, {head['hash'][:16]}…"
     if not answer["ok"]:
         problem = answer["problem"]
-        text = f"[red]The log is broken at entry {problem['sequence']}[/]: {problem['what']}"
+        text = f"[red]The log is broken at entry {problem['sequence']}[/]: {escaped(problem['what'])}"
     say(answer, as_json, text)
     if not answer["ok"]:
         raise typer.Exit(1)

@@ -41,7 +41,11 @@ def listing(project: ProjectOption = ".", as_json: AsJson = False) -> None:
 
 
 @keys.command("revoke")
-def revoke(name: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def revoke(
+    name: Annotated[str, typer.Argument(help="The holder's name.")],
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
     """Make a key useless from now on."""
     answer = connect(Path(project)).ask("keys.revoke", name=name)
     say(answer, as_json, f"Key {name} is revoked.")

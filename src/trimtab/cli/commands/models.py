@@ -9,13 +9,14 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from trimtab.cli.client import Client, connect
-from trimtab.cli.output import AsJson, ProjectOption, errors_console, say, show_rows
+from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import BackendError, ConfigError, TrimtabError
+from trimtab.core.errors import BackendError, ConfigError, IllegalTransitionError, TrimtabError
 
 __all__ = ["add_to"]
 
 _TRAIN_TIMEOUT_S = 24 * 3600.0
+_CANCEL_TIMEOUT_S = 30.0
 
 versions = typer.Typer(help="Versions of a model: list them, approve or reject one.", no_args_is_help=True)
 jobs = typer.Typer(help="Trainings: list, follow, cancel.", no_args_is_help=True)
@@ -45,7 +46,7 @@ def train(
     result = answer["result"] or {}
     if answer["state"] != "succeeded":
         raise TrimtabError(f"training of {model!r}: {answer['state']}; {answer['error']}")
-    say(answer, as_json, _told(model, answer, result))
+    say(answer, as_json, _told(model, answer, escaped(result)))
     if result.get("status") == "rejected_by_gate":
         raise typer.Exit(1)
 
@@ -74,9 +75,24 @@ def follow(client: Client, job_id: str, *, quiet: bool) -> JsonObject:
                     f"job {job_id}: still {answer['state']} after a day; see 'trimtab jobs show {job_id}'"
                 )
         except KeyboardInterrupt:
-            client.ask("training.cancel", job_id=job_id)
+            bar.update(task, description="cancelling")
+            _cancel(client, job_id)
             raise
     return answer
+
+
+def _cancel(client: Client, job_id: str) -> None:
+    """Ask a job to stop and see it end, so that nothing goes on behind the back of who pressed Ctrl-C."""
+    try:
+        client.ask("training.cancel", job_id=job_id)
+    except IllegalTransitionError:
+        return  # it ended meanwhile
+
+    def ended() -> bool:
+        return client.ask("training.job", job_id=job_id)["finished_us"] is not None
+
+    if not client.wait(ended, timeout_s=_CANCEL_TIMEOUT_S):
+        raise BackendError(f"job {job_id}: was asked to stop and has not yet; see 'trimtab jobs show {job_id}'")
 
 
 def _registering(answer: JsonObject) -> bool:
@@ -118,22 +134,23 @@ def list_jobs(
 
 
 @jobs.command("show")
-def show_job(job_id: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def show_job(job_id: IdArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Say how far a training is, and what came of it."""
     answer = connect(Path(project)).ask("training.job", job_id=job_id)
-    message = (answer["progress"] or {}).get("message", "")
-    say(answer, as_json, f"{answer['model']}: {answer['state']} {message} {answer['error'] or ''}")
+    told = escaped(answer)
+    message = (told["progress"] or {}).get("message", "")
+    say(answer, as_json, f"{told['model']}: {told['state']} {message} {told['error'] or ''}")
 
 
 @jobs.command("cancel")
-def cancel_job(job_id: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def cancel_job(job_id: IdArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Ask a training to stop."""
     answer = connect(Path(project)).ask("training.cancel", job_id=job_id)
     say(answer, as_json, f"Job {job_id} was asked to stop.")
 
 
 @versions.command("list")
-def list_versions(model: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def list_versions(model: ModelArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """List the versions of a model."""
     answer = connect(Path(project)).ask("versions.list", model=model)
     columns = ("number", "state", "aliases", "algorithm", "metrics", "created_us", "decided_by")
@@ -181,6 +198,6 @@ def parse_version(text: str) -> tuple[str, int]:
     ('churn', 3)
     """
     model, at, number = text.partition("@")
-    if not at or not number.isdigit():
+    if not at or not number.isdecimal():
         raise ConfigError(f"version {text!r}: expected MODEL@NUMBER, e.g. 'churn@3'; see 'trimtab versions list MODEL'")
     return model, int(number)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from trimtab.cli.client import open_project, running_control_plane
-from trimtab.cli.output import ProjectOption, console
+from trimtab.cli.output import ProjectOption, console, escaped
+from trimtab.core.errors import ConflictError
 
 if TYPE_CHECKING:
     from trimtab.config.project import ProjectFolder
 
 __all__ = ["add_to", "addresses"]
 
-LogFormatOption = Annotated[str, typer.Option("--log-format", help="json for machines, console for people.")]
+LogFormatOption = Annotated[
+    Literal["json", "console"], typer.Option("--log-format", help="json for machines, console for people.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,12 +36,15 @@ def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> No
     from trimtab.loop.supervisor import Supervisor, platform_processes
 
     folder = open_project(Path(project))
-    configure_logs("console" if log_format == "console" else "json", process="supervisor")
+    configure_logs(log_format, process="supervisor")
+    address = running_control_plane(folder)
+    if address is not None:
+        raise ConflictError(f"project {folder.config.project!r}: is up already at {address}; use it, or stop it first")
     prepare_project(folder)
     supervisor = Supervisor(folder, platform_processes(folder, log_format=log_format))
     with console.status("starting") as status:
         supervisor.start(progress=lambda name: status.update(f"starting {name}"))
-    console.print(addresses(folder))
+    console.print(addresses(folder), soft_wrap=True)
     console.print("Ctrl-C stops everything.")
     supervisor.run()
 
@@ -50,14 +56,14 @@ def addresses(folder: ProjectFolder) -> str:
 
     control = running_control_plane(folder)
     serving = server_url(folder.serving)
-    return "\n".join(
-        (
-            f"control plane     [bold]{control}[/]  (API documentation: {control}/docs)",
-            f"inference server  [bold]{serving}[/]  (/predict, /v2, /health, /metrics)",
-            f"watch             trimtab status --watch --project {folder.root}",
-            f"MLflow            {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri {folder.mlflow_uri}",
-        )
+    mlflow = Path(sys.executable).parent / "mlflow"
+    lines = (
+        f"control plane     [bold]{control}[/]  (API documentation: {control}/docs)",
+        f"inference server  [bold]{serving}[/]  (/predict, /v2, /health, /metrics)",
+        f"watch             trimtab status --watch --project {escaped(str(folder.root))}",
+        f"MLflow            {escaped(str(mlflow))} ui --backend-store-uri {escaped(folder.mlflow_uri)}",
     )
+    return "\n".join(lines)
 
 
 def serve(
@@ -71,5 +77,5 @@ def serve(
     from trimtab.config.logs import configure_logs
     from trimtab.serving.server import run
 
-    configure_logs("console" if log_format == "console" else "json", process="inference-server")
+    configure_logs(log_format, process="inference-server")
     raise typer.Exit(run(state, host, port))

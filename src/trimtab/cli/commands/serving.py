@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from trimtab.cli.client import connect, open_project
+from trimtab.cli.client import connect
 from trimtab.cli.commands.models import parse_version
-from trimtab.cli.output import AsJson, ProjectOption, console, errors_console, say, show_rows
+from trimtab.cli.output import AsJson, IdArgument, ProjectOption, console, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, ConfigError, TrimtabError
 
@@ -50,7 +50,7 @@ def deploy(
 
         def done() -> bool:
             answer.update(client.ask("rollouts.show", rollout_id=started["rollout_id"]))
-            status.update(f"{answer['phase']} at {answer['weight_pct']} %: {answer['reason']}")
+            status.update(f"{answer['phase']} at {answer['weight_pct']} %: {escaped(answer['reason'])}")
             return not answer["active"]
 
         if not client.wait(done, timeout_s=_DEPLOY_TIMEOUT_S):
@@ -60,7 +60,11 @@ def deploy(
             )
     if answer["phase"] != "promoted":
         raise TrimtabError(f"rollout of {model}@{answer['candidate']}: {answer['phase']}; {answer['reason']}")
-    say(answer, as_json, f"[green]{model}@{answer['candidate']} serves[/] on {answer['endpoint']}: {answer['reason']}")
+    say(
+        answer,
+        as_json,
+        f"[green]{model}@{answer['candidate']} serves[/] on {answer['endpoint']}: {escaped(answer['reason'])}",
+    )
 
 
 @rollouts.command("list")
@@ -77,7 +81,7 @@ def list_rollouts(
 
 def _operate(name: str, help_text: str) -> None:
     def run(
-        rollout_id: str,
+        rollout_id: IdArgument,
         reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
         project: ProjectOption = ".",
         as_json: AsJson = False,
@@ -96,7 +100,11 @@ _operate("promote", "Send all traffic to the candidate now.")
 _operate("abort", "Take all traffic back from the candidate now.")
 
 
-def history(endpoint: str, project: ProjectOption = ".", as_json: AsJson = False) -> None:
+def history(
+    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
     """Say what an endpoint served, since when, and who made it so."""
     answer = connect(Path(project)).ask("endpoints.history", endpoint=endpoint)
     columns = ("generation", "at_us", "variants", "actor", "reason")
@@ -117,8 +125,8 @@ def predict(
         fields = json.loads(sys.stdin.read() if row == "-" else row)
     except ValueError as error:
         raise ConfigError(f"row: no JSON ({error}); pass an object such as '{{\"age\": 54}}'") from error
-    answer = InferenceClient.of(open_project(Path(project))).predict(endpoint, {"row": fields})
-    first = answer["predictions"][0]
+    answer = InferenceClient.of(Path(project)).predict(endpoint, {"row": fields})
+    first = escaped(answer["predictions"][0])
     chance = f" (probability {first['probability']:.3f})" if first.get("probability") is not None else ""
     say(answer, as_json, f"[bold]{first['prediction']}[/]{chance}, {answer['model']}@{answer['model_version']}")
 
@@ -145,7 +153,7 @@ def replay(
     from trimtab.cli.replaying import Replay, read_rows
 
     client = connect(Path(project))
-    inference = InferenceClient.of(open_project(Path(project)))
+    inference = InferenceClient.of(Path(project))
     rows = read_rows(file, time=time, start=start, end=end)
     before = client.ask("data.records", endpoint=endpoint)
     sender = Replay(inference, endpoint, time=time, key=key, truth=truth, truth_delay=truth_delay, source=source)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.cli.client import connect
-from trimtab.cli.output import AsJson, ProjectOption, console, say, when
+from trimtab.cli.output import AsJson, ProjectOption, console, escaped, say, when
 from trimtab.core.canonical import JsonObject
 
 __all__ = ["add_to"]
@@ -52,7 +52,7 @@ def status(
 def _drawn(answer: JsonObject) -> RenderableType:
     models = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "serves", "rollout", "rows", "labelled", "last checks", "incidents", "waiting"):
-        models.add_column(title, overflow="fold")
+        models.add_column(title, overflow="fold", no_wrap=title == "model")
     for model in answer["models"]:
         rollout = model["rollout"]
         models.add_row(
@@ -74,7 +74,7 @@ def _drawn(answer: JsonObject) -> RenderableType:
         lines.append(Text(f"processes: {running}"))
     if answer["dead_deliveries"]:
         lines.append(Text(f"{answer['dead_deliveries']} events could not be delivered; see the control plane's log"))
-    lines += [Text.from_markup(f"[bold]→[/] {step}") for step in answer["next"]]
+    lines += [Text.from_markup(f"[bold]→[/] {escaped(step)}") for step in answer["next"]]
     return Group(*lines)
 
 

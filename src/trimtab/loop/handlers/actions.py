@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import structlog
-from sqlalchemy import update
 
 from trimtab.core.enums import Severity
 from trimtab.core.errors import NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
-from trimtab.db.tables import delivery
 from trimtab.lake import feeds
-from trimtab.lake.deliveries import DeliveryKind, DeliveryState
-from trimtab.loop.cases import note
+from trimtab.lake.deliveries import judge_again
+from trimtab.loop.cases import note, note_action
 from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import finish_action
 from trimtab.loop.platform import Platform
@@ -51,7 +49,7 @@ def execute(platform: Platform, event: Event) -> Commit | None:
             return
         if outcome is not None:
             finish_action(connection, platform, running, ActionState.SUCCEEDED, outcome)
-        note(connection, platform, request.incident_id, f"{request.kind}: {outcome or 'started'}", request.reason)
+        note_action(connection, platform, running, outcome or "started")
 
     return commit
 
@@ -103,24 +101,9 @@ def _release(connection: Connection, platform: Platform, request: ActionRequest)
         feeds.release_feed(
             connection, request.model, name, until_us=request.params["until_us"], at_us=platform.now_us()
         )
-    count = _judge_again(connection, request.model)
+    count = judge_again(connection, request.model)
     platform.wake.set()
     return f"feed {', '.join(names)} is open; {count} deliveries are judged again"
-
-
-def _judge_again(connection: Connection, model: str) -> int:
-    """Put back the record deliveries that lost rows: those of the released time may pass now."""
-    changed = connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.model == model,
-            delivery.c.kind == DeliveryKind.RECORDS,
-            delivery.c.state == DeliveryState.PROCESSED,
-            delivery.c.rows_quarantined > 0,
-        )
-        .values(state=DeliveryState.RECEIVED, version=delivery.c.version + 1)
-    )
-    return int(changed.rowcount)
 
 
 def _retrain(connection: Connection, platform: Platform, request: ActionRequest) -> None:

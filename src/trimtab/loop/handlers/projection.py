@@ -45,4 +45,5 @@ def _stage(version: ModelVersion, aliases: dict[str, int]) -> StageShown:
         return "Production"
     if aliases.get("challenger") == version.number:
         return "Staging"
-    return "Archived" if version.state in {VersionState.ARCHIVED, VersionState.REJECTED} else None
+    superseded = version.number < aliases.get("champion", 0)
+    return "Archived" if superseded or version.state in {VersionState.ARCHIVED, VersionState.REJECTED} else None

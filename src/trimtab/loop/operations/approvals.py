@@ -16,7 +16,7 @@ from trimtab.loop.handlers.remediation import purposes
 from trimtab.loop.keys import other_approvers
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import Id, ModelRequest, OfModel
+from trimtab.loop.requests import Id, ModelRequest, OfModel, Reason
 from trimtab.remediation.action_store import list_actions, load_action, save_action, save_grant
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.approvals import Person, approve, reject
@@ -36,14 +36,14 @@ class DecideAction(Strict):
     """Which request, and what is decided."""
 
     action_id: Id
-    approve: bool
-    reason: str = Field(default="", max_length=2000)
+    approve: bool = Field(description="True approves, false rejects.")
+    reason: Reason = ""
 
 
 class Retrain(ModelRequest):
     """Which model, and why."""
 
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Reason = Field(min_length=1)
 
 
 @operation("approvals.list", "GET", "/api/approvals", Role.VIEWER, ListActions)

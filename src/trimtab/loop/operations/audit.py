@@ -7,7 +7,7 @@ import dataclasses
 from pydantic import Field
 
 from trimtab.audit import log
-from trimtab.audit.checkpoint import Checkpoint
+from trimtab.audit.checkpoint import Checkpoint, newest_checkpoint
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
@@ -24,15 +24,15 @@ class ShowAudit(Strict):
         max_length=200,
         description="Of this one; ending in ':' or '/' it stands for all below.",
     )
-    actor: str | None = Field(default=None, max_length=128)
-    limit: int = Field(default=100, ge=1, le=1000)
+    actor: str | None = Field(default=None, max_length=128, description="Only what this actor did.")
+    limit: int = Field(default=100, ge=1, le=1000, description="How many of the newest.")
 
 
 class VerifyAudit(Strict):
-    """A checkpoint taken before, to find a cut tail as well."""
+    """A checkpoint taken before, to find a cut tail as well; without one, the newest that lies in the lake."""
 
-    sequence: int | None = Field(default=None, ge=0)
-    hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    sequence: int | None = Field(default=None, ge=0, le=2**63 - 1, description="The checkpoint's sequence.")
+    hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Its hash.")
 
 
 @operation("audit.show", "GET", "/api/audit", Role.VIEWER, ShowAudit)
@@ -49,7 +49,7 @@ def verify_audit(platform: Platform, _actor: Actor, request: VerifyAudit) -> Jso
     checkpoint = (
         Checkpoint(sequence=request.sequence, hash=request.hash, at_us=platform.now_us())
         if request.sequence is not None and request.hash is not None
-        else None
+        else newest_checkpoint(platform.lake.root / "audit")
     )
     with platform.database.reading() as connection:
         found = log.verify(connection, checkpoint=checkpoint)

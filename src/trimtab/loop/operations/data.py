@@ -12,17 +12,18 @@ from trimtab.audit import log as audit
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
 from trimtab.core.canonical import JsonObject
+from trimtab.core.clock import to_micros
 from trimtab.core.enums import Role
 from trimtab.core.errors import NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import delivery
 from trimtab.lake import feeds
-from trimtab.lake.deliveries import accept_file
+from trimtab.lake.deliveries import accept_file, judge_again
 from trimtab.lake.snapshots import make_snapshot
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import Id, ModelRequest, OfModel
+from trimtab.loop.requests import Id, ModelRequest, Moment, OfModel, Reason
 
 
 class Ingest(ModelRequest):
@@ -30,7 +31,7 @@ class Ingest(ModelRequest):
 
     path: str = Field(description="The file; over HTTP its bytes are the body.")
     name: str | None = Field(default=None, description="The sender's name of it.")
-    feed: Name | None = None
+    feed: Name | None = Field(default=None, description="The feed that sent it, as model.yaml names it.")
 
 
 class ShowDelivery(Strict):
@@ -42,14 +43,15 @@ class ShowDelivery(Strict):
 class CountRecords(Strict):
     """Which endpoint."""
 
-    endpoint: Annotated[str, Field(max_length=128)]
+    endpoint: Annotated[str, Field(max_length=128, description="The endpoint's name.")]
 
 
 class ReleaseFeed(ModelRequest):
     """Which feed, and why it may be trusted again."""
 
-    feed: Name
-    reason: str = Field(min_length=1, max_length=2000)
+    feed: Name = Field(description="The feed's name in model.yaml.")
+    reason: Reason = Field(min_length=1)
+    until: Moment | None = Field(default=None, description="Rows that happened from then on are trusted; default: now.")
 
 
 @operation("data.ingest", "POST", "/api/models/{model}/deliveries", Role.OPERATOR, Ingest)
@@ -60,7 +62,14 @@ def ingest(platform: Platform, actor: Actor, request: Ingest) -> JsonObject:
     now = platform.clock.now()
     path = Path(request.path)
     accepted = accept_file(
-        platform.database, platform.lake, platform.queue, model=request.model, path=path, feed=request.feed, now=now
+        platform.database,
+        platform.lake,
+        platform.queue,
+        model=request.model,
+        path=path,
+        name=request.name,
+        feed=request.feed,
+        now=now,
     )
     if not accepted.repeated:
         with platform.database.transaction() as connection:
@@ -140,12 +149,14 @@ def list_feeds(platform: Platform, _actor: Actor, request: ModelRequest) -> Json
 
 @operation("feeds.release", "POST", "/api/models/{model}/feeds/{feed}/release", Role.APPROVER, ReleaseFeed)
 def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> JsonObject:
-    """Trust a quarantined feed again, from now on."""
+    """Trust a quarantined feed again, from now or from a moment on; rows that wait in quarantine are judged again."""
     files = platform.files(request.model)
     _known_feed(files.model.feeds, request)
     at_us = platform.now_us()
     with platform.database.transaction() as connection:
-        feeds.release_feed(connection, request.model, request.feed, until_us=at_us, at_us=at_us)
+        until_us = at_us if request.until is None else to_micros(request.until)
+        feeds.release_feed(connection, request.model, request.feed, until_us=until_us, at_us=at_us)
+        judge_again(connection, request.model)
         audit.append(
             connection,
             at_us=at_us,

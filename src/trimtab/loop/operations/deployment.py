@@ -14,7 +14,7 @@ from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import operate_rollout, start_rollout
-from trimtab.loop.requests import Id, Limited, ModelRequest, OfModel
+from trimtab.loop.requests import Id, Limited, ModelRequest, Number, OfModel, Reason
 from trimtab.registry import store as registry
 from trimtab.registry.versions import VersionState
 from trimtab.rollout import endpoint_store, store
@@ -26,7 +26,7 @@ from trimtab.serving.spec import EndpointSpec
 class Deploy(ModelRequest):
     """Which version; without a number the newest approved one."""
 
-    number: int | None = Field(default=None, ge=1)
+    number: Number | None = Field(default=None, description="The version; null: the newest approved one.")
 
 
 class OneRollout(Strict):
@@ -38,14 +38,14 @@ class OneRollout(Strict):
 class OperateRollout(OneRollout):
     """What is to be done with a rollout, and why."""
 
-    operation: Operation
-    reason: str = Field(min_length=1, max_length=2000)
+    operation: Operation = Field(description="What to do.")
+    reason: Reason = Field(min_length=1)
 
 
 class OneEndpoint(Limited):
     """Which endpoint."""
 
-    endpoint: Annotated[str, Field(max_length=128)]
+    endpoint: Annotated[str, Field(max_length=128, description="The endpoint's name.")]
 
 
 @operation("rollouts.start", "POST", "/api/models/{model}/deploy", Role.APPROVER, Deploy)

@@ -11,11 +11,13 @@ from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
 from trimtab.loop.actor import Actor
+from trimtab.loop.gate import finish_action
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.approvals import described as described_action
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import Id, OfModel
+from trimtab.loop.requests import Id, OfModel, Reason
 from trimtab.remediation.action_store import list_actions
+from trimtab.remediation.actions import ActionState
 from trimtab.remediation.incidents import Incident, close
 from trimtab.remediation.store import list_incidents, load_incident, save_incident
 
@@ -23,7 +25,7 @@ from trimtab.remediation.store import list_incidents, load_incident, save_incide
 class ListIncidents(OfModel):
     """Which incidents."""
 
-    open_only: bool = False
+    open_only: bool = Field(default=False, description="Leave out those that are over.")
 
 
 class OneIncident(Strict):
@@ -35,7 +37,7 @@ class OneIncident(Strict):
 class CloseIncident(OneIncident):
     """Which incident, and why it is put away."""
 
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Reason = Field(min_length=1)
 
 
 @operation("incidents.list", "GET", "/api/incidents", Role.VIEWER, ListIncidents)
@@ -63,7 +65,7 @@ def show(platform: Platform, _actor: Actor, request: OneIncident) -> JsonObject:
 
 @operation("incidents.close", "POST", "/api/incidents/{incident_id}/close", Role.OPERATOR, CloseIncident)
 def close_one(platform: Platform, actor: Actor, request: CloseIncident) -> JsonObject:
-    """Put an incident away by hand, recovered or not."""
+    """Put an incident away by hand, recovered or not; what it had asked approval for is cancelled."""
     with platform.database.transaction() as connection:
         incident = load_incident(connection, request.incident_id)
         closed = close(incident, now=platform.clock.now(), actor=actor.name, why=request.reason)
@@ -78,6 +80,11 @@ def close_one(platform: Platform, actor: Actor, request: CloseIncident) -> JsonO
             before={"state": incident.state.value},
             after={"state": closed.state.value},
         )
+        for action in list_actions(connection, incident_id=incident.id, state=ActionState.WAITING_APPROVAL):
+            reason = f"incident closed by {actor.name}: {request.reason}"
+            finish_action(connection, platform, action, ActionState.CANCELLED, reason)
+        payload = {"incident_id": incident.id, "model": incident.model}
+        platform.publish(connection, "incident.closed", f"incident:{incident.id}", payload)
     return described(closed)
 
 

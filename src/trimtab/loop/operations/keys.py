@@ -16,14 +16,16 @@ from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.requests import Nothing
 
-KeyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
+KeyName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$", description="How the audit log calls the holder.")
+]
 
 
 class CreateKey(Strict):
     """A name for the audit log, and what its holder may do."""
 
     name: KeyName
-    role: Role
+    role: Role = Field(description="What its holder may do.")
 
 
 class RevokeKey(Strict):

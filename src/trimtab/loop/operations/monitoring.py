@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from trimtab.config.model import Name
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role, Verdict
 from trimtab.loop.actor import Actor
@@ -24,8 +25,8 @@ class RunMonitors(ModelRequest):
 class ShowChecks(Limited):
     """Of which model, and which verdict."""
 
-    model: str
-    verdict: Verdict | None = None
+    model: Name = Field(description="The model's name.")
+    verdict: Verdict | None = Field(default=None, description="Only checks that say this.")
 
 
 @operation("monitoring.run", "POST", "/api/models/{model}/monitor", Role.OPERATOR, RunMonitors)

@@ -10,7 +10,7 @@ from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of, decide_version
-from trimtab.loop.requests import ModelRequest
+from trimtab.loop.requests import ModelRequest, Number, Reason
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion
 
@@ -18,9 +18,9 @@ from trimtab.registry.versions import ModelVersion
 class DecideVersion(ModelRequest):
     """Which version, and what is decided."""
 
-    number: int = Field(ge=1)
-    approve: bool
-    reason: str = Field(default="", max_length=2000)
+    number: Number
+    approve: bool = Field(description="True approves, false rejects.")
+    reason: Reason = ""
 
 
 @operation("versions.list", "GET", "/api/models/{model}/versions", Role.VIEWER, ModelRequest)

@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.integration.processes import (
+    TRIMTAB,
+    ControlPlane,
+    control_plane,
+    environment,
+    eventually,
+    process,
+    trimtab,
+)
+from tests.integration.small_project import FILES, MODEL, make_project, write_rows
+
+from trimtab.cli.in_process import InProcessClient
+from trimtab.config.project import ProjectFolder
+
+SOME_ID = "0197c0de-0000-7000-8000-000000000000"
+READS: dict[tuple[str, ...], tuple[str, dict[str, object]]] = {
+    ("deliveries",): ("data.deliveries", {}),
+    ("deliveries", "--model", MODEL): ("data.deliveries", {"model": MODEL}),
+    ("feeds", "list", MODEL): ("feeds.list", {"model": MODEL}),
+    ("jobs", "list"): ("training.jobs", {}),
+    ("versions", "list", MODEL): ("versions.list", {"model": MODEL}),
+    ("rollouts", "list"): ("rollouts.list", {}),
+    ("incidents", "list"): ("incidents.list", {}),
+    ("approvals", "list"): ("approvals.list", {"state": "waiting_approval"}),
+    ("approvals", "list", "--all"): ("approvals.list", {}),
+    ("retrain", "explain", MODEL): ("retraining.conditions", {"model": MODEL}),
+    ("checks", MODEL): ("monitoring.checks", {"model": MODEL, "limit": 50}),
+    ("audit", "show"): ("audit.show", {"limit": 50}),
+    ("audit", "verify"): ("audit.verify", {}),
+    ("reports", "list"): ("reports.list", {}),
+    ("keys", "list"): ("keys.list", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose first version was trained and approved without a control plane."""
+    project = make_project(tmp_path_factory.mktemp("worked"))
+    rows = write_rows(project / "rows[1].csv")
+    rows.write_text(rows.read_text() + "c900,300,1.0,basic,no\n")
+    delivered = trimtab("ingest", MODEL, rows, "--json", project=project)
+    assert delivered.code == 0, delivered.err
+    assert delivered.json["rows_passed"] == 160
+    assert delivered.json["rows_quarantined"] == 1
+    trained = trimtab("train", MODEL, "--json", project=project)
+    assert trained.code == 0, trained.err
+    assert trained.json["state"] == "succeeded"
+    assert trained.json["version"] == 1
+    approved = trimtab("versions", "approve", f"{MODEL}@1", "--reason", "[/] looks good", "--json", project=project)
+    assert approved.code == 0, approved.err
+    assert approved.json["state"] == "approved"
+    return project
+
+
+@pytest.fixture(scope="module")
+def here(worked: Path) -> dict[tuple[str, ...], Any]:
+    """What the same operations answer in this process, before a control plane is there."""
+    client = InProcessClient(ProjectFolder.open(worked))
+    return {command: client.ask(name, **fields) for command, (name, fields) in READS.items()}
+
+
+@pytest.fixture(scope="module")
+def up(worked: Path, here: dict[tuple[str, ...], Any]) -> Iterator[ControlPlane]:
+    with control_plane(worked) as plane:
+        yield plane
+
+
+# --- without a control plane ------------------------------------------------------------------------------------------
+
+
+def test_without_a_control_plane_the_audit_log_tells_who_did_what_and_is_whole(worked: Path) -> None:
+    verified = trimtab("audit", "verify", "--json", project=worked)
+    assert verified.code == 0
+    assert verified.json["ok"] is True
+    shown = trimtab("audit", "show", project=worked)
+    assert shown.code == 0
+    assert "[/] looks good" in " ".join(shown.out.split())
+
+
+def test_a_person_reads_sentences_on_a_narrow_terminal_too(worked: Path) -> None:
+    told = trimtab("status", project=worked, env={"COLUMNS": "60"})
+    assert told.code == 0
+    assert f"trimtab deploy {MODEL}@1" in " ".join(told.out.split())
+    assert max(map(len, told.out.splitlines())) <= 60
+
+
+# --- over HTTP --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", READS, ids=" ".join)
+def test_a_control_plane_answers_as_this_process_does(
+    up: ControlPlane, here: dict[tuple[str, ...], Any], command: tuple[str, ...]
+) -> None:
+    asked = trimtab(*command, "--json", project=up.project)
+    assert asked.code == 0, asked.err
+    assert asked.err == ""
+    expected = json.loads(json.dumps(here[command], default=str))
+    if command == ("keys", "list"):
+        # The control plane's fixture makes the key of this machine's user.
+        assert [one["name"] for one in asked.json["keys"]] == ["local-admin"]
+    elif command == ("retrain", "explain", MODEL):
+        assert asked.json["model"] == expected["model"]
+    else:
+        assert asked.json == expected
+
+
+@pytest.mark.parametrize("command", READS, ids=" ".join)
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_every_list_can_be_read_by_a_person(up: ControlPlane, command: tuple[str, ...], columns: str) -> None:
+    told = trimtab(*command, project=up.project, env={"COLUMNS": columns})
+    assert told.code == 0, told.err
+    assert told.err == ""
+    assert told.out.strip()
+
+
+def test_an_id_stands_whole_in_a_narrow_list(up: ControlPlane, here: dict[tuple[str, ...], Any]) -> None:
+    told = trimtab("jobs", "list", project=up.project, env={"COLUMNS": "60"})
+    assert here[("jobs", "list")]["jobs"][0]["job_id"] in told.out
+
+
+def test_status_and_a_job_are_told_over_http_too(up: ControlPlane, here: dict[tuple[str, ...], Any]) -> None:
+    status = trimtab("status", "--json", project=up.project).json
+    assert status["models"][0]["name"] == MODEL
+    assert {"process": "control-plane", "pid": up.pid, "alive": True} in status["processes"]
+    job = here[("jobs", "list")]["jobs"][0]["job_id"]
+    assert trimtab("jobs", "show", job, "--json", project=up.project).json["version"] == 1
+    assert "succeeded" in trimtab("jobs", "show", job, project=up.project).out
+
+
+def test_a_control_plane_elsewhere_needs_no_project_here(up: ControlPlane, tmp_path: Path) -> None:
+    env = {"TRIMTAB_API_URL": up.url, "TRIMTAB_API_KEY": up.key}
+    assert trimtab("versions", "list", MODEL, "--json", env=env, cwd=tmp_path).json["model"] == MODEL
+    rows = write_rows(tmp_path / "more.csv", count=20, first=5_000)
+    taken = trimtab("ingest", MODEL, rows, "--json", env=env, cwd=tmp_path)
+    assert taken.code == 0, taken.err
+    assert (taken.json["name"], taken.json["rows_passed"]) == ("more.csv", 20)
+    assert list(tmp_path.iterdir()) == [rows]
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (["versions", "list", "nobody"], 3, ["nobody", "churn"]),
+        (["versions", "approve", "churn@9"], 3, ["churn", "9"]),
+        (["versions", "approve", "churn@1"], 5, ["churn"]),
+        (["versions", "approve", "churn"], 2, ["MODEL@NUMBER"]),
+        (["train", "nobody"], 3, ["nobody"]),
+        (["train", "churn", "--until", "yesterday"], 2, ["until", "yesterday"]),
+        (["monitor", "churn", "--at", "9999999"], 2, ["at"]),
+        (["monitor", "churn", "--at", "0007-01-01"], 2, ["at", "1900"]),
+        (["jobs", "show", SOME_ID], 3, [SOME_ID]),
+        (["jobs", "show", "../../etc/passwd"], 3, ["nothing is there"]),
+        (["jobs", "cancel", SOME_ID], 3, [SOME_ID]),
+        (["incidents", "show", SOME_ID], 3, [SOME_ID]),
+        (["incidents", "close", SOME_ID, "--reason", "x"], 3, [SOME_ID]),
+        (["approvals", "approve", SOME_ID], 3, [SOME_ID]),
+        (["rollouts", "pause", SOME_ID, "--reason", "x"], 3, [SOME_ID]),
+        (["history", "nobody"], 3, ["nobody"]),
+        (["feeds", "release", "churn", "nobody", "--reason", "x"], 3, ["nobody", "shop"]),
+        (["checks", "churn", "--verdict", "perhaps"], 2, ["verdict", "breach"]),
+        (["keys", "create", "dana king", "--role", "viewer"], 2, ["name"]),
+        (["keys", "create", "dana", "--role", "king"], 2, ["--role", "viewer"]),
+        (["keys", "create", "local-admin", "--role", "viewer"], 5, ["local-admin"]),
+        (["keys", "revoke", "nobody"], 3, ["nobody"]),
+        (["predict", "churn", "{}"], 6, ["inference server", "trimtab up"]),
+        (["predict", "churn", "{"], 2, ["JSON"]),
+        (["replay", "churn", "rows.csv", "--time", "when"], 6, ["inference server", "trimtab up"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_what_is_not_there_is_told_in_a_sentence(
+    up: ControlPlane, command: list[str], code: int, words: list[str]
+) -> None:
+    ended = trimtab(*command, project=up.project)
+    assert ended.code == code, ended.err
+    for word in words:
+        assert word in ended.sentence
+    assert ended.out == ""
+
+
+def test_a_key_of_a_lower_role_is_refused(up: ControlPlane) -> None:
+    key = trimtab("keys", "create", "looker", "--role", "viewer", "--json", project=up.project).json["key"]
+    env = {"TRIMTAB_API_KEY": key}
+    assert trimtab("status", "--json", project=up.project, env=env).code == 0
+    refused = trimtab("train", MODEL, project=up.project, env=env)
+    assert refused.code == 4
+    assert "operator" in refused.sentence
+    unknown = trimtab("status", project=up.project, env={"TRIMTAB_API_KEY": "tt_wrong"})
+    assert unknown.code == 4
+    assert "tt_wrong" not in unknown.err
+
+
+def test_a_second_control_plane_is_refused_before_it_touches_anything(up: ControlPlane) -> None:
+    credentials = (up.project / ".trimtab" / "credentials.json").read_bytes()
+    ended = trimtab("up", project=up.project)
+    assert ended.code == 5
+    assert "up already" in ended.sentence
+    assert (up.project / ".trimtab" / "credentials.json").read_bytes() == credentials
+
+
+@pytest.mark.parametrize("options", [["--json"], []], ids=["json", "table"])
+def test_a_reader_that_goes_away_is_no_error(up: ControlPlane, options: list[str]) -> None:
+    command = [*TRIMTAB, "audit", "show", "--project", str(up.project), *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        writer.stdout.close()
+        assert writer.wait(30) == 1
+        assert writer.stderr.read() == ""
+
+
+def test_watching_ends_cleanly_on_ctrl_c(up: ControlPlane, tmp_path: Path) -> None:
+    arguments = ("-m", "trimtab.cli.main", "status", "--watch", "--project", up.project)
+    with process(*arguments, log=tmp_path / "log") as watcher:
+        eventually(lambda: watcher.poll() is not None or _asked(up), within_s=20, wanted="a first look")
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(10) == 130
+    told = (tmp_path / "log").read_text()
+    assert "Traceback" not in told
+    assert "stopped" in told
+
+
+def _asked(plane: ControlPlane) -> bool:
+    """Whether somebody is connected to the control plane right now."""
+    return any(one.status == "ESTABLISHED" for one in psutil.Process(plane.pid).net_connections("tcp"))
+
+
+# --- what is down -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://nowhere.invalid:80"])
+def test_a_control_plane_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, url: str) -> None:
+    ended = trimtab("status", env={"TRIMTAB_API_URL": url, "TRIMTAB_API_KEY": "tt_x"}, cwd=tmp_path)
+    assert ended.code == 6
+    assert url in ended.sentence
+    assert "trimtab up" in ended.sentence
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "ftp://127.0.0.1", "http://", "127.0.0.1:8765", ""])
+def test_an_address_that_is_none_is_told_in_a_sentence(tmp_path: Path, url: str) -> None:
+    for command, setting in ((["status"], "TRIMTAB_API_URL"), (["predict", "churn", "{}"], "TRIMTAB_SERVING_URL")):
+        ended = trimtab(*command, env={setting: url, "TRIMTAB_API_KEY": "tt_x"}, cwd=tmp_path)
+        assert ended.code == 2
+        assert f"{setting}: found {url!r}" in ended.sentence
+
+
+def test_a_control_plane_elsewhere_needs_a_key(tmp_path: Path) -> None:
+    ended = trimtab("status", env={"TRIMTAB_API_URL": "http://127.0.0.1:9"}, cwd=tmp_path)
+    assert ended.code == 2
+    assert "TRIMTAB_API_KEY" in ended.sentence
+
+
+def test_an_inference_server_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
+    ended = trimtab("predict", "churn", "{}", env={"TRIMTAB_SERVING_URL": "http://127.0.0.1:9"}, cwd=tmp_path)
+    assert ended.code == 6
+    assert "http://127.0.0.1:9" in ended.sentence
+
+
+def test_something_else_at_the_address_is_told_in_a_sentence(up: ControlPlane, tmp_path: Path) -> None:
+    elsewhere = trimtab("predict", "churn", "{}", env={"TRIMTAB_SERVING_URL": up.url}, cwd=tmp_path)
+    assert elsewhere.code == 6
+    assert "TRIMTAB_SERVING_URL" in elsewhere.sentence
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_cancels_a_training_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    slow = (
+        FILES["models/churn/training_config.yaml"]
+        .replace("trials: 1", "trials: 500")
+        .replace("logistic_regression", "random_forest")
+    )
+    (project / "models/churn/training_config.yaml").write_text(slow)
+    assert trimtab("ingest", MODEL, write_rows(tmp_path / "rows.csv"), project=project).code == 0
+    log = tmp_path / "log"
+    with process("-m", "trimtab.cli.main", "train", MODEL, "--project", project, log=log) as training:
+        jobs = project / ".trimtab" / "jobs"
+        eventually(lambda: list(jobs.glob("*/progress.jsonl")), within_s=60, wanted="a training that has begun")
+        folder = next(jobs.iterdir())
+        training.send_signal(signal.SIGINT)
+        assert training.wait(60) == 130
+    assert "Traceback" not in log.read_text()
+    assert "stopped" in log.read_text()
+    left = [one.info for one in psutil.process_iter(["pid", "cmdline"]) if str(folder) in str(one.info["cmdline"])]
+    assert left == []
+    shown = trimtab("jobs", "show", folder.name, "--json", project=project).json
+    assert shown["state"] == "cancelled"
+    assert trimtab("versions", "list", MODEL, "--json", project=project).json["versions"] == []
+
+
+# --- the demo's folder ------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_does_not_touch_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    ended = trimtab("demo", "--exit", "--folder", mine)
+    assert ended.code == 2
+    assert "no earlier demo" in ended.sentence
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
+
+
+def test_the_demo_does_not_write_over_the_example_that_it_copies(tmp_path: Path) -> None:
+    example = make_project(tmp_path / "example")
+    (example / ".trimtab-demo").touch()
+    before = sorted(path.name for path in example.rglob("*"))
+    for folder in (example, example / "within"):
+        ended = trimtab("demo", "--exit", "--folder", folder, "--from", example)
+        assert ended.code == 2, ended.err
+        assert "--folder" in ended.sentence
+    assert sorted(path.name for path in example.rglob("*")) == before
+
+
+def test_the_demo_needs_a_project_to_copy(tmp_path: Path) -> None:
+    ended = trimtab("demo", "--exit", "--folder", tmp_path / "demo", "--from", tmp_path)
+    assert ended.code == 3
+    assert "trimtab.yaml" in ended.sentence
+    assert not (tmp_path / "demo").exists()
+
+
+def test_schemas_are_written_where_they_are_wanted(tmp_path: Path) -> None:
+    written = trimtab("schema", "--out", tmp_path / "schemas", "--json")
+    assert written.code == 0
+    assert len(written.json["written"]) == len(FILES)
+    for name in written.json["written"]:
+        assert json.loads(Path(name).read_text())["$schema"].startswith("https://json-schema.org/")
+    shutil.rmtree(tmp_path / "schemas")
+    (tmp_path / "schemas").touch()
+    refused = trimtab("schema", "--out", tmp_path / "schemas")
+    assert refused.code == 6
+    assert str(tmp_path / "schemas") in refused.sentence

@@ -1,0 +1,44 @@
+"""What a rollout sees of its variants: the server's own text, counted since the step began."""
+
+from __future__ import annotations
+
+from trimtab.loop.probe import Counts, counts_by_variant
+from trimtab.serving.metrics import ServingMetrics
+
+
+def _metrics() -> ServingMetrics:
+    metrics = ServingMetrics()
+    for endpoint, variant, answered, failed in (("heart", "v1", 95, 5), ("heart", "v2", 20, 0), ("bike", "v1", 7, 0)):
+        children = metrics.variant(endpoint, variant)
+        children.answered.inc(answered)
+        children.failed.inc(failed)
+        children.refused.inc(3)
+        for number in range(answered):
+            children.latency_s.observe(0.0008 if number % 20 else 0.3)
+    metrics.unrouted(404).inc()
+    return metrics
+
+
+def test_answers_and_errors_of_each_variant_of_one_endpoint_are_counted() -> None:
+    counts = counts_by_variant(_metrics().exposition().decode(), "heart")
+    assert sorted(counts) == ["v1", "v2"]
+    assert (counts["v1"].requests, counts["v1"].errors) == (100, 5), "what the caller got wrong is not ours"
+    assert (counts["v2"].requests, counts["v2"].errors) == (20, 0)
+    assert counts["v2"].p95_ms == 1.0
+    assert counts["v1"].p95_ms == 500.0, "5 of 95 lie above a millisecond: more than a twentieth"
+
+
+def test_an_endpoint_that_nobody_asked_has_no_counts() -> None:
+    assert counts_by_variant(_metrics().exposition().decode(), "unknown") == {}
+    assert counts_by_variant("", "heart") == {}
+    assert Counts().p95_ms is None
+
+
+def test_a_step_counts_from_its_own_beginning() -> None:
+    before, now = Counts(100, 5, {0.1: 90.0, float("inf"): 100.0}), Counts(150, 5, {0.1: 140.0, float("inf"): 150.0})
+    since = now.since(before)
+    assert (since.requests, since.errors, since.below) == (50, 0, {0.1: 50.0, float("inf"): 50.0})
+
+
+def test_a_server_that_restarted_counts_from_zero() -> None:
+    assert Counts(3, 1).since(Counts(100, 5)) == Counts(3, 1)
