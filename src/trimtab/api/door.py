@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trimtab.api.errors import problem
+from trimtab.core.ids import new_id
 
 __all__ = ["Door", "Limits", "names_of"]
 
+_log = structlog.get_logger(__name__)
+
+_REQUEST_ID = "x-request-id"
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _HEADERS = {
@@ -50,6 +57,9 @@ def names_of(host: str) -> frozenset[str] | None:
 class Door:
     """Refuses requests for other hosts (421) and bodies that are too large (413), and adds headers to every answer.
 
+    Each request has an id, the caller's (``X-Request-Id``) if it is a sane one: it stands in the answer and in every
+    log line that the request leads to.
+
     Args:
         app: what answers the rest.
         hosts: see `names_of`.
@@ -71,13 +81,22 @@ class Door:
             await self._app(scope, receive, send)
             return
 
+        given = Headers(scope=scope).get(_REQUEST_ID, "")
+        request_id = given if _SANE_ID.fullmatch(given) else new_id()
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in (*_HEADERS.items(), (_REQUEST_ID, request_id)):
                     headers[name] = value
+                if scope["method"] != "GET":
+                    _log.info("request", method=scope["method"], path=scope["path"], status=message["status"])
             await send(message)
 
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._let_in(scope, receive, send_guarded)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send_guarded: Send) -> None:
         asked = _host_of(Headers(scope=scope).get("host", ""))
         if self._hosts is not None and asked not in self._hosts:
             refusal = problem(421, "PermissionDeniedError", f"host {asked[:80]!r}: not one of ours; ask for 127.0.0.1")

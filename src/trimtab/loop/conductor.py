@@ -26,6 +26,7 @@ _log = structlog.get_logger(__name__)
 _DELIVERY_LEASE_S = 10.0
 _LANE_TTL_S = 8.0
 _RENEW_S = 2.0
+_LOGGED_IDS = frozenset({"run_id", "incident_id", "action_id", "job_id", "rollout_id"})
 _IDLE_S = 0.1
 _AFTER_ERROR_S = 1.0
 
@@ -47,23 +48,30 @@ def deliver_once(platform: Platform, handlers: Mapping[str, Handler], subscriber
         delivery = platform.outbox.claim(connection, subscriber, machine_us=machine_us(), lease_s=_DELIVERY_LEASE_S)
     if delivery is None:
         return False
-    log = _log.bind(subscriber=subscriber, kind=delivery.event.kind, aggregate=delivery.event.aggregate)
+    # The aggregate names the case (`incident:…`, `action:…`, `model:…`): it stands in all that is logged on the way.
+    told = {"subscriber": subscriber, "kind": delivery.event.kind, "aggregate": delivery.event.aggregate}
+    ids = {name: value for name, value in delivery.event.payload.items() if name in _LOGGED_IDS}
+    with structlog.contextvars.bound_contextvars(**told, **ids):
+        _deliver(platform, handlers[subscriber], delivery)
+    return True
+
+
+def _deliver(platform: Platform, handler: Handler, delivery: Delivery) -> None:
     try:
-        commit = handlers[subscriber](platform, delivery.event)
+        commit = handler(platform, delivery.event)
         with platform.database.transaction() as connection:
             if commit is not None:
                 commit(connection)
             platform.outbox.complete(connection, delivery)
     except ConflictError as error:
-        log.info("delivery.conflict", error=str(error))
+        _log.info("delivery.conflict", error=str(error))
         _put_back(platform, delivery, str(error))
     except TrimtabError as error:
-        log.warning("delivery.failed", error=str(error))
+        _log.warning("delivery.failed", error=str(error))
         _put_back(platform, delivery, str(error))
-    except Exception as error:
-        log.exception("delivery.crashed")
+    except Exception as error:  # noqa: BLE001 - the boundary of a delivery: it is retried, and the loop goes on
+        _log.exception("delivery.crashed")
         _put_back(platform, delivery, f"{type(error).__name__}: {error}")
-    return True
 
 
 def _put_back(platform: Platform, delivery: Delivery, error: str) -> None:
