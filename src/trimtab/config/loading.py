@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -40,11 +41,16 @@ class Strict(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[ModelT]):
-    """A file's typed content, where it stood, and the SHA-256 of its bytes."""
+    """A file's typed content, where it stood, the SHA-256 of its bytes, and the line of each of its values."""
 
     value: ModelT
     path: Path
     digest: str
+    lines: Mapping[Location, int] = field(default_factory=dict)
+
+    def at(self, *location: str | int) -> str:
+        """Return ``path:line`` of a value, for errors that are found later than by reading."""
+        return f"{self.path}:{self.lines.get(_known_part(location, self.lines), 1)}"
 
 
 def load_yaml(path: Path, model: type[ModelT]) -> Loaded[ModelT]:
@@ -59,8 +65,8 @@ def load_yaml(path: Path, model: type[ModelT]) -> Loaded[ModelT]:
         raise ConfigError(f"{path}: no such file; write it, or start from a copy in examples/") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    value = parse_yaml(content, model, source=str(path))
-    return Loaded(value=value, path=path, digest=hashlib.sha256(content).hexdigest())
+    value, lines = _parse(content, model, str(path))
+    return Loaded(value=value, path=path, digest=hashlib.sha256(content).hexdigest(), lines=lines)
 
 
 def parse_yaml(content: bytes, model: type[ModelT], *, source: str) -> ModelT:
@@ -69,11 +75,15 @@ def parse_yaml(content: bytes, model: type[ModelT], *, source: str) -> ModelT:
     Raises:
         ConfigError: see `load_yaml`.
     """
+    return _parse(content, model, source)[0]
+
+
+def _parse(content: bytes, model: type[ModelT], source: str) -> tuple[ModelT, dict[Location, int]]:
     if len(content) > _MAX_BYTES:
         raise ConfigError(f"{source}: {len(content)} bytes; configuration may have {_MAX_BYTES}; is it the right file?")
     data, lines = _compose(content, source)
     try:
-        return model.model_validate(data if data is not None else {})
+        return model.model_validate(data if data is not None else {}), lines
     except ValidationError as error:
         problems = [_explain(problem, model, lines, source) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(problems)) from None
@@ -141,7 +151,7 @@ def _explain(problem: Any, model: type[BaseModel], lines: dict[Location, int], s
     return f"{source}:{line}: {name}: found {found}; {expected[:1].lower()}{expected[1:]}"
 
 
-def _known_part(location: Location, lines: dict[Location, int]) -> Location:
+def _known_part(location: Location, lines: Mapping[Location, int]) -> Location:
     """Drop what pydantic adds to a path (tags of unions) and what is absent from the file."""
     known: Location = ()
     for part in location:

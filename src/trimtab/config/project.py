@@ -157,6 +157,6 @@ class ProjectFolder:
         loaded = load_yaml(self.model_folder(model) / "model.yaml", ModelConfig)
         if loaded.value.name != model:
             raise ConfigError(
-                f"{loaded.path}: name {loaded.value.name!r} differs from its folder {model!r}; rename one"
+                f"{loaded.at('name')}: name {loaded.value.name!r} differs from its folder {model!r}; rename one"
             )
         return loaded

@@ -104,22 +104,24 @@ def _check_columns(model: Loaded[ModelConfig], contract: Loaded[ContractConfig])
     for field, column in named.items():
         if column is not None and column not in columns:
             raise ConfigError(
-                f"{model.path}: {field}: found {column!r}, which {contract.path.name} does not declare; "
+                f"{model.at(field)}: {field}: found {column!r}, which {contract.path.name} does not declare; "
                 f"it has {', '.join(columns)}"
             )
-    for column in model.value.ignore:
+    for place, column in enumerate(model.value.ignore):
         if column not in columns:
-            raise ConfigError(f"{model.path}: ignore: {column!r} is not declared in {contract.path.name}; remove it")
+            raise ConfigError(
+                f"{model.at('ignore', place)}: ignore: {column!r} is not declared in {contract.path.name}; remove it"
+            )
     features = [name for name in columns if name not in model.value.not_features]
     if not features:
         raise ConfigError(
-            f"{contract.path}: declares no feature beside target, key and time; add columns to learn from"
+            f"{contract.at('columns')}: declares no feature beside target, key and time; add columns to learn from"
         )
     unready = [name for name in features if columns[name].type in {ColumnKind.TEXT, ColumnKind.DATETIME}]
     if unready:
         raise ConfigError(
-            f"{contract.path}: {unready[0]}: type {columns[unready[0]].type} cannot be a feature yet; "
-            f"list it under ignore in {model.path.name}, or derive numbers or categories from it"
+            f"{contract.at('columns', unready[0])}: {unready[0]}: type {columns[unready[0]].type} cannot be a feature "
+            f"yet; list it under ignore in {model.path.name}, or derive numbers or categories from it"
         )
 
 

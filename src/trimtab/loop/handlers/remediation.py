@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import structlog
+
 from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
+from trimtab.core.errors import ConfigError
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
 from trimtab.loop.cases import note
@@ -29,6 +32,8 @@ from trimtab.remediation.store import list_alerts, load_incident, save_incident
 from trimtab.rollout.store import list_rollouts
 
 __all__ = ["purposes", "remedy"]
+
+_log = structlog.get_logger(__name__)
 
 _RECENT_ROLLOUTS_US = 86_400_000_000
 _SETTLED = {ActionState.SUCCEEDED, ActionState.REJECTED}
@@ -73,9 +78,21 @@ def _diagnose_and_propose(
         severity=diagnosis.severity,
         open_diagnoses=open_diagnoses(connection, incident.model),
     )
-    decision, created = propose(connection, platform, proposal, context)
+    _propose_and_note(connection, platform, proposal, context, incident.id)
+
+
+def _propose_and_note(
+    connection: Connection, platform: Platform, proposal: Proposal, context: RequestContext, incident_id: str
+) -> None:
+    """Propose, and tell the case what came of it; a policy that cannot be read is told too, and holds up nothing."""
+    try:
+        decision, created = propose(connection, platform, proposal, context)
+    except ConfigError as error:
+        note(connection, platform, incident_id, "policy: cannot be read, so nothing was proposed", str(error))
+        _log.error("policy.unreadable", incident=incident_id, error=str(error))
+        return
     what = ", ".join(f"{one.kind} ({one.tier})" for one in created) or "nothing new to do"
-    note(connection, platform, incident.id, f"policy: {what}", decision.reason)
+    note(connection, platform, incident_id, f"policy: {what}", decision.reason)
 
 
 def _evidence(
@@ -161,4 +178,4 @@ def _free_feeds(connection: Connection, platform: Platform, incident_id: str, ev
         incident_id=incident.id,
         params={ActionKind.RELEASE_FEED: {"feeds": feeds, "until_us": right_again_us}},
     )
-    propose(connection, platform, proposal, context)
+    _propose_and_note(connection, platform, proposal, context, incident.id)

@@ -14,7 +14,7 @@ from trimtab.db.engine import Connection, machine_us
 from trimtab.db.tables import check_result, event_delivery, heartbeat
 from trimtab.files.processes import is_alive
 from trimtab.loop.actor import Actor
-from trimtab.loop.model_files import ModelFiles
+from trimtab.loop.model_files import ModelFiles, load_policy
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.data import records_of
 from trimtab.loop.operations.deployment import weights_of
@@ -34,6 +34,10 @@ _STALE_US = 30_000_000
 def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObject:
     """Say how every model stands, whether the platform's processes live, and what to do next."""
     models, hints = [], []
+    try:
+        load_policy(platform.project)
+    except TrimtabError as error:
+        hints.append(f"no rule can be asked: {error}")
     with platform.database.reading() as connection:
         for name in platform.project.model_names:
             try:
