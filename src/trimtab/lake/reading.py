@@ -61,7 +61,7 @@ def _read_parquet(path: Path, name: str) -> pa.Table:
     try:
         return pa.parquet.read_table(path, partitioning=None, memory_map=False)
     except (pa.ArrowException, OSError, ValueError) as error:
-        found = " ".join(str(error).split())[:200]
+        found = " ".join(str(error).replace(str(path), name).split())[:200]
         raise DataContractError(f"{name}: is no readable Parquet file ({found}); write it again") from error
 
 
@@ -101,13 +101,13 @@ def _header(path: Path, name: str) -> tuple[list[str], str]:
         raise DataContractError(f"{name}: its header cannot be read ({error}); deliver it again") from error
 
 
-def _check_names(name: str, names: list[str]) -> None:
+def _check_names(file: str, names: list[str]) -> None:
     for position, name in enumerate(names, start=1):
         if not name.strip():
-            raise DataContractError(f"{name}: column {position} of {len(names)} has no name; name it")
+            raise DataContractError(f"{file}: column {position} of {len(names)} has no name; name it")
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise DataContractError(f"{name}: column {repeated[0]!r} stands twice; rename or remove one")
+        raise DataContractError(f"{file}: column {repeated[0]!r} stands twice; rename or remove one")
 
 
 def _check_encoding(path: Path, name: str) -> None:

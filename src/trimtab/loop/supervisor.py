@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -210,7 +211,20 @@ class Supervisor:
     def _last_words(self, spec: ChildSpec) -> str:
         path = self._project.logs / f"{spec.name}.log"
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-        return f"it said: {lines[-1][:400]}" if lines else f"see {path}"
+        return f"it said: {_sentence_of(lines[-1])[:400]}" if lines else f"see {path}"
+
+
+def _sentence_of(line: str) -> str:
+    """Return what a line of a log says to a person.
+
+    >>> _sentence_of('{"event": "control-plane.refused", "error": "port in use"}'), _sentence_of("error: no room")
+    ('port in use', 'no room')
+    """
+    try:
+        told = json.loads(line)
+        return str(told.get("error") or told["event"])
+    except (ValueError, KeyError, AttributeError):
+        return line.removeprefix("error: ")
 
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None

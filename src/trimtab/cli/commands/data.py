@@ -54,7 +54,8 @@ def ingest(
     if not client.wait(done, timeout_s=_INGEST_TIMEOUT_S):
         raise BackendError(f"{file}: accepted, but not judged within 10 minutes; see 'trimtab deliveries' later")
     if answer["state"] == "failed":
-        raise DataContractError(str(answer.get("error", "refused")))
+        reason = str(answer.get("error", "refused"))
+        raise DataContractError(reason if reason.startswith(file.name) else f"{file.name}: {reason}")
     answer["repeated"] = accepted["repeated"]
     say(answer, as_json, _told(file, answer))
 
