@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import structlog
@@ -41,8 +42,8 @@ def of(platform: Platform) -> tuple[Lane, ...]:
             (
                 *decisions,
                 lambda: advance_jobs(platform),
-                lambda: expire_requests(platform),
-                lambda: run_due_monitors(platform),
+                _paced(lambda: expire_requests(platform), 2.0),
+                _paced(lambda: run_due_monitors(platform), 2.0),
                 upkeep.run,
             ),
         ),
@@ -64,7 +65,21 @@ def _advancing(platform: Platform) -> Worker:
 
 def _sending(platform: Platform) -> Worker:
     routes = platform.project.config.notifications
-    return lambda: send_due(platform.database, routes, machine_us=machine_us()) > 0
+    return _paced(lambda: send_due(platform.database, routes, machine_us=machine_us()) > 0, 0.5)
+
+
+def _paced(work: Worker, every_s: float) -> Worker:
+    """Return ``work`` as it is, but at most once in ``every_s``: an idle platform should leave the machine alone."""
+    due = 0.0
+
+    def paced() -> bool:
+        nonlocal due
+        if time.monotonic() < due:
+            return False
+        due = time.monotonic() + every_s
+        return work()
+
+    return paced
 
 
 def _warming(platform: Platform) -> Callable[[], None]:

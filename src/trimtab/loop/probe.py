@@ -22,6 +22,9 @@ __all__ = ["Counts", "ServingProbe", "counts_by_variant"]
 
 _log = structlog.get_logger(__name__)
 _TIMEOUT_S = 3.0
+_QUALITY_US = 1_000_000
+
+_Quality = Mapping[str, tuple[int, Mapping[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class ServingProbe:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._bases: dict[tuple[str, int], dict[str, Counts]] = {}
+        self._quality: tuple[int, str, _Quality] = (0, "", {})
 
     def observe(self, rollout: Rollout) -> Observation:
         """Return what is seen of ``rollout`` now."""
@@ -83,12 +87,21 @@ class ServingProbe:
             if name in base and count.requests < base[name].requests:
                 # The server restarted and counts from zero: so do we, also once it has passed what it had then.
                 base[name] = Counts()
-        quality = metrics_of_versions(self._platform, rollout)
+        quality = self._quality_of(rollout)
         weights: dict[str, Decimal] = {variant.name: variant.weight_pct for variant in wanted.variants}
         return {
             name: _observed(counts.get(name, Counts()).since(base.get(name, Counts())), weight, quality.get(name))
             for name, weight in weights.items()
         }
+
+    def _quality_of(self, rollout: Rollout) -> _Quality:
+        """Return quality by variant; it costs a join, so it is asked for at most once a second."""
+        made_us, known_for, quality = self._quality
+        now_us = self._platform.now_us()
+        if known_for != rollout.id or abs(now_us - made_us) > _QUALITY_US:
+            quality = metrics_of_versions(self._platform, rollout)
+            self._quality = (now_us, rollout.id, quality)
+        return quality
 
     def _counts(self, endpoint: str) -> dict[str, Counts] | None:
         url = self._platform.serving_url()

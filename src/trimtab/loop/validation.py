@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from trimtab.config.loading import load_yaml
 from trimtab.config.project import ProjectConfig, ProjectFolder
 from trimtab.core.errors import TrimtabError
 from trimtab.loop.model_files import FILE_MODELS, load_model_files, load_policy
@@ -33,7 +35,10 @@ def validate_project(root: Path) -> list[str]:
         if not project.model_names:
             problems.append(f"{project.root / 'models'}: holds no folder with a model.yaml; add one, see examples/")
         for name in project.model_names:
-            attempt(lambda name=name: load_model_files(project, name))  # type: ignore[misc]
+            folder = project.model_folder(name)
+            read = [attempt(partial(load_yaml, folder / file, model)) for file, model in FILE_MODELS.items()]
+            if None not in read:
+                attempt(partial(load_model_files, project, name))
     return problems
 
 
