@@ -99,7 +99,7 @@ def process(*arguments: str | Path, log: Path, env: Mapping[str, str] | None = N
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
             try:
-                child.wait(30)
+                child.wait(60)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()

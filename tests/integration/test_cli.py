@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.integration.processes import (
 from tests.integration.small_project import FILES, MODEL, make_project, write_rows
 
 from trimtab.cli.in_process import InProcessClient
+from trimtab.cli.main import main
 from trimtab.config.project import ProjectFolder
 
 SOME_ID = "0197c0de-0000-7000-8000-000000000000"
@@ -99,28 +101,42 @@ def test_a_person_reads_sentences_on_a_narrow_terminal_too(worked: Path) -> None
 # --- over HTTP --------------------------------------------------------------------------------------------------------
 
 
+def run_here(monkeypatch: pytest.MonkeyPatch, *command: str) -> int:
+    """Run a command without a process of its own; what it says goes where this test's output does."""
+    monkeypatch.setattr(sys, "argv", ["trimtab", *command])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
 @pytest.mark.parametrize("command", READS, ids=" ".join)
 def test_a_control_plane_answers_as_this_process_does(
-    up: ControlPlane, here: dict[tuple[str, ...], Any], command: tuple[str, ...]
+    up: ControlPlane,
+    here: dict[tuple[str, ...], Any],
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked = trimtab(*command, "--json", project=up.project)
-    assert asked.code == 0, asked.err
-    assert asked.err == ""
-    expected = json.loads(json.dumps(here[command], default=str))
+    assert run_here(monkeypatch, *command, "--json", "--project", str(up.project)) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    answer, expected = json.loads(told.out), json.loads(json.dumps(here[command], default=str))
     if command == ("keys", "list"):
         # The control plane's fixture makes the key of this machine's user.
-        assert [one["name"] for one in asked.json["keys"]] == ["local-admin"]
-    elif command == ("retrain", "explain", MODEL):
-        assert asked.json["model"] == expected["model"]
+        assert [one["name"] for one in answer["keys"]] == ["local-admin"]
     else:
-        assert asked.json == expected
+        assert answer == expected
 
 
 @pytest.mark.parametrize("command", READS, ids=" ".join)
-@pytest.mark.parametrize("columns", ["40", "200"])
-def test_every_list_can_be_read_by_a_person(up: ControlPlane, command: tuple[str, ...], columns: str) -> None:
-    told = trimtab(*command, project=up.project, env={"COLUMNS": columns})
-    assert told.code == 0, told.err
+def test_every_list_can_be_read_by_a_person(
+    up: ControlPlane,
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_here(monkeypatch, *command, "--project", str(up.project)) == 0
+    told = capsys.readouterr()
     assert told.err == ""
     assert told.out.strip()
 

@@ -74,7 +74,9 @@ def install_error_handlers(app: FastAPI) -> None:
         # The first part of a place says body, query or path; the sender knows it as a field.
         where = ".".join(str(part) for part in first["loc"][1:] or first["loc"])[:200]
         found = "" if first["type"] in _FOUND_NOTHING else f"found {repr(first['input'])[:80]}; "
-        return problem(422, "ConfigError", f"{where}: {found}{first['msg'].lower().removeprefix('value error, ')}")
+        return problem(
+            422, "ConfigError", f"{where}: {found}{_begun_small(first['msg'].removeprefix('Value error, '))}"
+        )
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -90,3 +92,7 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _unforeseen(request: Request, error: Exception) -> Response:
         _log.error("request.crashed", path=request.url.path, exc_info=error)
         return problem(500, "InternalError", "an error that we did not foresee; it is in the control plane's log")
+
+
+def _begun_small(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

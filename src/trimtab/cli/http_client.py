@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class HttpClient:
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=httpx.Timeout(60.0), trust_env=False
         )
+        # The demo asks hundreds of times in one process: a connection goes with who asked over it.
+        weakref.finalize(self, self._http.close)
         self._routes: dict[str, tuple[str, str]] = {}
 
     def ask(self, name: str, /, **fields: object) -> JsonObject:

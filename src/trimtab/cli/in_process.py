@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import weakref
 from collections.abc import Callable
 
 from trimtab.bootstrap import build_conductor, build_platform
@@ -23,6 +24,7 @@ class InProcessClient:
 
     def __init__(self, folder: ProjectFolder) -> None:
         self._platform = build_platform(folder)
+        weakref.finalize(self, self._platform.database.close)
         self._actor = Actor(name=_user(), role=Role.ADMIN)
 
     def ask(self, name: str, /, **fields: object) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ class InferenceClient:
     def __init__(self, url: str) -> None:
         self._url = url
         self._http = httpx.Client(base_url=url, timeout=30.0, trust_env=False)
+        weakref.finalize(self, self._http.close)
 
     @staticmethod
     def of(project: Path) -> InferenceClient:

@@ -6,7 +6,8 @@ import math
 import time as machine_time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,10 @@ class Replay:
         self._time = time
         self._key = key
         self._truth = truth
-        self._delay = parse_duration(truth_delay)
+        try:
+            self._delay = parse_duration(truth_delay)
+        except ValueError as error:
+            raise ConfigError(f"--truth-delay: {error}") from None
         self._source = source
         self._features = inference.features(endpoint)
 
@@ -86,6 +90,7 @@ class Replay:
         self, rows: Sequence[JsonObject], *, batch: int, rate: float | None, progress: Callable[[int], None]
     ) -> Sent:
         """Send all rows in requests of ``batch``, at most ``rate`` requests a second, then their outcomes."""
+        self._check_columns(rows)
         sent = Sent()
         truths: list[JsonObject] = []
         started = machine_time.monotonic()
@@ -108,6 +113,18 @@ class Replay:
             self._inference.tell_truths(truths[position : position + _TRUTHS_AT_ONCE])
         sent.truths = len(truths)
         return sent
+
+    def _check_columns(self, rows: Sequence[JsonObject]) -> None:
+        """Say before the first request what the rows lack.
+
+        Raises:
+            DataContractError: there is no row, or a column that was named.
+        """
+        if not rows:
+            raise DataContractError(f"replay to {self._endpoint!r}: no row lies between --from and --to; widen them")
+        for option, column in (("--key", self._key), ("--truth", self._truth)):
+            if column is not None and column not in rows[0]:
+                raise DataContractError(f"{option}: the rows have no column {column!r}; they have {', '.join(rows[0])}")
 
     def _body(self, rows: Sequence[JsonObject]) -> JsonObject:
         body: JsonObject = {
@@ -136,6 +153,8 @@ def _moment(value: Any, subject: str) -> datetime:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ConfigError(f"{subject}: found {value!r}; expected a time such as 2024-03-04T07:00") from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time_of_day.min)
     if not isinstance(value, datetime):
         raise ConfigError(f"{subject}: found {value!r}; expected a time such as 2024-03-04T07:00")
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

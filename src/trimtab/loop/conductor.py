@@ -182,13 +182,15 @@ class Conductor:
 
     def _renew(self) -> None:
         asked_at = time.monotonic()
+        got = {}
         with self._platform.database.transaction() as connection:
             for lane in self._lanes:
-                held = leases.acquire(
+                got[lane.name] = leases.acquire(
                     connection, _lease_of(lane), self._holder, machine_us=machine_us(), ttl_s=_LANE_TTL_S
                 )
-                # One second less than the lease: this process stops before another may start.
-                self._held_until[lane.name] = 0.0 if held is None else asked_at + _LANE_TTL_S - 1.0
+        # Only now is it so; and for one second less than the lease: this process stops before another may start.
+        for name, held in got.items():
+            self._held_until[name] = 0.0 if held is None else asked_at + _LANE_TTL_S - 1.0
 
     def _give_back(self) -> None:
         at_work = {thread.name for thread in self._threads if thread.is_alive()}

@@ -17,6 +17,7 @@ from trimtab.loop.actor import Actor
 __all__ = ["LOCAL_ADMIN", "authenticate", "create_key", "list_keys", "other_approvers", "replace_key", "revoke_key"]
 
 _PREFIX = "tt_"
+_OURS = frozenset({"conductor", "policy", "trigger", "trimtab"})
 LOCAL_ADMIN = "local-admin"
 """The key that ``trimtab up`` makes for the person at this machine."""
 
@@ -25,9 +26,13 @@ def create_key(connection: Connection, name: str, role: Role, *, at_us: int) -> 
     """Store a new key and return it; it can never be read again.
 
     Raises:
-        ConflictError: a key of that name exists.
+        ConflictError: a key of that name is in use, or the name is one of the platform's own.
     """
-    if connection.execute(select(api_key.c.id).where(api_key.c.name == name)).first() is not None:
+    if name in _OURS:
+        raise ConflictError(f"key {name!r}: the audit log calls parts of the platform so; choose another name")
+    used = api_key.c.name == name
+    connection.execute(api_key.delete().where(used, api_key.c.revoked_us.is_not(None)))
+    if connection.execute(select(api_key.c.id).where(used)).first() is not None:
         raise ConflictError(f"key {name!r}: exists already; revoke it first, or choose another name")
     key = _PREFIX + secrets.token_urlsafe(32)
     connection.execute(

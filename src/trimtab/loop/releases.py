@@ -49,6 +49,8 @@ def decide_version(
     after = registry.decide(connection, model, number, approved=approved, by=by, reason=reason, at_us=at_us)
     if after.version == before.version:
         return after
+    if not approved:
+        _withdraw(connection, platform, after, by=by, reason=reason)
     platform.publish(connection, "version.decided", f"model:{model}", {"model": model, "number": number})
     audit.append(
         connection,
@@ -61,6 +63,22 @@ def decide_version(
         after={"state": after.state.value},
     )
     return after
+
+
+def _withdraw(connection: Connection, platform: Platform, version: ModelVersion, *, by: str, reason: str) -> None:
+    """See that a version that was turned down takes no traffic.
+
+    Raises:
+        ConflictError: it is what production rests on: something else must serve first.
+    """
+    endpoint = platform.files(version.model).endpoint
+    running = store.active_rollout(connection, endpoint)
+    if running is not None and running.spec.candidate.number == version.number:
+        operate_rollout(connection, platform, running, Operation.ABORT, by=by, reason=f"version rejected: {reason}")
+    elif aliases_of(connection, endpoint).get("champion") == version.number:
+        raise ConflictError(
+            f"version {version.model}@{version.number}: serves {endpoint!r}; deploy another one before you reject it"
+        )
 
 
 def start_rollout(
@@ -79,8 +97,12 @@ def start_rollout(
         ConflictError: another rollout is under way, or the version serves already.
     """
     version = registry.get(connection, files.model.name, number)
-    turned_down = version.state in {VersionState.REJECTED, VersionState.ARCHIVED}
-    if turned_down or (files.deployment.approval.required and version.state is not VersionState.APPROVED):
+    if version.state in {VersionState.REJECTED, VersionState.ARCHIVED}:
+        raise ApprovalRequiredError(
+            f"version {files.model.name}@{number}: is {version.state}; deploy another one, "
+            f"see 'trimtab versions list {files.model.name}'"
+        )
+    if files.deployment.approval.required and version.state is not VersionState.APPROVED:
         raise ApprovalRequiredError(
             f"version {files.model.name}@{number}: is {version.state}, not approved; "
             f"approve it first: trimtab versions approve {files.model.name}@{number}"

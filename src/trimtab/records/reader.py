@@ -71,6 +71,28 @@ def writer_state(path: Path, end: int) -> WriterState:
         return WriterState.DEAD if os.pread(stream.fileno(), len(MAGIC), 0) == MAGIC else WriterState.ALIVE
 
 
+def is_damaged(path: Path, end: int) -> bool:
+    """Return whether what follows the last readable frame is damage, and not the torn frame of a killed writer.
+
+    A writer adds one frame after the other: behind a torn one there is nothing. Where something is, bytes in the middle
+    were changed, and whole frames lie behind them.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        descriptor = stream.fileno()
+        size_bytes = os.fstat(descriptor).st_size
+        head = os.pread(descriptor, HEAD_BYTES, max(end, len(MAGIC)))
+        if len(head) < HEAD_BYTES:
+            return False
+        length, _checksum = HEAD.unpack(head)
+        if length in (0, SEAL):
+            return False
+        behind = max(end, len(MAGIC)) + HEAD_BYTES + length
+        return behind > size_bytes or any(os.pread(descriptor, HEAD_BYTES, behind))
+
+
 def _frames(path: Path, descriptor: int, start: int) -> Iterator[tuple[int, Frame]]:
     buffer = os.pread(descriptor, _CHUNK_BYTES, start)
     at = 0

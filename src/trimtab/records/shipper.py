@@ -25,7 +25,7 @@ from trimtab.core.errors import ConflictError, DataContractError
 from trimtab.records.cursor import Cursor, cursor_path, read_cursor, write_cursor
 from trimtab.records.layout import journal_files
 from trimtab.records.lean import keep_pandas_out
-from trimtab.records.reader import WriterState, read_frames, writer_state
+from trimtab.records.reader import WriterState, is_damaged, read_frames, writer_state
 from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
 from trimtab.records.segments import TRUTH, predictions_table, segment_id, truth_table, write_segment
 
@@ -101,6 +101,11 @@ class Shipper:
             write_cursor(journal, cursor)
             self._cursors[journal] = cursor
             rows += batch.rows
+        if is_damaged(journal, cursor.offset):
+            raise DataContractError(
+                f"{journal}: bytes behind {cursor.offset} are damaged, and whole rows lie behind them; "
+                "nothing of the file is deleted: keep it, and check the disk"
+            )
         if before is WriterState.DEAD or writer_state(journal, cursor.offset) is WriterState.SEALED:
             self._remove(journal)
         return rows

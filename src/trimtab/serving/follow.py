@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -89,6 +90,7 @@ class Follower:
         self._journal = journal
         self._pid = pid
         self._seen: dict[Path, _Stamp] = {}
+        self._retries: dict[Path, tuple[int, float]] = {}
 
     async def follow(self, interval_s: float) -> None:
         """Look for changes every ``interval_s``, until cancelled."""
@@ -99,8 +101,15 @@ class Follower:
     async def step(self) -> None:
         """Apply every spec that is new or has changed since the last step. What fails is told and leaves the rest."""
         for change in self._changes():
+            if self._seen.get(change.path) != change.stamp:
+                self._retries.pop(change.path, None)
             self._seen[change.path] = change.stamp
-            await self._apply(change.path)
+            if await self._apply(change.path):
+                self._retries.pop(change.path, None)
+            else:
+                # What is missing or damaged now may be put right: it is tried again, ever less often.
+                attempts = self._retries.get(change.path, (0, 0.0))[0] + 1
+                self._retries[change.path] = (attempts, time.monotonic() + min(60.0, 2.0**attempts))
         self._table.ready = True
 
     def _changes(self) -> list[_Change]:
@@ -114,14 +123,18 @@ class Follower:
                     status = entry.stat()
                     stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
                     path = folder / entry.name
-                    if self._seen.get(path) != stamp:
+                    if self._seen.get(path) != stamp or self._is_due_again(path):
                         changes.append(_Change(path, stamp))
         except OSError:
             # The folder comes with the first deployment; a spec replaced between listing and stat is seen next time.
             return changes
         return sorted(changes, key=lambda change: change.path)
 
-    async def _apply(self, path: Path) -> None:
+    def _is_due_again(self, path: Path) -> bool:
+        return path in self._retries and time.monotonic() >= self._retries[path][1]
+
+    async def _apply(self, path: Path) -> bool:
+        """Make one endpoint what its spec says; return whether that worked."""
         name = path.stem
         current = self._table.find(name)
         desired = 0 if current is None else current.spec.generation
@@ -129,8 +142,8 @@ class Follower:
             spec = await asyncio.to_thread(read_spec, path)
             desired = spec.generation
             known = self._table.statuses.get(name)
-            if known is not None and _is_old(spec, known):
-                return
+            if known is not None and known.error is None and _is_old(spec, known):
+                return True
             if not spec.variants:
                 status = self._remove(spec, current)
             else:
@@ -142,6 +155,7 @@ class Follower:
             status = self._failed(name, current, desired, str(error))
         self._table.statuses[name] = status
         await asyncio.to_thread(self._write_status, status)
+        return status.error is None
 
     def _switch(self, loaded: LoadedEndpoint, previous: LoadedEndpoint | None) -> EndpointStatus:
         # Declared before the first answer can need it, withdrawn when no answer can: answering never waits midway.

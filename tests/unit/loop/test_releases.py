@@ -282,3 +282,31 @@ def test_a_server_that_restarts_within_a_step_loses_what_it_had_counted_and_no_m
         variants = probe.observe(_now(world, rollout)).variants
         seen.append((variants["v2"].requests, variants["v2"].errors))
     assert seen == [(3, 3), (13, 3), (5, 1), (91, 1), (131, 1)], "never below what came since the restart"
+
+
+def test_rejecting_a_version_on_its_way_out_takes_its_traffic_back(world: World, counting: Counting) -> None:
+    _serving(world, 1)
+    world.version(2)
+    world = World(replace(world.platform, serving_url=lambda: counting.url), world.clock, world.server, world.jobs)
+    rollout = _start(world, 2)
+    while _advance(world):
+        pass
+    assert _weights(world) == {"v1": 80, "v2": 20}
+    with world.platform.database.transaction() as connection:
+        decide_version(connection, world.platform, MODEL, 2, approved=False, by="dana", reason="a leak")
+
+    assert (_now(world, rollout).state.phase, _weights(world)) == (Phase.ROLLED_BACK, {"v1": 100})
+
+
+def test_what_production_rests_on_cannot_be_rejected(world: World) -> None:
+    _serving(world, 1)
+    with world.platform.database.transaction() as connection, pytest.raises(ConflictError, match="deploy another one"):
+        decide_version(connection, world.platform, MODEL, 1, approved=False, by="dana", reason="a leak")
+
+
+def test_a_rejected_version_is_not_deployed_and_the_advice_is_possible(world: World) -> None:
+    world.version(1, approved=False)
+    with world.platform.database.transaction() as connection:
+        decide_version(connection, world.platform, MODEL, 1, approved=False, by="dana", reason="a leak")
+    with pytest.raises(ApprovalRequiredError, match="is rejected; deploy another one"):
+        _start(world, 1)

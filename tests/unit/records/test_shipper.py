@@ -13,7 +13,9 @@ import pytest
 from tests.unit.records.frames import SCHEMA, prediction, truth, writer
 
 from trimtab.records.cursor import backlog_bytes, cursor_path, read_cursor
+from trimtab.records.journal import JournalWriter
 from trimtab.records.layout import MAGIC, journal_files
+from trimtab.records.reader import is_damaged
 from trimtab.records.segments import read_segment
 from trimtab.records.shipper import Shipper
 
@@ -181,4 +183,42 @@ def test_the_plan_stands_before_its_first_segment(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("trimtab.records.shipper.write_segment", note)
     Shipper(tmp_path / "j", tmp_path / "in").ship_once()
     assert planned == [journal.position]
+    journal.close()
+
+
+def _appended(journal: JournalWriter, count: int) -> list[int]:
+    """Append rows, and return where each one ends."""
+    ends = []
+    for place in range(count):
+        journal.append(prediction(place))
+        ends.append(journal.position)
+    return ends
+
+
+def test_a_journal_damaged_in_the_middle_is_never_deleted(tmp_path: Path) -> None:
+    journal = writer(tmp_path / "j")
+    journal.declare(SCHEMA)
+    ends = _appended(journal, 20)
+    journal.close()
+    with journal.path.open("r+b") as stream:
+        stream.seek(ends[9] + 20)
+        stream.write(b"\xff\x00\xff\x00")
+
+    for _restart in range(2):
+        Shipper(tmp_path / "j", tmp_path / "in").ship_once()
+
+    assert shipped_ids(tmp_path / "in") == expected_ids(10)
+    assert journal.path.exists()
+
+
+def test_the_torn_frame_of_a_killed_writer_is_no_damage(tmp_path: Path) -> None:
+    journal = writer(tmp_path / "j")
+    journal.declare(SCHEMA)
+    ends = _appended(journal, 3)
+    with journal.path.open("r+b") as stream:
+        stream.seek(ends[1] + 20)
+        stream.write(b"\xff\x00\xff\x00")
+
+    assert not is_damaged(journal.path, ends[1])
+    assert not is_damaged(journal.path, ends[2])
     journal.close()

@@ -40,9 +40,10 @@ def show(
 def verify(project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Check the chain of the audit log; exit code 1 when it was tampered with."""
     answer = connect(Path(project)).ask("audit.verify")
-    head = answer["head"]
-    text = f"[green]{answer['entries']} entries are whole[/]; head {head['sequence']}, {head['hash'][:16]}…"
-    if not answer["ok"]:
+    if answer["ok"]:
+        head = answer["head"]
+        text = f"[green]{answer['entries']} entries are whole[/]; head {head['sequence']}, {head['hash'][:16]}…"
+    else:
         problem = answer["problem"]
         text = f"[red]The log is broken at entry {problem['sequence']}[/]: {escaped(problem['what'])}"
     say(answer, as_json, text)

@@ -122,7 +122,7 @@ def predict(
     from trimtab.cli.inference import InferenceClient
 
     try:
-        fields = json.loads(sys.stdin.read() if row == "-" else row)
+        fields = json.loads(sys.stdin.read() if row == "-" else row, parse_constant=_refuse_constant)
     except ValueError as error:
         raise ConfigError(f"row: no JSON ({error}); pass an object such as '{{\"age\": 54}}'") from error
     answer = InferenceClient.of(Path(project)).predict(endpoint, {"row": fields})
@@ -142,7 +142,9 @@ def replay(
     start: Annotated[str | None, typer.Option("--from", help="First event time (ISO 8601), inclusive.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last event time (ISO 8601), exclusive.")] = None,
     batch: Annotated[int, typer.Option(help="Rows a request.", min=1, max=10_000)] = 100,
-    rate: Annotated[float | None, typer.Option(help="Requests a second; default: as fast as answered.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Requests a second; default: as fast as answered.", min=0.001)
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the lake holds what was sent.")] = True,
     project: ProjectOption = ".",
     as_json: AsJson = False,
@@ -177,3 +179,7 @@ def replay(
     told = {"endpoint": endpoint, "answered": sent.answered, "truths": sent.truths, "versions": sent.versions}
     text = ", ".join(f"version {number}: {count}" for number, count in sorted(sent.versions.items()))
     say(told, as_json, f"{sent.answered} rows answered by {endpoint} ({text}), {sent.truths} outcomes sent.")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON; write null for a missing value")

@@ -53,11 +53,11 @@ def verify_audit(platform: Platform, _actor: Actor, request: VerifyAudit) -> Jso
     )
     with platform.database.reading() as connection:
         found = log.verify(connection, checkpoint=checkpoint)
-        head = log.checkpoint_now(connection, at_us=platform.now_us())
+        head = log.checkpoint_now(connection, at_us=platform.now_us()) if found.ok else None
     problem = None if found.problem is None else {"sequence": found.problem.sequence, "what": found.problem.what}
     return {
         "ok": found.ok,
         "entries": found.entries,
         "problem": problem,
-        "head": {"sequence": head.sequence, "hash": head.hash},
+        "head": None if head is None else {"sequence": head.sequence, "hash": head.hash},
     }

@@ -48,12 +48,15 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
             model = _model(connection, files)
             models.append(model)
             hints += _next_steps(connection, files, model)
+            served = platform.deployer.observe(files.endpoint)
+            if served is not None and served.error is not None:
+                hints.append(f"{name}: the inference server cannot serve what it should: {served.error}")
         processes = _processes(connection, platform)
         dead = connection.execute(
             select(func.count()).select_from(event_delivery).where(event_delivery.c.state == "dead")
         ).scalar_one()
     if platform.serving_url() is None:
-        hints.append("no inference server runs: trimtab up")
+        hints.append("no inference server runs: trimtab up (it restarts one that dies)")
     return {
         "project": platform.project.config.project,
         "at_us": platform.now_us(),
@@ -118,9 +121,7 @@ def _next_steps(connection: Connection, files: ModelFiles, model: JsonObject) ->
 def _processes(connection: Connection, platform: Platform) -> list[JsonObject]:
     rows = connection.execute(select(heartbeat)).all()
     found = [{"process": row.process, "pid": row.pid, "alive": _beats(row)} for row in rows]
-    if platform.serving_url() is not None:
-        found.append({"process": "inference-server", "pid": None, "alive": True})
-    return found
+    return [*found, {"process": "inference-server", "pid": None, "alive": platform.serving_url() is not None}]
 
 
 def _beats(row: Any) -> bool:

@@ -1,0 +1,190 @@
+"""The inference server in an environment that has its own extra and nothing else."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from tests.integration.processes import environment, eventually
+from tests.integration.small_project import make_project
+
+from trimtab.files import write_atomically
+from trimtab.serving.follow import spec_path
+from trimtab.serving.spec import EndpointSpec, VariantSpec
+from trimtab.testing.bundles import tiny_bundle
+
+CHECKOUT = Path(__file__).parents[2]
+ABSENT = [
+    "sqlalchemy",
+    "alembic",
+    "pandas",
+    "mlflow",
+    "sklearn",
+    "polars",
+    "fastapi",
+    "great_expectations",
+    "dvc",
+    "httpx",
+    "onnx",
+    "jinja2",
+    "scipy",
+]
+
+
+def needed(extra: str) -> dict[str, str]:
+    """Return what ``trimtab[extra]`` needs, all the way down, in the versions that this environment has."""
+    found: dict[str, str] = {}
+    waiting = [("trimtab", frozenset({extra}))]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        if name != "trimtab":
+            found[name] = importlib.metadata.version(name)
+        for text in importlib.metadata.requires(name) or ():
+            requirement = Requirement(text)
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": one}) for one in extras | {""}):
+                waiting.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
+    return found
+
+
+def checked(*command: str | Path, timeout_s: float = 240) -> str:
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=environment(),
+        cwd=CHECKOUT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a virtual environment with trimtab[serve]."""
+    root = tmp_path_factory.mktemp("lone")
+    checked(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", root / "dist", timeout_s=120)
+    [wheel] = (root / "dist").glob("*.whl")
+    checked(sys.executable, "-m", "venv", "--without-pip", root / "venv")
+    python = root / "venv" / "bin" / "python"
+    pins = [f"{name}=={version}" for name, version in sorted(needed("serve").items())]
+    uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", str(python), "--no-deps"]
+    installed = subprocess.run([*uv, *pins, str(wheel)], capture_output=True, text=True, timeout=280, check=False)
+    if installed.returncode != 0:
+        unreachable = ("error sending request", "dns", "connect", "network", "timed out", "No such file")
+        if any(word.lower() in installed.stderr.lower() for word in unreachable):
+            pytest.skip(f"no package index within reach: {installed.stderr.strip().splitlines()[-1]}")
+        pytest.fail(installed.stderr)
+    return python.parent
+
+
+@pytest.fixture(scope="module")
+def server(lone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a lone server that serves the tiny model."""
+    state = tmp_path_factory.mktemp("state")
+    bundle = tiny_bundle(state / "bundle")
+    variant = VariantSpec(
+        name="v1",
+        model="tiny",
+        model_version=1,
+        bundle_path=str(state / "bundle"),
+        bundle_digest=bundle.digest,
+        weight_pct=Decimal(100),
+    )
+    spec = EndpointSpec(endpoint="tiny", generation=1, variants=(variant,))
+    write_atomically(spec_path(state, "tiny"), msgspec.json.encode(spec))
+    with (state / "log").open("w") as log:
+        child = subprocess.Popen(
+            [lone / "trimtab", "serve", "--state", state, "--port", "0"], stderr=log, env=environment(), cwd=state
+        )
+    try:
+
+        def address() -> str | None:
+            assert child.poll() is None, (state / "log").read_text()
+            told = state / "server.json"
+            return f"http://127.0.0.1:{json.loads(told.read_bytes())['port']}" if told.exists() else None
+
+        yield eventually(address, within_s=30, wanted="a server that listens")
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(30) == 0
+    finally:
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def test_it_has_neither_database_nor_training_nor_tracking(lone: Path) -> None:
+    code = f"import importlib.util as u; print([n for n in {ABSENT!r} if u.find_spec(n)])"
+    assert checked(lone / "python", "-c", code).strip() == "[]"
+
+
+def test_it_predicts(server: str) -> None:
+    with httpx.Client(base_url=server, timeout=20, trust_env=False) as client:
+        eventually(lambda: client.get("/health").json()["ready"], within_s=20, wanted="a model that is loaded")
+        answer = client.post("/predict/tiny", json={"row": {"age": 60, "chol": 250.0, "sex": "male"}})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["predictions"][0]["prediction"] == "yes"
+        inference = client.get("/v2/models/tiny").json()
+        assert [tensor["name"] for tensor in inference["inputs"]] == ["age", "chol", "sex"]
+        assert "trimtab_" in client.get("/metrics").text
+
+
+def test_help_is_there(lone: Path) -> None:
+    assert "serve" in checked(lone / "trimtab", "--help")
+
+
+@pytest.mark.parametrize(
+    ("command", "environ"),
+    [
+        (["status"], {}),
+        (["status"], {"TRIMTAB_API_URL": "http://127.0.0.1:9", "TRIMTAB_API_KEY": "tt_x"}),
+        (["up"], {}),
+        (["ingest", "churn", "rows.csv"], {}),
+        (["predict", "churn", "{}"], {"TRIMTAB_SERVING_URL": "http://127.0.0.1:9"}),
+        (["replay", "churn", "rows.csv", "--time", "t"], {"TRIMTAB_SERVING_URL": "http://127.0.0.1:9"}),
+        (["validate"], {}),
+        (["schema"], {}),
+        (["demo", "--exit"], {}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(len(value)),
+)
+def test_what_needs_more_says_which_extra_to_install(
+    lone: Path, tmp_path: Path, command: list[str], environ: dict[str, str]
+) -> None:
+    project = make_project(tmp_path / "project")
+    ended = subprocess.run(
+        [lone / "trimtab", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=project,
+        env=environment(**environ),
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "error: this needs trimtab[platform]; install it with: pip install 'trimtab[platform]'\n"
+    assert ended.stdout == ""
+    assert sorted(path.name for path in project.iterdir()) == ["models", "policy.yaml", "trimtab.yaml"]
+
+
+def test_the_shipper_runs_there_too(lone: Path, tmp_path: Path) -> None:
+    told = checked(lone / "python", "-m", "trimtab.records.shipper", "--help")
+    assert "--intake" in told
