@@ -83,14 +83,20 @@ def is_damaged(path: Path, end: int) -> bool:
     with path.open("rb") as stream:
         descriptor = stream.fileno()
         size_bytes = os.fstat(descriptor).st_size
-        head = os.pread(descriptor, HEAD_BYTES, max(end, len(MAGIC)))
+        start = max(end, len(MAGIC))
+        head = os.pread(descriptor, HEAD_BYTES, start)
         if len(head) < HEAD_BYTES:
             return False
-        length, _checksum = HEAD.unpack(head)
+        length, checksum = HEAD.unpack(head)
         if length in (0, SEAL):
             return False
-        behind = max(end, len(MAGIC)) + HEAD_BYTES + length
-        return behind > size_bytes or any(os.pread(descriptor, HEAD_BYTES, behind))
+        behind = start + HEAD_BYTES + length
+        if behind > size_bytes:
+            return True
+        if zlib.crc32(os.pread(descriptor, length, start + HEAD_BYTES)) == checksum:
+            # A frame that came after the last look.
+            return False
+        return any(os.pread(descriptor, HEAD_BYTES, behind))
 
 
 def _frames(path: Path, descriptor: int, start: int) -> Iterator[tuple[int, Frame]]:

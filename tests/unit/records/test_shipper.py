@@ -222,3 +222,12 @@ def test_the_torn_frame_of_a_killed_writer_is_no_damage(tmp_path: Path) -> None:
     assert not is_damaged(journal.path, ends[1])
     assert not is_damaged(journal.path, ends[2])
     journal.close()
+
+
+def test_frames_that_came_after_the_last_look_are_no_damage(tmp_path: Path) -> None:
+    journal = writer(tmp_path / "j")
+    journal.declare(SCHEMA)
+    ends = _appended(journal, 5)
+
+    assert not any(is_damaged(journal.path, end) for end in ends)
+    journal.close()
