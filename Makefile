@@ -40,7 +40,7 @@ docs: $(READY)
 	$(BIN)/python docs/generate.py
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --group dev \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --extra postgres --extra s3 --extra explain --group dev \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:

@@ -19,6 +19,10 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Numeric kinds (number, integer, boolean) are columns of the float matrix; a category is a column of the code
     matrix, its code being the position in ``categories``; −1 is missing, −2 a value that is not in the dictionary.
+    A datetime is a column of the code matrix too: whole seconds since 1970 in UTC, `MISSING_EPOCH` where it is missing.
+    A text is 1 + T columns of the float matrix: its number of words (NaN where missing), and how often each of its T
+    ``terms`` occurs. ``format`` is how the sender writes a datetime beside ISO 8601, ``missing`` what the sender
+    writes for 'not known'.
     """
 
     name: str
@@ -26,6 +30,9 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     nullable: bool = False
     unit: str | None = None
     categories: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    format: str | None = None
+    missing: tuple[str, ...] = ()
     example: float | bool | str | None = None
 
 

@@ -24,6 +24,12 @@ class ColumnContract(Strict):
     values: tuple[str, ...] | None = Field(
         default=None, description="The categories allowed; others break the contract."
     )
+    format: str | None = Field(
+        default=None, description="How a datetime is written, beside ISO 8601: strptime's codes, '%d.%m.%Y %H:%M'."
+    )
+    missing: tuple[str, ...] = Field(
+        default=(), description="Texts that mean 'not known' in this column, beside an empty one: '?', 'N/A'."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -32,6 +38,8 @@ class ColumnContract(Strict):
             raise ValueError(f"min and max are for number and integer columns, not {self.type}; remove them")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} lies above max {self.max:g}; swap them")
+        if self.format is not None and self.type is not ColumnKind.DATETIME:
+            raise ValueError(f"format is for datetime columns, not {self.type}; remove it, or change the type")
         if self.values is not None and self.type is not ColumnKind.CATEGORY:
             raise ValueError(f"values is for category columns, not {self.type}; remove it, or change the type")
         return self

@@ -196,6 +196,22 @@ class TrainingConfig(Strict):
     candidates: tuple[CandidateSettings, ...] = Field(min_length=1)
     trials: int = Field(default=10, ge=1, le=1000, description="Trials of each candidate.")
     trial_timeout: Duration = Field(default="10m", validate_default=True, description="A longer trial is given up.")
+    prune: bool = Field(default=True, description="Give up a trial early that does worse than half of those before.")
+    tuning_rows: int = Field(
+        default=50_000,
+        ge=1_000,
+        description="Trials see at most so many training rows, sampled; the winner is fitted on all.",
+    )
+    class_balance: Literal["auto", "none", "weighted"] = Field(
+        default="auto",
+        description="Whether rare classes weigh more; auto: where the rarest has less than a tenth of the rows.",
+    )
+    calibration: Literal["auto", "none", "sigmoid", "temperature"] = Field(
+        default="auto", description="How probabilities are corrected; auto: only where that lowers the log loss."
+    )
+    decision_threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
+        default=0.5, description="Binary: probability from which the answer is the positive class; auto: of the best F1."
+    )
     lookback: Duration | None = Field(
         default=None, description="Learn only from rows of this last span of event time; null: from all there are."
     )
@@ -212,6 +228,11 @@ class TrainingConfig(Strict):
     max_categories: int = Field(
         default=100, ge=1, le=5_000, description="Categories of a column; rarer ones are unseen."
     )
+    max_terms: int = Field(default=300, ge=1, le=5_000, description="Terms of a text column that are counted.")
+    explain_rows: int = Field(
+        default=500, ge=0, le=10_000, description="Held-out rows that are explained (SHAP values); 0: none."
+    )
+    cache: bool = Field(default=True, description="Take over steps whose code, settings and rows have not changed.")
     reference_blocks: int = Field(default=12, ge=1, le=500, description="Time blocks of the monitoring reference.")
     workers: int | None = Field(default=None, ge=1, le=256, description="Processes; without it, one a core.")
     seed: int = Field(default=42, ge=0, le=2**31 - 1, description="The same seed and data give the same version.")
