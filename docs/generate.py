@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/`` and ``schemas/`` from the code that they describe.
+"""Writes ``docs/reference/``, ``docs/architecture.md`` and ``schemas/`` from the code that they describe.
 
 ``python docs/generate.py`` writes them; with ``--check`` it writes nothing, names what is stale, and exits with 1.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import sys
 import tomllib
@@ -16,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # as a script it sees only its own folder
+
+from docs.architecture import architecture_page, docstring_of
+from docs.crash_table import crash_table
 
 import trimtab.bootstrap  # noqa: F401 - importing it fills the table of operations
 from trimtab.cli.main import app
@@ -51,8 +55,10 @@ def rendered() -> dict[str, str]:
         "incident-states": _incident_states(),
         "rooms": _rooms(),
         "metrics": _metrics(),
+        "crash-table": crash_table(),
     }
     files = {f"docs/reference/{name}.md": f"{_MARK}\n\n{text.rstrip()}\n" for name, text in pages.items()}
+    files["docs/architecture.md"] = f"{_MARK}\n\n{architecture_page(ROOT).rstrip()}\n"
     for name, schema in schemas.items():
         files[f"schemas/{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return files
@@ -85,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _generated(root: Path) -> list[Path]:
-    return [*(root / "docs" / "reference").glob("*.md"), *(root / "schemas").glob("*.json")]
+    pages = [*(root / "docs" / "reference").glob("*.md"), *(root / "docs").glob("architecture.md")]
+    return [*pages, *(root / "schemas").glob("*.json")]
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -353,7 +360,7 @@ def _rooms() -> str:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     rows = [
-        (str(len(layers) - floor), _code(room), _plain(_docstring(room)))
+        (str(len(layers) - floor), _code(room), _plain(docstring_of(ROOT, room)))
         for floor, layer in enumerate(layers)
         for room in (name.strip() for name in layer.split("|"))
     ]
@@ -369,12 +376,6 @@ def _rooms() -> str:
         *(f"- {contract['name']}." for contract in contracts),
     ]
     return "\n".join(lines)
-
-
-def _docstring(room: str) -> str:
-    package = ROOT / "src" / "trimtab" / room
-    source = package / "__init__.py" if package.is_dir() else package.with_suffix(".py")
-    return (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").split("\n\n")[0]
 
 
 def _metrics() -> str:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from trimtab.config.database import database_url
+from trimtab.config.lake import BucketPlace, lake_cache_bytes, lake_place
 from trimtab.config.process import setting, silence_telemetry
 from trimtab.config.project import ProjectFolder
 from trimtab.core.clock import SystemClock
+from trimtab.core.crashpoints import arm
 from trimtab.core.enums import Role
 from trimtab.core.ids import IdFactory
 from trimtab.db.engine import Database
@@ -19,6 +22,9 @@ from trimtab.db.migrate import upgrade
 from trimtab.db.outbox import Outbox
 from trimtab.files import write_atomically
 from trimtab.lake.queues.embedded import EmbeddedQueue
+from trimtab.lake.storage.base import Storage
+from trimtab.lake.storage.cached import CachedStorage
+from trimtab.lake.storage.folder import FolderStorage
 from trimtab.lake.zones import Lake
 from trimtab.loop import lanes
 from trimtab.loop import operations as operations  # fills the table of operations
@@ -40,11 +46,14 @@ def build_platform(folder: ProjectFolder) -> Platform:
     """Return the platform of the project in ``folder``, its database at the newest revision.
 
     Raises:
+        ConfigError: an address in the environment cannot be used.
         BackendError: the database cannot be reached, or is newer than this program.
+        ConfigError: ``TRIMTAB_CRASH_AT`` names no crash point.
     """
+    arm(setting("crash_at"))
     silence_telemetry()
     folder.state.mkdir(parents=True, exist_ok=True)
-    url = setting("database_url")
+    url = database_url()
     database = Database(url) if url is not None else Database.at(folder.database)
     upgrade(database)
 
@@ -61,7 +70,7 @@ def build_platform(folder: ProjectFolder) -> Platform:
         clock=SystemClock(),
         new_id=IdFactory(),
         outbox=Outbox(SUBSCRIPTIONS),
-        lake=Lake(folder.lake),
+        lake=Lake(_storage(folder)),
         queue=EmbeddedQueue(database),
         jobs=SubprocessJobs(),
         deployer=LocalDeployer(folder.serving),
@@ -70,14 +79,29 @@ def build_platform(folder: ProjectFolder) -> Platform:
     )
 
 
-def build_conductor(platform: Platform) -> Conductor:
-    """Return the conductor that works for ``platform`` in this process."""
-    return Conductor(platform, lanes.of(platform), holder=f"{socket.gethostname()}:{os.getpid()}:{platform.new_id()}")
+def _storage(folder: ProjectFolder) -> Storage:
+    """Return where the lake of the project is, as ``TRIMTAB_LAKE_URL`` says."""
+    place = lake_place()
+    if not isinstance(place, BucketPlace):
+        return FolderStorage(place or folder.lake)
+    # Optional extra: s3.
+    from trimtab.lake.storage.s3 import S3Bucket
+
+    # Another folder than the embedded lake's: that one holds the only copies there are.
+    return CachedStorage(S3Bucket(place.bucket, place.prefix), folder.lake_cache, limit_bytes=lake_cache_bytes())
+
+
+def build_conductor(platform: Platform, *, beats: bool = True) -> Conductor:
+    """Return the conductor that works for ``platform`` in this process; see `lanes.of` for ``beats``."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{platform.new_id()}"
+    return Conductor(platform, lanes.of(platform, beats=beats), holder=holder)
 
 
 def prepare_project(folder: ProjectFolder) -> None:
     """Bring the database up to date and write the key of this machine's user, readable by them alone."""
     platform = build_platform(folder)
+    # Said once, at the start, to whoever looks at it; what happens later is tried again.
+    platform.lake.storage.check()
     with platform.database.transaction() as connection:
         key = replace_key(connection, LOCAL_ADMIN, Role.ADMIN, at_us=platform.now_us())
     write_atomically(folder.state / "credentials.json", orjson.dumps({"key": key}), mode=0o600)

@@ -122,15 +122,15 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane(project: Path) -> Iterator[ControlPlane]:
-    """Run the control plane of ``project``."""
+def control_plane(project: Path, *, env: Mapping[str, str] | None = None) -> Iterator[ControlPlane]:
+    """Run the control plane of ``project``, with ``env`` beside this process's environment."""
     folder = ProjectFolder.open(project)
     prepare_project(folder)
     key = json.loads((folder.state / "credentials.json").read_bytes())["key"]
     told = folder.state / "control-plane.json"
     told.unlink(missing_ok=True)
     log = project / "control-plane.log"
-    with process("-m", "trimtab.api", "--project", project, log=log) as child:
+    with process("-m", "trimtab.api", "--project", project, log=log, env=env) as child:
 
         def ready() -> bool:
             assert child.poll() is None, f"the control plane ended: {log.read_text()}"

@@ -377,7 +377,7 @@ def test_a_policy_that_cannot_be_read_holds_up_no_incident_and_is_asked_once_it_
     assert "policy.yaml" in str(shown["timeline"])
     status = perform(world.platform, viewer, "status.show", {})
     assert status["dead_deliveries"] == 0
-    assert any("policy.yaml" in hint for hint in status["next"])
+    assert any("policy.yaml" in hint["why"] for hint in status["next"])
 
     policy.write_text(good)
     world.clock.advance(timedelta(hours=1))

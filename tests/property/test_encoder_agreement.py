@@ -1,9 +1,10 @@
 import math
+from datetime import UTC
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trimtab.bundle.encoder import Encoder, Inputs
@@ -19,12 +20,29 @@ TYPES = {
     ColumnKind.INTEGER: pa.int64(),
     ColumnKind.BOOLEAN: pa.bool_(),
     ColumnKind.CATEGORY: pa.string(),
+    ColumnKind.TEXT: pa.string(),
+    ColumnKind.DATETIME: pa.timestamp("us", tz="UTC"),
+}
+MARKERS = ("?", "", "n/a")
+DATETIMES: dict[pa.DataType, st.SearchStrategy[Any]] = {
+    pa.timestamp("us", tz="UTC"): st.datetimes(timezones=st.just(UTC)),
+    pa.timestamp("s"): st.datetimes().map(lambda moment: moment.replace(microsecond=0)),
+    pa.timestamp("ms", tz="+02:00"): st.datetimes(timezones=st.just(UTC)).map(
+        lambda moment: moment.replace(microsecond=0)
+    ),
+    pa.date32(): st.dates(),
+    pa.float64(): st.floats(-1e12, 1e12) | st.floats(),
+    pa.int64(): st.integers(-(10**11), 10**11) | st.integers(-(2**63), 2**63 - 1),
+    pa.string(): st.datetimes(timezones=st.just(UTC) | st.none()).map(str)
+    | st.dates().map(lambda day: f"{day.day}.{day.month}.{day.year:04}")
+    | st.sampled_from([*MARKERS, "yesterday", "2024-02-30", "2024-02-29T12:00+14:00", "0001-01-01T00:00+01:00"]),
 }
 VALUES: dict[ColumnKind, st.SearchStrategy[Any]] = {
     ColumnKind.NUMBER: st.floats() | st.floats(width=32),
     ColumnKind.INTEGER: st.integers(-(2**63), 2**63 - 1),
     ColumnKind.BOOLEAN: st.booleans(),
-    ColumnKind.CATEGORY: st.sampled_from(["a", "b", "", "unseen"]),
+    ColumnKind.CATEGORY: st.sampled_from(["a", "b", "", "unseen", "?", " ?\n", "a "]),
+    ColumnKind.TEXT: st.sampled_from(["Not bad!", "bad, not bad", "", " ", "?", "ﬁne", "n/a "]) | st.text(max_size=20),
 }
 
 
@@ -35,11 +53,28 @@ def tables(draw: st.DrawFn) -> tuple[tuple[Feature, ...], pa.Table]:
     features, columns = [], {}
     for place, kind in enumerate(kinds):
         nullable = draw(st.booleans())
-        values = VALUES[kind] | st.none() if draw(st.booleans()) else VALUES[kind]
+        arrow = TYPES[kind]
+        if kind is ColumnKind.DATETIME:
+            arrow = draw(st.sampled_from(list(DATETIMES)))
+        values = DATETIMES[arrow] if kind is ColumnKind.DATETIME else VALUES[kind]
+        missing = draw(st.sampled_from([(), MARKERS]))
+        if kind.is_numeric and missing and draw(st.booleans()):
+            arrow, values = pa.string(), st.sampled_from([*MARKERS, " ? ", "7"])
+        if draw(st.booleans()):
+            values = values | st.none()
         name = f"c{place}"
-        categories = ("a", "", "b") if kind is ColumnKind.CATEGORY else ()
-        features.append(Feature(name=name, kind=kind, nullable=nullable, categories=categories))
-        columns[name] = pa.array(draw(st.lists(values, min_size=rows, max_size=rows)), TYPES[kind])
+        features.append(
+            Feature(
+                name=name,
+                kind=kind,
+                nullable=nullable,
+                categories=("a", "", "b") if kind is ColumnKind.CATEGORY else (),
+                terms=("bad", "fine", "not bad") if kind is ColumnKind.TEXT else (),
+                format=draw(st.sampled_from([None, "%d.%m.%Y", "epoch_ms"])) if kind is ColumnKind.DATETIME else None,
+                missing=missing,
+            )
+        )
+        columns[name] = pa.array(draw(st.lists(values, min_size=rows, max_size=rows)), arrow)
     return tuple(features), pa.table(columns)
 
 
@@ -58,6 +93,7 @@ def of_table(encoder: Encoder, table: pa.Table) -> Inputs | None:
 
 
 @given(tables())
+@settings(max_examples=400)
 def test_rows_and_table_encode_alike(case: tuple[tuple[Feature, ...], pa.Table]) -> None:
     features, table = case
     encoder = Encoder(shell_manifest(PROBLEM, features, "m", "y"))

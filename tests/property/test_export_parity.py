@@ -11,7 +11,8 @@ from trimtab.bundle.predictor import Predictor
 from trimtab.core.enums import ColumnKind, Task
 from trimtab.training.data import shell_manifest
 from trimtab.training.estimators import Scalar, fit
-from trimtab.training.export import check_parity, export, probe_inputs
+from trimtab.training.export import check_parity, export
+from trimtab.training.probes import probe_inputs
 from trimtab.training.problem import Problem
 from trimtab.training.settings import Algorithm
 

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from trimtab.core.canonical import canonical_json
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ArtifactUntrustedError, ConflictError, NotFoundError
 from trimtab.files import write_atomically
 
@@ -49,6 +50,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
             )
         return path
     write_atomically(path, canonical_json(msgspec.to_builtins(checkpoint)).encode() + b"\n")
+    reached("audit.checkpointed")
     return path
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from trimtab.audit.checkpoint import Checkpoint
 from trimtab.audit.entry import GENESIS_HASH, AuditEntry, hash_of
 from trimtab.core.canonical import JsonObject, canonical_json
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConflictError, DataContractError
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection
@@ -88,6 +89,7 @@ def append(
         raise ConflictError(
             f"audit log: another writer moved the head past {head.sequence}; roll back and repeat the transaction"
         )
+    reached("audit.appended")
     return entry
 
 
@@ -143,12 +145,14 @@ def _walk(connection: Connection, checkpoint: Checkpoint | None, rows_at_a_time:
     hash_before = GENESIS_HASH
     count = 0
     try:
-        for row in connection.execute(query):
-            what = _fault(row, count + 1, hash_before, checkpoint)
-            if what is not None:
-                return _Walked(count, hash_before, Problem(count + 1, what))
-            hash_before = row.hash
-            count += 1
+        # Closed also when a fault ends it early: on PostgreSQL it is a cursor of the server's.
+        with connection.execute(query) as rows:
+            for row in rows:
+                what = _fault(row, count + 1, hash_before, checkpoint)
+                if what is not None:
+                    return _Walked(count, hash_before, Problem(count + 1, what))
+                hash_before = row.hash
+                count += 1
     except OperationalError as error:
         # SQLite stores any bytes as text; the driver then fails for the whole batch. Which row it is shows one by one.
         if "decode" not in str(error.orig):

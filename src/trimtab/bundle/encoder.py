@@ -1,33 +1,38 @@
-"""From rows, or a table, to the two matrices that a graph takes: numbers, and codes of categories."""
+"""From rows, or a table, to the two matrices that a graph takes: numbers, and codes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.bundle.manifest import Feature, Manifest
+from trimtab.bundle.moments import MISSING_EPOCH
+from trimtab.bundle.values import (
+    ABSENT,
+    MISSING_CODE,
+    UNSEEN_CODE,
+    code_of,
+    is_marker,
+    number_of,
+    refusal,
+    second_of,
+    shown,
+    text_of,
+)
+from trimtab.bundle.words import TermCounter
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError, DataContractError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MISSING_CODE", "UNSEEN_CODE", "Encoder", "Inputs"]
+__all__ = ["MISSING_CODE", "MISSING_EPOCH", "UNSEEN_CODE", "Encoder", "Inputs"]
 
-MISSING_CODE: Final = -1
-"""Code of a category that is null."""
-
-UNSEEN_CODE: Final = -2
-"""Code of a category that the dictionary does not hold."""
-
-_ABSENT: Final = object()
-_SHOWN_CHARACTERS = 60
-_LARGEST = float(np.finfo(np.float32).max)
+Recorded = float | bool | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +56,43 @@ class Encoder:
 
     Numbers, integers and booleans become float32 (rounded once, from float64). An integer column takes any finite
     number, since a broken feed has to be seen by the monitors, not hidden by a refusal; a boolean takes true, false, 0
-    and 1. A category must be text: its code is its place in the dictionary, -1 when null, -2 when unseen.
+    and 1. A category must be text: its code is its place in the dictionary, -1 when null, -2 when unseen. A datetime is
+    ISO 8601 text (UTC, if it names no offset), text in the feature's format, or seconds since 1970; its code is that
+    second, rounded down. A text becomes its number of words and of each of its terms. Texts that the feature knows as
+    'not known' are null.
     """
 
     def __init__(self, manifest: Manifest) -> None:
-        known = {*manifest.numeric, *manifest.categorical}
-        for feature in manifest.features:
-            if feature not in known:
-                raise ConfigError(
-                    f"feature {feature.name!r}: kind {feature.kind} has no encoding; expected a number, integer, "
-                    "boolean or category; ignore the column, or derive such a feature from it"
-                )
         self._numeric = manifest.numeric
         self._categorical = manifest.categorical
+        self._moments = manifest.datetimes
+        self._texts = tuple((feature, TermCounter(feature.terms)) for feature in manifest.texts)
         self._names = frozenset(feature.name for feature in manifest.features)
         self._required_numeric = np.array([not feature.nullable for feature in self._numeric], dtype=bool)
-        self._required_codes = np.array([not feature.nullable for feature in self._categorical], dtype=bool)
-        self._plain_names = tuple((f.name, f.kind is ColumnKind.BOOLEAN) for f in self._numeric)
-        self._dictionaries = tuple(
-            (f.name, {text: code for code, text in enumerate(f.categories)}) for f in self._categorical
+        coded = self._categorical + self._moments
+        self._required_codes = np.array([not feature.nullable for feature in coded], dtype=bool)
+        self._missing_codes = np.array(
+            [MISSING_CODE] * len(self._categorical) + [MISSING_EPOCH] * len(self._moments), dtype=np.int64
+        )
+        self._plain = tuple((f.name, f.kind is ColumnKind.BOOLEAN) for f in self._numeric)
+        self._by_name = {feature.name: feature for feature in self._numeric}
+        self._dictionaries = tuple((f.name, _dictionary(f), f) for f in self._categorical)
+        self._has_more = bool(self._moments or self._texts)
+        self._recorded_names = tuple(feature.name for feature in manifest.features)
+        self._marked = tuple(
+            (place, feature)
+            for place, feature in enumerate(manifest.features)
+            if feature.missing and feature.kind in {ColumnKind.CATEGORY, ColumnKind.TEXT}
+        )
+        places = {feature.name: place for place, feature in enumerate(manifest.features)}
+        self._moment_places = tuple(
+            (places[feature.name], len(self._categorical) + column) for column, feature in enumerate(self._moments)
         )
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """Features in the order of the matrices: numeric first, then categories."""
-        return self._numeric + self._categorical
+        """Features in the order of the matrices: numbers, texts, categories, datetimes."""
+        return self._numeric + tuple(feature for feature, _ in self._texts) + self._categorical + self._moments
 
     def encode_rows(self, rows: Sequence[Mapping[str, object]]) -> Inputs:
         """Return the matrices of ``rows``. An absent nullable field is null; NaN counts as null.
@@ -86,33 +103,33 @@ class Encoder:
         """
         flat: list[float] = []
         codes: list[int] = []
+        texts: tuple[list[str | None], ...] = tuple([] for _ in self._texts) if self._texts else ()
         for at, row in enumerate(rows):
             present = 0
-            for name, is_boolean in self._plain_names:
-                value = row.get(name, _ABSENT)
-                if value is not _ABSENT:
+            for name, is_boolean in self._plain:
+                value = row.get(name, ABSENT)
+                if value is not ABSENT:
                     present += 1
                 if type(value) is float and not is_boolean:
                     flat.append(value)
                 else:
-                    flat.append(_number(value, at, name, is_boolean))
-            for name, dictionary in self._dictionaries:
-                value = row.get(name, _ABSENT)
-                if value is not _ABSENT:
+                    flat.append(number_of(value, at, self._by_name[name]))
+            for name, dictionary, feature in self._dictionaries:
+                value = row.get(name, ABSENT)
+                if value is not ABSENT:
                     present += 1
-                if type(value) is str:
-                    codes.append(dictionary.get(value, UNSEEN_CODE))
-                else:
-                    codes.append(_code(value, dictionary, at, name))
+                known = dictionary.get(value) if type(value) is str else None
+                codes.append(code_of(value, dictionary, at, feature) if known is None else known)
+            if self._has_more:
+                present += self._read_more(row, at, codes, texts)
             if present != len(row):
                 self._refuse_unknown(at, row)
-        numeric = _to_float32(np.array(flat, dtype=np.float64).reshape(len(rows), len(self._plain_names)))
-        coded = np.array(codes, dtype=np.int64).reshape(len(rows), len(self._dictionaries))
-        problem = self._first_problem(numeric, coded)
+        numeric = _to_float32(np.array(flat, dtype=np.float64).reshape(len(rows), len(self._plain)))
+        coded = np.array(codes, dtype=np.int64).reshape(len(rows), len(self._missing_codes))
+        problem = self._first_problem(numeric, coded, texts)
         if problem is not None:
-            at, feature = problem
-            raise ConfigError(_refusal(f"row {at}", feature, rows[at].get(feature.name, _ABSENT)))
-        return Inputs(numeric, coded)
+            raise ConfigError(_sentence(problem, rows[problem[0]]))
+        return Inputs(self._with_texts(numeric, texts) if texts else numeric, coded)
 
     def encode_table(self, table: pa.Table) -> Inputs:
         """Return the matrices of ``table``, equal to those that `encode_rows` gives for its rows.
@@ -123,25 +140,73 @@ class Encoder:
             DataContractError: a column is missing though not nullable, of the wrong type, holds nulls that it must
                 not, or a value that is not finite.
         """
+        # Start-up cost: rows of a request need no Arrow.
+        from trimtab.bundle.columns import code_column, number_column, second_column, text_column
+
         rows = table.num_rows
-        numeric = np.full((rows, len(self._numeric)), np.nan)
-        codes = np.full((rows, len(self._categorical)), MISSING_CODE, dtype=np.int64)
+        numeric = np.full((rows, len(self._numeric)), np.nan, dtype=np.float32)
+        codes = np.empty((rows, len(self._missing_codes)), dtype=np.int64)
+        codes[:] = self._missing_codes
         present = set(table.column_names)
         for place, feature in enumerate(self._numeric):
             if feature.name in present:
-                numeric[:, place] = _numeric_column(table.column(feature.name), feature)
-        for place, feature in enumerate(self._categorical):
+                numeric[:, place] = _to_float32(number_column(table.column(feature.name), feature))
+        for place, feature in enumerate(self._categorical + self._moments):
             if feature.name in present:
-                codes[:, place] = _code_column(table.column(feature.name), feature)
-        single = _to_float32(numeric)
-        problem = self._first_problem(single, codes)
+                read = code_column if feature.kind is ColumnKind.CATEGORY else second_column
+                codes[:, place] = read(table.column(feature.name), feature)
+        texts: tuple[list[str | None], ...] = tuple(
+            text_column(table.column(feature.name), feature) if feature.name in present else [None] * rows
+            for feature, _ in self._texts
+        )
+        problem = self._first_problem(numeric, codes, texts)
         if problem is not None:
-            at, feature = problem
-            found = table.column(feature.name)[at].as_py() if feature.name in present else _ABSENT
-            raise DataContractError(_refusal(f"row {at}", feature, found))
-        return Inputs(single, codes)
+            raise DataContractError(_sentence(problem, table.slice(problem[0], 1).to_pylist()[0]))
+        return Inputs(self._with_texts(numeric, texts), codes)
 
-    def _first_problem(self, numeric: NDArray[np.float32], codes: NDArray[np.int64]) -> tuple[int, Feature] | None:
+    def recorded(self, rows: Sequence[Mapping[str, Any]], inputs: Inputs) -> list[tuple[Recorded, ...]]:
+        """Return the values of ``rows``, which gave ``inputs``, in the order of the manifest's features, to be kept.
+
+        They are as sent, but whole numbers are floats, a datetime is its second since 1970, and what means 'not known'
+        in a category or text is null.
+        """
+        names = self._recorded_names
+        if not self._marked and not self._moments:
+            return [tuple([_storable(row.get(name)) for name in names]) for row in rows]
+        values = [[_storable(row.get(name)) for name in names] for row in rows]
+        for place, feature in self._marked:
+            for kept in values:
+                if is_marker(kept[place], feature):
+                    kept[place] = None
+        for place, column in self._moment_places:
+            for kept, second in zip(values, inputs.codes[:, column].tolist(), strict=True):
+                kept[place] = None if second == MISSING_EPOCH else float(second)
+        return [tuple(kept) for kept in values]
+
+    def _read_more(
+        self, row: Mapping[str, object], at: int, codes: list[int], texts: tuple[list[str | None], ...]
+    ) -> int:
+        """Append what the row's datetimes and texts are, and return how many of them it has."""
+        present = 0
+        for feature in self._moments:
+            value = row.get(feature.name, ABSENT)
+            present += value is not ABSENT
+            codes.append(second_of(value, at, feature))
+        for (feature, _), column in zip(self._texts, texts, strict=True):
+            value = row.get(feature.name, ABSENT)
+            present += value is not ABSENT
+            column.append(text_of(value, at, feature))
+        return present
+
+    def _with_texts(self, numeric: NDArray[np.float32], texts: tuple[list[str | None], ...]) -> NDArray[np.float32]:
+        if not texts:
+            return numeric
+        blocks = [counter.count(column) for (_, counter), column in zip(self._texts, texts, strict=True)]
+        return np.ascontiguousarray(np.concatenate([numeric, *blocks], axis=1))
+
+    def _first_problem(
+        self, numeric: NDArray[np.float32], codes: NDArray[np.int64], texts: tuple[list[str | None], ...]
+    ) -> tuple[int, Feature] | None:
         """Find the first value that is infinite, or null where it must not be."""
         if numeric.size and not np.isfinite(numeric).all():
             wrong = np.isinf(numeric) | (np.isnan(numeric) & self._required_numeric)
@@ -149,120 +214,36 @@ class Encoder:
                 at, place = np.argwhere(wrong)[0]
                 return int(at), self._numeric[int(place)]
         if codes.size and int(codes.min()) < 0:
-            wrong = (codes == MISSING_CODE) & self._required_codes
+            wrong = (codes == self._missing_codes) & self._required_codes
             if wrong.any():
                 at, place = np.argwhere(wrong)[0]
-                return int(at), self._categorical[int(place)]
+                return int(at), (self._categorical + self._moments)[int(place)]
+        for (feature, _), column in zip(self._texts, texts, strict=True) if texts else ():
+            if not feature.nullable and None in column:
+                return column.index(None), feature
         return None
 
     def _refuse_unknown(self, at: int, row: Mapping[str, object]) -> None:
         unknown = next(name for name in row if name not in self._names)
-        known = _shown(", ".join(sorted(self._names)))
-        raise ConfigError(f"row {at}: field {_shown(repr(unknown))} is unknown; expected only {known}; remove it")
+        known = shown(", ".join(sorted(self._names)))
+        raise ConfigError(f"row {at}: field {shown(repr(unknown))} is unknown; expected only {known}; remove it")
 
 
-def _number(value: object, at: int, name: str, is_boolean: bool) -> float:
-    if value is None or value is _ABSENT:
-        return math.nan
-    if is_boolean:
-        if value in (0, 1) and isinstance(value, (bool, int, float, np.bool_)):
-            return float(value)
-        if isinstance(value, float) and math.isnan(value):
-            return math.nan
-        raise ConfigError(f"row {at}: field {name!r} is {_described(value)}; expected true or false; correct it")
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ConfigError(f"row {at}: field {name!r} is {_described(value)}; expected a number; correct it")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+def _sentence(problem: tuple[int, Feature], row: Mapping[str, object]) -> str:
+    at, feature = problem
+    return refusal(f"row {at}", feature, row.get(feature.name, ABSENT))
 
 
-def _code(value: object, dictionary: Mapping[str, int], at: int, name: str) -> int:
-    if value is None or value is _ABSENT or (isinstance(value, float) and math.isnan(value)):
-        return MISSING_CODE
-    if isinstance(value, str):
-        return dictionary.get(value, UNSEEN_CODE)
-    raise ConfigError(f"row {at}: field {name!r} is {_described(value)}; expected text (a category); correct it")
+def _dictionary(feature: Feature) -> dict[str, int]:
+    codes = {text: code for code, text in enumerate(feature.categories)}
+    return codes | dict.fromkeys(feature.missing, MISSING_CODE)
+
+
+def _storable(value: Any) -> Any:
+    # A whole number may have more than the 64 bits that msgpack has; as a feature it is a float anyway.
+    return float(value) if type(value) is int else value
 
 
 def _to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def _numeric_column(column: pa.ChunkedArray, feature: Feature) -> NDArray[np.float64]:
-    import pyarrow as pa  # start-up cost: rows of a request need no Arrow
-
-    kind = column.type
-    is_boolean = feature.kind is ColumnKind.BOOLEAN
-    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    if not (numbers or pa.types.is_null(kind) or (is_boolean and pa.types.is_boolean(kind))):
-        expected = "true or false" if is_boolean else "numbers"
-        raise DataContractError(
-            f"column {feature.name!r}: type {kind}, expected {expected}; correct it, or its type in contract.yaml"
-        )
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
-    if is_boolean:
-        wrong = ~(np.isnan(values) | (values == 0) | (values == 1))
-        if wrong.any():
-            at = int(np.flatnonzero(wrong)[0])
-            raise DataContractError(f"row {at}: column {feature.name!r} is {values[at]:g}; expected true or false")
-    return values
-
-
-def _code_column(column: pa.ChunkedArray, feature: Feature) -> NDArray[np.int64]:
-    import pyarrow as pa  # start-up cost: rows of a request need no Arrow
-    import pyarrow.compute as pc
-
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_null(kind):
-        return np.full(len(column), MISSING_CODE, dtype=np.int64)
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise DataContractError(
-            f"column {feature.name!r}: type {kind}, expected text (categories); correct the column or its type in "
-            "contract.yaml"
-        )
-    text = column.cast(pa.large_string())
-    places = pc.index_in(text, value_set=pa.array(feature.categories, pa.large_string()))
-    codes = pc.if_else(pc.is_null(text), MISSING_CODE, pc.fill_null(places, UNSEEN_CODE))
-    result: NDArray[np.int64] = codes.cast(pa.int64()).to_numpy()
-    return result
-
-
-def _refusal(where: str, feature: Feature, value: object) -> str:
-    if value is _ABSENT:
-        return f"{where}: field {feature.name!r} is missing; expected {_expected(feature)}; add it"
-    is_nan = isinstance(value, float) and math.isnan(value)
-    if value is None or is_nan:
-        found = "NaN" if is_nan else "null"
-        return f"{where}: field {feature.name!r} is {found}; expected {_expected(feature)}; fill it"
-    return (
-        f"{where}: field {feature.name!r} is {_described(value)}; expected a number within ±{_LARGEST:.3g}; correct it"
-    )
-
-
-def _expected(feature: Feature) -> str:
-    if feature.kind is ColumnKind.BOOLEAN:
-        return "true or false"
-    return "text (a category)" if feature.kind is ColumnKind.CATEGORY else "a number"
-
-
-def _described(value: object) -> str:
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f"text {_shown(repr(value[:_SHOWN_CHARACTERS]))}"
-    if isinstance(value, int) and abs(value) > 10**18:
-        return f"a whole number of {value.bit_length()} bits"  # its decimal text could be megabytes
-    if isinstance(value, (int, float, np.integer, np.floating)):
-        return f"{value!s}"
-    return f"a {type(value).__name__}"
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."

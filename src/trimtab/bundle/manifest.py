@@ -6,15 +6,15 @@ from typing import Literal
 
 import msgspec
 
-from trimtab.core.canonical import digest_of
+from trimtab.core.canonical import JsonObject, digest_of
 from trimtab.core.enums import ColumnKind, Task
 
-__all__ = ["MANIFEST_NAME", "Feature", "Lineage", "Manifest", "Parity"]
+__all__ = ["MANIFEST_NAME", "Calibration", "Feature", "Lineage", "Manifest", "Parity"]
 
 MANIFEST_NAME = "bundle.json"
 
 
-class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One input column, in the order of the graph's matrix.
 
     Numeric kinds (number, integer, boolean) are columns of the float matrix; a category is a column of the code
@@ -36,8 +36,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     example: float | bool | str | None = None
 
 
-class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a bundle comes from."""
+class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a bundle comes from. ``pipeline``: digest of the training's steps and their code."""
 
     snapshot_id: str
     dataset_hash: str
@@ -45,9 +45,10 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     run_id: str | None = None
     git_commit: str | None = None
     job_id: str | None = None
+    pipeline: str | None = None
 
 
-class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How far encoder and graph together were found from the original estimator."""
 
     rows: int
@@ -55,8 +56,30 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tolerance: float
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The bundle's description: schema, classes, lineage, and the SHA-256 of every other file."""
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the graph corrects the estimator's probabilities, and what that gained on ``rows`` answers out of sample.
+
+    ``sigmoid`` (two classes): logit(q) = slope · logit(p) + intercept. ``temperature``: q ∝ p ** slope. The graph holds
+    it already; this only tells. ``log_loss`` and ``ece`` (expected calibration error) are cross-fitted: no answer was
+    corrected by what was learnt from it.
+    """
+
+    method: Literal["sigmoid", "temperature"]
+    slope: float
+    intercept: float = 0.0
+    rows: int
+    log_loss_before: float
+    log_loss_after: float
+    ece_before: float
+    ece_after: float
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The bundle's description: schema, classes, lineage, and the SHA-256 of every other file.
+
+    ``importance`` and ``attribution`` are shares by feature: of what the estimator uses, and of the mean absolute SHAP
+    values of held-out rows (empty where none were computed).
+    """
 
     schema_version: Literal[1] = 1
     model: str
@@ -68,26 +91,56 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     classes: tuple[str, ...] = ()
     positive_class: str | None = None
     decision_threshold: float = 0.5
+    calibration: Calibration | None = None
     key: str | None = None
     time: str | None = None
     metrics: dict[str, float] = {}
     params: dict[str, str | int | float | bool | None] = {}
     importance: dict[str, float] = {}
+    attribution: dict[str, float] = {}
     parity: Parity
     lineage: Lineage
     files: dict[str, str]
 
     @property
+    def contents(self) -> JsonObject:
+        """The manifest as it is written. Fields left at their default are left out.
+
+        So the digests of bundles that were made before a field was thought of stay what they are.
+        """
+        return {**msgspec.to_builtins(self), "schema_version": self.schema_version}
+
+    @property
     def digest(self) -> str:
-        """SHA-256 over the manifest's canonical JSON, file hashes included."""
-        return digest_of(msgspec.to_builtins(self))
+        """SHA-256 over the canonical JSON of `contents`, file hashes included."""
+        return digest_of(self.contents)
 
     @property
     def numeric(self) -> tuple[Feature, ...]:
-        """Features of the float matrix, in column order."""
+        """Features that are the first columns of the float matrix, in column order."""
         return tuple(feature for feature in self.features if feature.kind.is_numeric)
 
     @property
     def categorical(self) -> tuple[Feature, ...]:
-        """Features of the code matrix, in column order."""
+        """Features that are the first columns of the code matrix, in column order."""
         return tuple(feature for feature in self.features if feature.kind is ColumnKind.CATEGORY)
+
+    @property
+    def texts(self) -> tuple[Feature, ...]:
+        """Features that follow the numbers in the float matrix, each a block of 1 + T columns."""
+        return tuple(feature for feature in self.features if feature.kind is ColumnKind.TEXT)
+
+    @property
+    def datetimes(self) -> tuple[Feature, ...]:
+        """Features that follow the categories in the code matrix, in column order."""
+        return tuple(feature for feature in self.features if feature.kind is ColumnKind.DATETIME)
+
+    @property
+    def numeric_width(self) -> int:
+        """Columns of the float matrix."""
+        return len(self.numeric) + sum(1 + len(feature.terms) for feature in self.texts)
+
+    @property
+    def codes_width(self) -> int:
+        """Columns of the code matrix."""
+        return len(self.categorical) + len(self.datetimes)

@@ -158,8 +158,8 @@ def _session(model: bytes) -> ort.InferenceSession:
 
 def _wanted_inputs(manifest: Manifest, session: ort.InferenceSession) -> frozenset[str]:
     widths = {
-        NUMERIC_INPUT: (len(manifest.numeric), "tensor(float)"),
-        CODES_INPUT: (len(manifest.categorical), "tensor(int64)"),
+        NUMERIC_INPUT: (manifest.numeric_width, "tensor(float)"),
+        CODES_INPUT: (manifest.codes_width, "tensor(int64)"),
     }
     names = set()
     for node in session.get_inputs():
@@ -167,7 +167,7 @@ def _wanted_inputs(manifest: Manifest, session: ort.InferenceSession) -> frozens
         if width == 0 or node.type != kind or len(node.shape) != 2 or node.shape[1] != width:
             raise ArtifactUntrustedError(
                 f"{MODEL_NAME}: input {node.name!r} {node.type} {node.shape} does not fit the manifest's features "
-                f"({len(manifest.numeric)} numeric, {len(manifest.categorical)} categories); train again"
+                f"({manifest.numeric_width} numbers, {manifest.codes_width} codes); train again"
             )
         names.add(node.name)
     return frozenset(names)

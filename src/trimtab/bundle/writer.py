@@ -138,8 +138,8 @@ def _decode(content: bytes, folder: Path) -> Manifest:
 
 
 def _text_of(manifest: Manifest) -> bytes:
-    value = msgspec.to_builtins(manifest)
-    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(manifest.contents, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
 
 
 def _files_of(folder: Path) -> dict[str, Path]:

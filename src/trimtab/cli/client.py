@@ -35,6 +35,9 @@ class Client(Protocol):
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
         """Wait until ``done()``; in process the work itself is done meanwhile. Return whether it is done."""
 
+    def close(self) -> None:
+        """Let go of connections; the client is not used any more. Who forgets it loses nothing but time."""
+
 
 def connect(project: Path) -> Client:
     """Return a client for the project in folder ``project``.

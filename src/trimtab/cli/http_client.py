@@ -47,6 +47,10 @@ class HttpClient:
             return self._send(method, path, params=query)
         return self._send(method, path, json=given)
 
+    def close(self) -> None:
+        """Close the connection; see the port."""
+        self._http.close()
+
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
         """Poll until ``done()``; see the port."""
         deadline = time.monotonic() + timeout_s

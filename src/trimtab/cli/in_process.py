@@ -32,9 +32,14 @@ class InProcessClient:
         given = {key: value for key, value in fields.items() if value is not None}
         return perform(self._platform, self._actor, name, given)
 
+    def close(self) -> None:
+        """Close the database; see the port."""
+        self._platform.database.close()
+
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
         """Run the conductor here until ``done()``; see the port."""
-        return build_conductor(self._platform).run_until(done, timeout_s=timeout_s)
+        # A command that has ended is no control plane that is down: it does not say that it is there.
+        return build_conductor(self._platform, beats=False).run_until(done, timeout_s=timeout_s)
 
 
 def _user() -> str:

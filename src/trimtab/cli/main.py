@@ -14,11 +14,14 @@ from trimtab.cli.commands import (
     data,
     decisions,
     demo,
+    events,
     evidence,
+    init,
     keys,
     models,
     processes,
     serving,
+    versions,
     watch,
 )
 from trimtab.cli.extras import extra_of
@@ -65,7 +68,7 @@ def _root(
     silence_telemetry()
 
 
-for subject in (processes, demo, watch, data, models, serving, decisions, evidence, keys):
+for subject in (init, processes, demo, watch, data, models, versions, serving, decisions, evidence, events, keys):
     subject.add_to(app)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +24,7 @@ __all__ = [
     "ModelArgument",
     "ProjectOption",
     "console",
+    "drawn_rows",
     "errors_console",
     "escaped",
     "say",
@@ -38,8 +41,18 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-console = _Console(highlight=False)
-errors_console = _Console(stderr=True, highlight=False)
+_UNLIMITED = 10_000
+_NARROWEST = 24
+_GAP = 2
+
+
+def _width_of(stream: TextIO) -> int | None:
+    """Return None, so that the terminal is asked; in a pipe or file a line is as long as what it says."""
+    return None if stream.isatty() or "COLUMNS" in os.environ else _UNLIMITED
+
+
+console = _Console(highlight=False, width=_width_of(sys.stdout))
+errors_console = _Console(stderr=True, highlight=False, width=_width_of(sys.stderr))
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
@@ -81,14 +94,43 @@ def show_rows(
     if not rows:
         console.print(empty)
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    cells = [{column: Text(_cell(column, row.get(column))) for column in columns} for row in rows]
+    console.print(drawn_rows(cells, columns, console.width))
+
+
+def drawn_rows(rows: Sequence[Mapping[str, Text]], columns: Sequence[str], width: int) -> RenderableType:
+    """Return ``rows`` as a table of ``columns``; where that is too wide, each row as a list of names and values.
+
+    One column, the widest, may be folded; the others stand whole, ids above all, which are there to be copied.
+    """
+    titles = {column: column.removesuffix("_us").replace("_", " ") for column in columns}
+    needed = {
+        column: max([cell_len(titles[column]), *(cell_len(row[column].plain) for row in rows)]) for column in columns
+    }
+    widest = max(columns, key=lambda column: needed[column])
+    room = width - sum(needed.values()) + needed[widest] - _GAP * (len(columns) - 1)
+    if room < min(needed[widest], _NARROWEST) or (room < needed[widest] and widest.endswith("_id")):
+        return _one_below_the_other(rows, titles)
+    named = any(title.strip() for title in titles.values())
+    table = Table(box=None, show_header=named, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
     for column in columns:
-        # An id is there to be copied: it is never broken.
-        whole = column.endswith("_id")
-        table.add_column(column.removesuffix("_us").replace("_", " "), overflow="fold", no_wrap=whole)
+        table.add_column(titles[column], overflow="fold", no_wrap=column != widest)
     for row in rows:
-        table.add_row(*(Text(_cell(column, row.get(column))) for column in columns))
-    console.print(table)
+        table.add_row(*(row[column] for column in columns))
+    return table
+
+
+def _one_below_the_other(rows: Sequence[Mapping[str, Text]], titles: Mapping[str, str]) -> RenderableType:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for place, row in enumerate(rows):
+        if place:
+            table.add_row()
+        for column, title in titles.items():
+            if row[column].plain not in {"", "–"}:
+                table.add_row(title, row[column])
+    return table
 
 
 def when(micros: int | None) -> str:
@@ -103,7 +145,7 @@ def when(micros: int | None) -> str:
 
 
 def _cell(column: str, value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "–"
     if column.endswith("_us") and isinstance(value, int):
         return when(value)

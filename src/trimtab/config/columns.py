@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from trimtab.config.loading import Strict
-from trimtab.core.enums import ColumnKind
+from trimtab.core.enums import ColumnKind, Encoding
 
 __all__ = ["ColumnContract", "ContractConfig", "RowCount"]
 
@@ -25,7 +25,9 @@ class ColumnContract(Strict):
         default=None, description="The categories allowed; others break the contract."
     )
     format: str | None = Field(
-        default=None, description="How a datetime is written, beside ISO 8601: strptime's codes, '%d.%m.%Y %H:%M'."
+        default=None,
+        description="How a datetime is written, beside ISO 8601: strptime's codes, '%d.%m.%Y %H:%M', or epoch_s, "
+        "epoch_ms.",
     )
     missing: tuple[str, ...] = Field(
         default=(), description="Texts that mean 'not known' in this column, beside an empty one: '?', 'N/A'."
@@ -56,6 +58,7 @@ class ContractConfig(Strict):
     """``contract.yaml``: what rows must look like before anything is learnt from them."""
 
     columns: dict[str, ColumnContract] = Field(min_length=1)
+    encoding: Encoding = Field(default=Encoding.UTF_8, description="How delivered text files are encoded.")
     unique: tuple[str, ...] = Field(default=(), description="Columns that together identify a row; repeats are broken.")
     allow_extra_columns: bool = Field(
         default=False, description="Whether undeclared columns are tolerated (and dropped)."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from trimtab.config.database import mlflow_url
 from trimtab.config.durations import Duration
 from trimtab.config.loading import Loaded, Strict, load_yaml
 from trimtab.config.model import ModelConfig, Name
@@ -88,13 +89,23 @@ class ProjectFolder:
 
     @property
     def lake(self) -> Path:
-        """Root of the lake's zones."""
+        """Root of the lake's zones, unless ``TRIMTAB_LAKE_URL`` puts them elsewhere."""
         return self.state / "lake"
+
+    @property
+    def lake_cache(self) -> Path:
+        """Copies of what lies in the bucket, when the lake is one; they may be removed."""
+        return self.state / "lake-cache"
 
     @property
     def intake(self) -> Path:
         """Where shippers leave segments for the control plane."""
         return self.state / "intake"
+
+    @property
+    def training_cache(self) -> Path:
+        """What the steps of trainings left for later ones; may be deleted at any time."""
+        return self.state / "cache" / "training"
 
     @property
     def jobs(self) -> Path:
@@ -123,8 +134,8 @@ class ProjectFolder:
 
     @property
     def mlflow_uri(self) -> str:
-        """Tracking and registry store of the embedded MLflow."""
-        return f"sqlite:///{self.state / 'mlflow.db'}"
+        """Tracking and registry store: ``TRIMTAB_MLFLOW_URL``, or a file of the project. It may hold a password."""
+        return mlflow_url() or f"sqlite:///{self.state / 'mlflow.db'}"
 
     @property
     def mlflow_artifacts(self) -> Path:

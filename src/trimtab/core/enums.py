@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["ColumnKind", "Role", "Severity", "Task", "Tier", "VariantRole", "Verdict"]
+__all__ = ["ColumnKind", "Encoding", "Role", "Severity", "Task", "Tier", "VariantRole", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -42,6 +42,15 @@ class ColumnKind(StrEnum):
     def is_numeric(self) -> bool:
         """Whether values go into the float matrix (booleans as 0 and 1)."""
         return self in {ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.BOOLEAN}
+
+
+class Encoding(StrEnum):
+    """How a text file's bytes stand for characters."""
+
+    UTF_8 = "utf-8"
+    LATIN_1 = "latin-1"
+    CP1252 = "cp1252"
+    UTF_16 = "utf-16"
 
 
 class Severity(StrEnum):

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import orjson
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from trimtab.core.errors import BackendError
+from trimtab.config.database import with_driver
+from trimtab.core.errors import BackendError, ConfigError, DataContractError
 
 __all__ = ["Connection", "Database", "machine_us"]
 
 _BUSY_TIMEOUT_S = 30
 _READ_ONLY = "trimtab_read_only"
+_WRITER_LOCK = 0x7472696D746162
+"""The advisory lock of the one writer: "trimtab" in ASCII."""
+
+_POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 30}
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "application_name": "trimtab",
+    # A server that vanished without a word is noticed in half a minute, and not in two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    # A writer that was paused in its transaction is put out before those who wait for it give up.
+    "options": f"-c lock_timeout={_BUSY_TIMEOUT_S}s -c idle_in_transaction_session_timeout={_BUSY_TIMEOUT_S // 2}s",
+}
+_NOT_OURS = frozenset({"42P01", "42501", "25006", "3F000"})
+"""SQLSTATE: no such table, no permission, a standby that only reads, no such schema."""
 
 ResultT = TypeVar("ResultT")
 
@@ -31,20 +52,33 @@ def machine_us() -> int:
 class Database:
     """Hands out transactions. Safe to share between threads; a connection is not.
 
-    No transaction spans I/O other than the database's own.
+    One writer at a time, whichever database it is: what a write transaction has read stays true until its commit. No
+    transaction spans I/O other than the database's own.
+
+    Raises:
+        ConfigError: the address cannot be used, or the driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._engine: Engine = sqlalchemy.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-        if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine)
+    def __init__(
+        self, url: str, *, engine: Engine | None = None, fence: Callable[[Connection], None] | None = None
+    ) -> None:
+        self.url = with_driver(url)
+        self._engine = engine or _engine(self.url)
+        self._fence = fence
 
     @staticmethod
     def at(path: Path) -> Database:
         """Return the embedded database in the file ``path``; its folder is made."""
         path.parent.mkdir(parents=True, exist_ok=True)
         return Database(f"sqlite:///{path}")
+
+    def fenced(self, fence: Callable[[Connection], None]) -> Database:
+        """Return this database with ``fence`` called first in each write transaction.
+
+        When it raises, nothing is written. Since there is one writer at a time, what it found stays so until the
+        commit.
+        """
+        return Database(self.url, engine=self._engine, fence=fence)
 
     @property
     def engine(self) -> Engine:
@@ -57,8 +91,11 @@ class Database:
 
         Raises:
             BackendError: the database cannot be reached, or stayed locked.
+            DataContractError: it refuses a value.
         """
         with _translated(self.url), self._engine.begin() as connection:
+            if self._fence is not None:
+                self._fence(connection)
             yield connection
 
     @contextmanager
@@ -85,22 +122,68 @@ class Database:
         self._engine.dispose()
 
 
+def _engine(url: str) -> Engine:
+    try:
+        if not url.startswith("postgresql"):
+            engine = sqlalchemy.create_engine(url, json_serializer=_json)
+        else:
+            engine = sqlalchemy.create_engine(url, json_serializer=_json, connect_args=_POSTGRESQL, **_POOL)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "TRIMTAB_DATABASE_URL: PostgreSQL's driver is not installed; pip install 'trimtab[postgres]'"
+        ) from error
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(
+            "TRIMTAB_DATABASE_URL: cannot be read; write postgresql://user:password@host:5432/database, "
+            "with special characters of the password as %XX"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    else:
+        _prepare_postgresql(engine)
+    return engine
+
+
+def _json(value: object) -> str:
+    """Return ``value`` as JSON that every database takes: a number that is none (NaN, infinity) is null."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        # Integers beyond 64 bits and text with half a surrogate pair: what is no JSON at all is told here.
+        return json.dumps(value)
+
+
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        where = sqlalchemy.make_url(url).render_as_string(hide_password=True)
-        raise BackendError(f"database {where}: {error.orig}; check that it runs, is writable, has disk left") from error
     except DBAPIError as error:
-        if (
-            type(error) is DatabaseError
-        ):  # its subclasses are the caller's mistakes; itself is a file that is no database
-            where = sqlalchemy.make_url(url).render_as_string(hide_password=True)
-            raise BackendError(f"database {where}: {error.orig}; restore it from a backup, or move it away") from error
-        if error.connection_invalidated:
-            raise BackendError(f"database: connection lost ({error.orig}); the same call may be repeated") from error
+        where = f"database {sqlalchemy.make_url(url).render_as_string(hide_password=True)}"
+        said = " ".join(str(error.orig).split())[:400]
+        state = getattr(error.orig, "sqlstate", None)
+        if isinstance(error, DataError):
+            raise DataContractError(f"{where}: refuses a value: {said}; correct or shorten it") from error
+        # An interface's error is a connection that is closed already; the states are a schema that is gone or not ours.
+        if isinstance(error, OperationalError | InterfaceError) or state in _NOT_OURS or error.connection_invalidated:
+            raise BackendError(f"{where}: {said}; check that it runs, is writable, has disk left") from error
+        if type(error) is DatabaseError:  # its subclasses are the caller's mistakes; itself: a file that is no database
+            raise BackendError(f"{where}: {said}; restore it from a backup, or move it away") from error
         raise
+    except PoolTimeoutError as error:
+        raise BackendError(
+            f"database: all {_POOL['pool_size'] + _POOL['max_overflow']} connections of this process were busy for "
+            f"{_POOL['pool_timeout']} s; try again"
+        ) from error
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_READ_ONLY, False):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        else:
+            # READ COMMITTED is needed: a snapshot that were taken here would be older than the lock that is waited for.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
 
 def _prepare_sqlite(engine: Engine) -> None:

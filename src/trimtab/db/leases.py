@@ -13,6 +13,10 @@ from trimtab.db.tables import lease
 __all__ = ["Lease", "acquire", "hold", "release"]
 
 
+_CLOCK_SLACK_US = 120_000_000
+"""By how much the clocks of two machines may differ."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to do what ``name`` says, until somebody holds a higher ``token``."""
@@ -26,12 +30,14 @@ def acquire(connection: Connection, name: str, holder: str, *, machine_us: int, 
     """Take the lease if it is free or has run out, or extend one's own; None when another holds it."""
     row = connection.execute(select(lease).where(lease.c.name == name)).first()
     until_us = machine_us + int(ttl_s * 1_000_000)
+    # Nobody is given a lease that long: the machine's clock went back since, and it would be waited for all that time.
+    holds = row is not None and machine_us <= row.until_us <= until_us + _CLOCK_SLACK_US
     if row is None:
         connection.execute(insert(lease).values(name=name, holder=holder, token=1, until_us=until_us))
         return Lease(name=name, holder=holder, token=1)
-    if row.holder != holder and row.until_us >= machine_us:
+    if row.holder != holder and holds:
         return None
-    token = row.token if row.holder == holder and row.until_us >= machine_us else row.token + 1
+    token = row.token if row.holder == holder and holds else row.token + 1
     changed = connection.execute(
         update(lease)
         .where(lease.c.name == name, lease.c.token == row.token)

@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 
 _RETRY_S = (0.2, 1, 5, 15, 60)
 _MAX_ATTEMPTS = 8
+_NEVER_LATER_US = 600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Outbox:
         due = select(event_delivery.c.event_id).where(
             event_delivery.c.subscriber == subscriber,
             event_delivery.c.state == "pending",
-            event_delivery.c.available_us <= machine_us,
+            _is_available(machine_us),
         )
         return connection.execute(due.limit(1)).first() is not None
 
@@ -113,7 +114,7 @@ class Outbox:
             select(event_delivery.c.event_id, event_delivery.c.lease_token, event_delivery.c.attempts, event)
             .join(event, event.c.id == event_delivery.c.event_id)
             .where(
-                event_delivery.c.available_us <= machine_us,
+                _is_available(machine_us),
                 _is_free(subscriber, machine_us),
                 ~blocked,
             )
@@ -201,7 +202,18 @@ def _is_free(subscriber: str, machine_us: int) -> ColumnElement[bool]:
     return and_(
         event_delivery.c.subscriber == subscriber,
         event_delivery.c.state == "pending",
-        or_(event_delivery.c.leased_until_us.is_(None), event_delivery.c.leased_until_us < machine_us),
+        or_(
+            event_delivery.c.leased_until_us.is_(None),
+            event_delivery.c.leased_until_us < machine_us,
+            event_delivery.c.leased_until_us > machine_us + _NEVER_LATER_US,
+        ),
+    )
+
+
+def _is_available(machine_us: int) -> ColumnElement[bool]:
+    """Whether its time has come; or lies so far ahead that the machine's clock must have gone back since."""
+    return or_(
+        event_delivery.c.available_us <= machine_us, event_delivery.c.available_us > machine_us + _NEVER_LATER_US
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from trimtab.core.clock import to_micros
+from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import ColumnKind
+from trimtab.lake.moments import read_moments
 
-__all__ = ["ARROW_TYPES", "Cast", "as_text", "cast_column"]
+__all__ = ["ARROW_TYPES", "Cast", "as_text", "cast_as", "cast_column"]
 
 ARROW_TYPES = {
     ColumnKind.NUMBER: pa.float64(),
@@ -47,20 +48,39 @@ class Cast:
     wrong: NDArray[np.bool_]
 
 
-def cast_column(column: pa.ChunkedArray | pa.Array, kind: ColumnKind) -> Cast:
+def cast_as(column: pa.ChunkedArray | pa.Array, contract: ColumnContract) -> Cast:
+    """Return ``column`` read as its contract says: kind, texts that mean missing, how datetimes are written.
+
+    >>> from trimtab.config.columns import ColumnContract
+    >>> day = ColumnContract(type="datetime", format="%d.%m.%Y", missing=("-",))
+    >>> read = cast_as(pa.array(["31.12.2020", "-", "2020-12-31", "31.2.2020"]), day)
+    >>> read.values.to_pylist()[0].isoformat(), read.missing.tolist(), read.wrong.tolist()
+    ('2020-12-31T00:00:00+00:00', [False, True, False, False], [False, False, False, True])
+    """
+    return cast_column(column, contract.type, written_as=contract.format, markers=contract.missing)
+
+
+def cast_column(
+    column: pa.ChunkedArray | pa.Array,
+    kind: ColumnKind,
+    *,
+    written_as: str | None = None,
+    markers: Collection[str] = (),
+) -> Cast:
     """Return ``column`` read as ``kind``.
 
-    Text is stripped of blanks at its ends. Missing is a null, NaN or empty text; in columns other than category and
-    text also NA, N/A, NaN, null, none and ``?``. A whole number may end in ``.0``. Infinities are not numbers.
-    Booleans are true/false, yes/no, 1/0. Datetimes are ISO 8601; without an offset they are UTC.
+    Text is stripped of blanks at its ends. Missing is a null, NaN, empty text or one of ``markers``; in columns other
+    than category and text also NA, N/A, NaN, null, none and ``?``. A whole number may end in ``.0``. Infinities are
+    not numbers. Booleans are true/false, yes/no, 1/0. Datetimes are ISO 8601 or as ``written_as`` says; without an
+    offset they are UTC.
 
     >>> read = cast_column(pa.array(["63", "4.5", "", "old"]), ColumnKind.INTEGER)
     >>> read.values.to_pylist(), read.missing.tolist(), read.wrong.tolist()
     ([63, None, None, None], [False, False, True, False], [False, True, False, True])
     """
     array = _plain(column)
-    given = _given(array, kind)
-    values = _read(array, given, kind)
+    given = _given(array, kind, markers)
+    values = _read(array, given, kind, written_as)
     present = given.to_numpy(zero_copy_only=False)
     return Cast(
         values=values,
@@ -99,18 +119,27 @@ def _plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return array.cast(pa.string()) if pa.types.is_null(array.type) else array
 
 
-def _given(array: pa.Array, kind: ColumnKind) -> pa.Array:
+def _given(array: pa.Array, kind: ColumnKind, markers: Collection[str]) -> pa.Array:
     if pa.types.is_floating(array.type):
-        return pc.and_(array.is_valid(), pc.invert(pc.fill_null(pc.is_nan(array), False)))
-    if not pa.types.is_string(array.type):
-        return array.is_valid()
-    text = pc.utf8_trim_whitespace(array)
-    if kind is ColumnKind.TEXT or kind is ColumnKind.CATEGORY:
-        return pc.fill_null(pc.not_equal(text, ""), False)
-    return pc.and_(array.is_valid(), pc.invert(pc.is_in(pc.utf8_lower(text), pa.array(_MISSING))))
+        known = pc.and_(array.is_valid(), pc.invert(pc.fill_null(pc.is_nan(array), False)))
+    elif not pa.types.is_string(array.type):
+        known = array.is_valid()
+    else:
+        text = pc.utf8_trim_whitespace(array)
+        if kind is ColumnKind.TEXT or kind is ColumnKind.CATEGORY:
+            known = pc.fill_null(pc.not_equal(text, ""), False)
+        else:
+            known = pc.and_(array.is_valid(), pc.invert(pc.is_in(pc.utf8_lower(text), pa.array(_MISSING))))
+    return pc.and_(known, pc.invert(_marked(array, markers))) if markers else known
 
 
-def _read(array: pa.Array, given: pa.Array, kind: ColumnKind) -> pa.Array:
+def _marked(array: pa.Array, markers: Collection[str]) -> pa.Array:
+    """Return which values are one of ``markers``, as a person would write them, (n,)."""
+    texts = pa.array([marker.strip() for marker in markers], pa.string())
+    return pc.is_in(pc.utf8_trim_whitespace(as_text(array)), value_set=texts)
+
+
+def _read(array: pa.Array, given: pa.Array, kind: ColumnKind, written_as: str | None) -> pa.Array:
     null = pa.scalar(None, array.type)
     known = pc.if_else(given, array, null)
     if kind is ColumnKind.TEXT:
@@ -120,7 +149,7 @@ def _read(array: pa.Array, given: pa.Array, kind: ColumnKind) -> pa.Array:
     if pa.types.is_string(known.type):
         known = pc.utf8_trim_whitespace(known)
     if kind is ColumnKind.DATETIME:
-        return _datetimes(known)
+        return _datetimes(known, written_as)
     if kind is ColumnKind.BOOLEAN:
         return _booleans(known)
     return _integers(known) if kind is ColumnKind.INTEGER else _numbers(known)
@@ -160,25 +189,17 @@ def _booleans(array: pa.Array) -> pa.Array:
     return pc.if_else(pc.or_(yes, no), yes, None)
 
 
-def _datetimes(array: pa.Array) -> pa.Array:
+def _datetimes(array: pa.Array, written_as: str | None) -> pa.Array:
     target = ARROW_TYPES[ColumnKind.DATETIME]
     if pa.types.is_timestamp(array.type):
         return array.cast(pa.timestamp("us", tz=array.type.tz), safe=False).cast(target)
     if pa.types.is_date(array.type):
         return array.cast(pa.timestamp("us")).cast(target)
+    if _is_number(array.type) and written_as is not None:
+        array = as_text(array)
     if not pa.types.is_string(array.type):
         return pa.nulls(len(array), target)
-    return pa.array([_micros(text) for text in array.to_pylist()], pa.int64()).cast(target)
-
-
-def _micros(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return to_micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return read_moments(array, written_as).cast(target)
 
 
 def _is_number(arrow: pa.DataType) -> bool:

@@ -21,7 +21,7 @@ from trimtab.config.columns import ColumnContract, ContractConfig
 from trimtab.config.process import silence_telemetry
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import BackendError, DataContractError
-from trimtab.lake.casting import Cast, as_text, cast_column
+from trimtab.lake.casting import Cast, as_text, cast_as
 from trimtab.lake.keys import key_texts
 from trimtab.lake.quarantine import broken_rows
 from trimtab.lake.reasons import Broken, Rule, reason_of
@@ -76,7 +76,7 @@ def judge(
         BackendError: Great Expectations failed to evaluate a rule.
     """
     names = check_columns(table.column_names, contract, required=required)
-    casts = {name: cast_column(table[name], contract.columns[name].type) for name in names}
+    casts = {name: cast_as(table[name], contract.columns[name]) for name in names}
     typed = pa.table({name: casts[name].values for name in names}) if names else table.select([])
     if not names or not table.num_rows:
         return Judgement(passed=typed, broken=broken_rows(table, {}), rules=())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -20,13 +21,14 @@ from sqlalchemy import insert, select, update
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import DataContractError, NotFoundError
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection, Database
 from trimtab.db.tables import delivery as _table
-from trimtab.files import sync_folder
+from trimtab.lake.disguises import refuse_no_file
 from trimtab.lake.queues.base import Queue
-from trimtab.lake.reading import MAX_TABLE_BYTES, TABLE_SUFFIXES
+from trimtab.lake.reading import TABLE_SUFFIXES, refuse_too_large
 from trimtab.lake.zones import Lake
 
 __all__ = [
@@ -101,11 +103,13 @@ def accept_file(
     name: str | None = None,
     feed: str | None = None,
     now: datetime,
+    on_new: Callable[[Connection, Delivery], None] = lambda _connection, _delivery: None,
 ) -> Delivery:
     """Take the file at ``path`` in as a delivery of rows for ``model``, sent by ``feed``, who calls it ``name``.
 
     The same bytes for the same model are one delivery: a second time returns the first one with ``repeated``. If that
-    one had failed it is tried again, since contract or configuration may have been mended.
+    one had failed it is tried again, since contract or configuration may have been mended. ``on_new`` is called in the
+    transaction that stores the first one.
 
     Raises:
         DataContractError: there is no such file, it is of an unknown kind, or too large.
@@ -114,6 +118,7 @@ def accept_file(
     """
     suffix = _suffix(path)
     sha256, raw = _copy_in(lake, model, path, suffix)
+    reached("delivery.copied")
     new = Delivery(
         id=new_id(),
         digest=sha256,
@@ -130,7 +135,11 @@ def accept_file(
         stored = register(connection, new)
         if stored.state is DeliveryState.FAILED:
             stored = _reopen(connection, stored, new)
+        elif not stored.repeated:
+            on_new(connection, stored)
+    reached("delivery.registered")
     announce(queue, stored)
+    reached("delivery.announced")
     return stored
 
 
@@ -216,13 +225,14 @@ def recent_deliveries(
 
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
-    if not path.is_file():
-        raise DataContractError(f"{path}: no such file; check the path of the delivery")
+    refuse_no_file(path, str(path))
     if suffix not in TABLE_SUFFIXES:
         raise DataContractError(
             f"{path.name}: files of kind {suffix or 'without an ending'!r} are not read; "
             f"deliver one of {', '.join(TABLE_SUFFIXES)}"
         )
+    # Before gigabytes are copied for nothing; what grows meanwhile is found while it is copied.
+    refuse_too_large(path.stat().st_size, path.name)
     return suffix
 
 
@@ -237,21 +247,17 @@ def _copy_in(lake: Lake, model: str, path: Path, suffix: str) -> tuple[str, Path
         with os.fdopen(descriptor, "wb") as target, path.open("rb") as source:
             while chunk := source.read(_CHUNK_BYTES):
                 size_bytes += len(chunk)
-                if size_bytes > MAX_TABLE_BYTES:
-                    raise DataContractError(
-                        f"{path.name}: more than {MAX_TABLE_BYTES} bytes; split it into several files"
-                    )
+                refuse_too_large(size_bytes, path.name)
                 digest.update(chunk)
                 target.write(chunk)
             target.flush()
             os.fsync(target.fileno())
         raw = lake.raw_table(model, digest.hexdigest(), suffix)
         os.chmod(temporary, 0o644)
-        os.replace(temporary, raw)
+        lake.storage.take([(lake.relative(raw), Path(temporary))])
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    sync_folder(folder)
     return digest.hexdigest(), raw
 
 

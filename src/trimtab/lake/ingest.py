@@ -19,7 +19,8 @@ from sqlalchemy import select, update
 from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.clock import to_micros
-from trimtab.core.errors import ConflictError, DataContractError, NotFoundError, TrimtabError
+from trimtab.core.crashpoints import reached
+from trimtab.core.errors import BackendError, ConflictError, DataContractError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection, Database
 from trimtab.db.tables import delivery as _table
 from trimtab.lake.deliveries import TOPIC, Delivery, DeliveryKind, DeliveryState, find_delivery
@@ -111,16 +112,21 @@ class Ingest:
         self._models = models
         self._on_processed = on_processed
         self._lease_s = lease_s
+        self._storage_failed = False
 
     def process_some(self, *, now: datetime, limit: int = 50) -> list[Processed]:
         """Process up to ``limit`` deliveries that are announced, and return what came of each.
 
         One that cannot be used is done too: it has failed, with a sentence why. One that met a fault of the machine is
-        given back to the queue; when that gives it up, it has failed.
+        given back to the queue; when that gives it up, it has failed. While the lake's storage cannot be reached
+        nothing is taken, so that an outage of hours uses up no delivery's attempts.
 
         Raises:
-            BackendError: database or queue cannot be reached.
+            BackendError: database, queue or storage cannot be reached.
         """
+        if self._storage_failed:
+            self._lake.storage.check()
+            self._storage_failed = False
         done = [self._give_up(message, now) for message in self._queue.dead(TOPIC)]
         groups: dict[object, list[_Work]] = defaultdict(list)
         for each in self._take(limit):
@@ -145,8 +151,13 @@ class Ingest:
         """Process a group; when that fails, each one alone, so that a bad one does not take others with it."""
         try:
             outcomes = self._process([each.delivery for each in group])
+            reached("ingest.files_written")
             return [self._finish(each, outcome, now) for each, outcome in zip(group, outcomes, strict=True)]
         except Exception as error:  # noqa: BLE001 - the boundary of one delivery: logged, and tried again
+            if isinstance(error, BackendError) and self._is_storage_down():
+                for each in group:
+                    self._return(each, error)
+                return [None]
             if len(group) > 1:
                 return [done for each in group for done in self._attempt([each], now)]
             if isinstance(error, _HOPELESS):
@@ -154,14 +165,22 @@ class Ingest:
             self._return(group[0], error)
             return [None]
 
+    def _is_storage_down(self) -> bool:
+        """Return whether it is the storage that failed, and not one file of it."""
+        try:
+            self._lake.storage.check()
+        except (BackendError, OSError):
+            self._storage_failed = True
+        return self._storage_failed
+
     def _process(self, deliveries: Sequence[Delivery]) -> list[_Result]:
         """Read, judge and write; nothing of it is known to the database yet."""
         first = deliveries[0]
         if first.kind is DeliveryKind.TRUTH:
-            return [_Result(process_truth(self._lake, first, read_segment(self._lake.absolute(first.raw_path))))]
+            return [_Result(process_truth(self._lake, first, self._segment(first)))]
         # Read before the model is asked for: a damaged segment names none.
         records = first.kind is DeliveryKind.RECORDS
-        tables = [read_segment(self._lake.absolute(each.raw_path)) for each in deliveries] if records else []
+        tables = self._lake.together(self._segment, deliveries) if records else []
         context = self._models(first.model or "")
         with self._database.reading() as connection:
             intervals = quarantined_intervals(feed_states(connection, context.model.name))
@@ -177,6 +196,9 @@ class Ingest:
             )
             return [_Result(outcome, earlier)]
         return [_Result(outcome) for outcome in self._records(deliveries, tables, context, intervals)]
+
+    def _segment(self, delivery: Delivery) -> pa.Table:
+        return read_segment(self._lake.at_hand(self._lake.absolute(delivery.raw_path)))
 
     def _records(
         self,
@@ -205,7 +227,9 @@ class Ingest:
         """Say what came of a delivery, in one transaction, and acknowledge. None: another worker had done so."""
         with self._database.transaction() as connection:
             processed = self._record(connection, work.delivery, result, now)
+        reached("ingest.recorded")
         self._acknowledge(work.message)
+        reached("ingest.acked")
         return processed
 
     def _record(self, connection: Connection, delivery: Delivery, result: _Result, now: datetime) -> Processed | None:

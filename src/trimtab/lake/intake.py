@@ -7,17 +7,16 @@ file where it is: the next call finds it again. A crash after the second leaves 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 
 from trimtab.core.clock import to_micros
+from trimtab.core.crashpoints import reached
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Database
-from trimtab.files import sync_folder
 from trimtab.lake.deliveries import Delivery, DeliveryKind, DeliveryState, announce, register
 from trimtab.lake.queues.base import Queue
 from trimtab.lake.zones import Lake
@@ -43,21 +42,22 @@ def take_in(database: Database, lake: Lake, queue: Queue, intake: Path, *, now: 
     arrived = [_delivery(lake, path, to_micros(now)) for path in waiting]
     with database.transaction() as connection:
         stored = [register(connection, new) for new in arrived]
-    for path, each in zip(waiting, stored, strict=True):
-        _move(path, lake.absolute(each.raw_path))
-    sync_folder(lake.absolute(stored[0].raw_path).parent)
+    reached("intake.registered")
+    _move(lake, list(zip([each.raw_path for each in stored], waiting, strict=True)))
+    reached("intake.moved")
     for each in stored:
         announce(queue, each)
+    reached("intake.announced")
     return sum(not each.repeated for each in stored)
 
 
-def _move(path: Path, raw: Path) -> None:
-    raw.parent.mkdir(parents=True, exist_ok=True)
-    if raw.exists():
-        # What was taken in under an id never changes afterwards.
-        path.unlink(missing_ok=True)
-    else:
-        os.replace(path, raw)
+def _move(lake: Lake, files: Sequence[tuple[str, Path]]) -> None:
+    known = lake.together(lake.storage.find, [name for name, _ in files])
+    lake.storage.take([file for file, found in zip(files, known, strict=True) if found is None])
+    for (_, path), found in zip(files, known, strict=True):
+        if found is not None:
+            # What was taken in under an id never changes afterwards.
+            path.unlink(missing_ok=True)
 
 
 def _delivery(lake: Lake, path: Path, received_us: int) -> Delivery:

@@ -17,7 +17,7 @@ from trimtab.config.model import ModelConfig
 from trimtab.core.enums import ColumnKind
 from trimtab.db.engine import Connection, Database
 from trimtab.db.tables import delivery
-from trimtab.lake.casting import ARROW_TYPES, cast_column
+from trimtab.lake.casting import ARROW_TYPES, cast_as
 from trimtab.lake.contract import judge
 from trimtab.lake.deliveries import DeliveryKind, DeliveryState
 from trimtab.lake.feed_rules import quarantined_rows
@@ -120,8 +120,8 @@ def _delivered(
 ) -> tuple[list[pa.Table], int]:
     """Return the rows of all files that fit, and how many do not."""
     alike: dict[str, list[pa.Table]] = defaultdict(list)
-    for sha256, source in files.items():
-        rows = pa.parquet.read_table(lake.processed_table(model.name, sha256), partitioning=None)
+    for sha256, path in lake.tables_at_hand(model.name, files).items():
+        rows, source = pa.parquet.read_table(path, partitioning=None), files[sha256]
         with_source = rows.append_column(_SOURCE, pa.array([source] * rows.num_rows, pa.string()))
         # Files of an earlier contract may have other columns and types: judged apart.
         alike[str(with_source.schema)].append(with_source)
@@ -171,7 +171,7 @@ def _fit(
     typed = {
         name: judgement.passed[name]
         if name in judged
-        else cast_column(columns.get(name, absent), column.type).values.filter(mask)
+        else cast_as(columns.get(name, absent), column).values.filter(mask)
         for name, column in contract.columns.items()
     }
     return pa.table(typed), mask

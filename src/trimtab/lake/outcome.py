@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from trimtab.files import write_atomically
+from trimtab.lake.zones import Lake
 from trimtab.profiles.periods import PeriodProfile
 
 __all__ = ["Outcome", "counted", "write_or_remove", "write_rows"]
@@ -45,21 +45,22 @@ def counted(rules: Iterable[Iterable[str]]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def write_rows(path: Path, table: pa.Table) -> None:
+def write_rows(lake: Lake, path: Path, table: pa.Table) -> None:
     """Write a Parquet file, whole or not at all; equal tables give equal bytes.
 
     Raises:
+        BackendError: the storage failed; the call may be repeated.
         OSError: the lake cannot be written.
     """
     sink = pa.BufferOutputStream()
     pa.parquet.write_table(table, sink, compression="zstd")
-    write_atomically(path, sink.getvalue().to_pybytes())
+    lake.write(path, sink.getvalue().to_pybytes())
 
 
-def write_or_remove(path: Path, table: pa.Table) -> bool:
+def write_or_remove(lake: Lake, path: Path, table: pa.Table) -> bool:
     """Write the file, or see that none is there when the table is empty: an earlier attempt may have left one."""
     if table.num_rows:
-        write_rows(path, table)
+        write_rows(lake, path, table)
         return True
-    path.unlink(missing_ok=True)
+    lake.remove(path)
     return False

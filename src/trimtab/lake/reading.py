@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import Counter
 from pathlib import Path
+from typing import NoReturn
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from trimtab.core.enums import Encoding
 from trimtab.core.errors import DataContractError
+from trimtab.lake.disguises import refuse_no_file, refuse_no_parquet, refuse_no_text
 
-__all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "read_table_file"]
+__all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "read_table_file", "refuse_too_large"]
 
-MAX_TABLE_BYTES = 2_000_000_000
+MAX_TABLE_BYTES = 1_000_000_000
+"""What a delivery may hold: it is judged as a whole, in some 16 times its size of memory."""
+
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
 
-_SEPARATORS = (",", "\t", ";")
+_SEPARATORS = (",", "\t", ";", "|")
+_QUOTED = re.compile(r'"[^"]*"')
 _CHUNK_BYTES = 1 << 20
 _MAX_HEADER_BYTES = 1 << 20
+_SWALLOWED_LINES = 3
 
 
-def read_table_file(path: Path, *, name: str | None = None) -> pa.Table:
+def read_table_file(path: Path, *, name: str | None = None, encoding: Encoding = Encoding.UTF_8) -> pa.Table:
     r"""Return the rows of a delivered file.
 
-    A Parquet file keeps its types. A text file (comma, tab or semicolon, whichever its first line has most of) gives
-    strings, as they stand, and no nulls; it is UTF-8, with a header. Errors call it ``name``, as its sender does.
+    A Parquet file keeps its types. A text file (comma, tab, semicolon or bar, whichever its first line has most of)
+    gives strings, as they stand, and no nulls; it has a header. Errors call it ``name``, as its sender does.
 
     Raises:
-        DataContractError: the file is missing, too large, empty, has no rows, is not UTF-8, has columns without a name
-            or of the same name, has a row of another length, or is no Parquet.
+        DataContractError: the file is missing, too large, empty, of another kind, has no rows, is not of that encoding,
+            has columns without a name or of the same name, has a row of another length or an open quote.
         OSError: the disk fails.
 
     >>> import tempfile
@@ -41,64 +51,92 @@ def read_table_file(path: Path, *, name: str | None = None) -> pa.Table:
     [{'age': '63', 'sex': 'male'}, {'age': '', 'sex': 'female'}]
     """
     name = name or path.name
-    if not path.is_file():
-        raise DataContractError(f"{name}: no such file; check the path of the delivery")
+    refuse_no_file(path, name)
     size_bytes = path.stat().st_size
     if size_bytes == 0:
         raise DataContractError(f"{name}: is empty (0 bytes); expected a header and rows; deliver it again")
-    if size_bytes > MAX_TABLE_BYTES:
-        raise DataContractError(
-            f"{name}: {size_bytes} bytes; a delivery may have {MAX_TABLE_BYTES}; split it into several files"
-        )
-    table = _read_parquet(path, name) if path.suffix.lower() == ".parquet" else _read_text(path, name)
+    refuse_too_large(size_bytes, name)
+    if path.suffix.lower() == ".parquet":
+        table = _read_parquet(path, name)
+    else:
+        refuse_no_text(path, name, encoding)
+        table = _read_text(path, name, encoding)
     _check_names(name, table.column_names)
     if table.num_rows == 0:
         raise DataContractError(f"{name}: has a header and no rows; deliver it again with rows")
     return table
 
 
+def refuse_too_large(size_bytes: int, name: str) -> None:
+    """Raise when a delivery has more bytes than can be judged at once.
+
+    Raises:
+        DataContractError: it has.
+    """
+    if size_bytes > MAX_TABLE_BYTES:
+        raise DataContractError(
+            f"{name}: {size_bytes} bytes; a delivery may have {MAX_TABLE_BYTES}; split it into several files of rows, "
+            "each with the header, and deliver one after the other"
+        )
+
+
 def _read_parquet(path: Path, name: str) -> pa.Table:
+    refuse_no_parquet(path, name)
     try:
-        return pa.parquet.read_table(path, partitioning=None, memory_map=False)
+        with pa.parquet.ParquetFile(path, memory_map=False) as file:
+            groups = range(file.metadata.num_row_groups)
+            # What it unpacks to is what memory must hold: compressed, a file can be a hundredth of that.
+            refuse_too_large(sum(file.metadata.row_group(group).total_byte_size for group in groups), name)
+            return file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
         found = " ".join(str(error).replace(str(path), name).split())[:200]
         raise DataContractError(f"{name}: is no readable Parquet file ({found}); write it again") from error
 
 
-def _read_text(path: Path, name: str) -> pa.Table:
-    names, separator = _header(path, name)
+def _read_text(path: Path, name: str, encoding: Encoding) -> pa.Table:
+    names, separator = _header(path, name, encoding)
     _check_names(name, names)
     try:
-        return pa.csv.read_csv(
+        table = pa.csv.read_csv(
             path,
+            read_options=pa.csv.ReadOptions(encoding="utf8" if encoding is Encoding.UTF_8 else str(encoding)),
             parse_options=pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
         )
-    except pa.ArrowException as error:
-        _check_encoding(path, name)
-        _check_lengths(path, name, separator, len(names))
-        found = " ".join(str(error).split())[:200]
-        raise DataContractError(f"{name}: cannot be read as a table ({found}); deliver it again") from error
+    except (pa.ArrowException, UnicodeError) as error:
+        _explain(path, name, encoding, separator, names, error)
+    _check_quotes(path, name, encoding, separator, table)
+    return table
 
 
-def _header(path: Path, name: str) -> tuple[list[str], str]:
+def _explain(path: Path, name: str, encoding: Encoding, separator: str, names: list[str], error: Exception) -> NoReturn:
+    _check_encoding(path, name, encoding)
+    _check_lengths(path, name, encoding, separator, len(names))
+    found = " ".join(str(error).split())[:200]
+    raise DataContractError(f"{name}: cannot be read as a table ({found}); deliver it again") from error
+
+
+def _header(path: Path, name: str, encoding: Encoding) -> tuple[list[str], str]:
     """Return the names of the columns, and the separator."""
-    with path.open("rb") as stream:
-        line = stream.readline(_MAX_HEADER_BYTES).removeprefix(codecs.BOM_UTF8)
     try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        _check_encoding(path, name)
-        text = ""
+        with path.open(encoding=_codec(encoding), newline="") as stream:
+            text = stream.readline(_MAX_HEADER_BYTES)
+    except UnicodeError:
+        _check_encoding(path, name, encoding)
+        raise DataContractError(f"{name}: its first line is not {encoding}; save the file as UTF-8") from None
     if not text.strip():
         raise DataContractError(f"{name}: its first line is blank; expected the names of the columns")
-    separator = max(_SEPARATORS, key=text.count)
+    separator = max(_SEPARATORS, key=_QUOTED.sub("", text).count)
     try:
         return next(csv.reader([text.rstrip("\r\n")], delimiter=separator)), separator
     except csv.Error as error:
         raise DataContractError(f"{name}: its header cannot be read ({error}); deliver it again") from error
+
+
+def _codec(encoding: Encoding) -> str:
+    return "utf-8-sig" if encoding is Encoding.UTF_8 else str(encoding)
 
 
 def _check_names(file: str, names: list[str]) -> None:
@@ -107,28 +145,35 @@ def _check_names(file: str, names: list[str]) -> None:
             raise DataContractError(f"{file}: column {position} of {len(names)} has no name; name it")
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise DataContractError(f"{file}: column {repeated[0]!r} stands twice; rename or remove one")
+        places = [place for place, name in enumerate(names, start=1) if name == repeated[0]]
+        raise DataContractError(
+            f"{file}: column {repeated[0]!r} stands twice (columns {places[0]} and {places[1]}); rename or remove one"
+        )
 
 
-def _check_encoding(path: Path, name: str) -> None:
-    """Say where the file stops to be UTF-8, if it does."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    start = 0
+def _check_encoding(path: Path, name: str, encoding: Encoding) -> None:
+    """Say where the file stops to be what it should be, if it does."""
+    decoder = codecs.getincrementaldecoder(str(encoding))()
+    start = lines = 0
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             pending = len(decoder.getstate()[0])
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:
+                line = lines + chunk.count(b"\n", 0, max(0, error.start - pending)) + 1
+                advice = f"{error.object[error.start : error.start + 1].decode('latin-1')!r} if it were Latin-1"
                 raise DataContractError(
-                    f"{name}: byte {start - pending + error.start} is not UTF-8; save the file as UTF-8"
+                    f"{name}: byte {start - pending + error.start} (line {line}) is not {encoding.upper()} ({advice}); "
+                    "save the file as UTF-8, or declare another encoding (contract.yaml: "
+                    "encoding: latin-1; trimtab init: --encoding latin-1)"
                 ) from None
-            start += len(chunk)
+            start, lines = start + len(chunk), lines + chunk.count(b"\n")
 
 
-def _check_lengths(path: Path, name: str, separator: str, expected: int) -> None:
+def _check_lengths(path: Path, name: str, encoding: Encoding, separator: str, expected: int) -> None:
     """Say which line has more or fewer values than the header, if one has."""
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    with path.open(encoding=_codec(encoding), newline="") as stream:
         rows = csv.reader(stream, delimiter=separator)
         try:
             for row in rows:
@@ -139,3 +184,40 @@ def _check_lengths(path: Path, name: str, separator: str, expected: int) -> None
                     )
         except csv.Error as error:
             raise DataContractError(f"{name}: line {rows.line_num}: {error}; repair the line") from error
+
+
+def _check_quotes(path: Path, name: str, encoding: Encoding, separator: str, table: pa.Table) -> None:
+    """Say where a quote opens and swallows the rows after it, if one does."""
+    for place, column in enumerate(table.columns):
+        # Arrow's own indices_nonzero crashes the process on a column without chunks.
+        for row in np.flatnonzero(pc.match_substring(column, "\n").to_numpy()).tolist():
+            lines = str(column[row]).splitlines()
+            unclosed = row == table.num_rows - 1 and _has_odd_quotes(path)
+            if unclosed or _are_rows(lines, separator, len(table.columns)):
+                raise DataContractError(
+                    f"{name}: line {_line_of(path, encoding, separator, row)}: a quote opens in column "
+                    f'{table.column_names[place]!r} and holds {len(lines)} lines; close it, or write "" for a quote'
+                )
+
+
+def _are_rows(lines: list[str], separator: str, columns: int) -> bool:
+    """Return whether what one value holds looks like rows of the table."""
+    inner = lines[1:-1]
+    return columns > 2 and len(inner) >= _SWALLOWED_LINES and all(one.count(separator) >= columns - 1 for one in inner)
+
+
+def _has_odd_quotes(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return sum(chunk.count(b'"') for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b"")) % 2 == 1
+
+
+def _line_of(path: Path, encoding: Encoding, separator: str, row: int) -> int:
+    """Return the line at which row ``row`` (from 0) of the file begins."""
+    with path.open(encoding=_codec(encoding), newline="") as stream:
+        rows = csv.reader(stream, delimiter=separator)
+        line = 1
+        for place, _ in enumerate(rows, start=-1):
+            if place == row:
+                return line
+            line = rows.line_num + 1
+    return line

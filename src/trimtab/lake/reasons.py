@@ -13,7 +13,7 @@ _NOT_A = {
     ColumnKind.NUMBER: "not a number",
     ColumnKind.INTEGER: "not a whole number",
     ColumnKind.BOOLEAN: "neither true nor false",
-    ColumnKind.DATETIME: "not an ISO 8601 date or time",
+    ColumnKind.DATETIME: "not a date or time",
 }
 _MAX_SHOWN = 60
 _MAX_VALUES = 8

@@ -64,10 +64,11 @@ def process_records(
     profiles = [tuple(profile_segment(table, period_s=profile_period_s)) for _, table in segments]
     judged = _judge(pa.concat_tables([_features(table, contract) for _, table in segments]), contract)
     starts = np.cumsum([0, *(table.num_rows for _, table in segments)])
-    return [
-        _finish(lake, delivery, table, _part(judged, int(start), table.num_rows), found, intervals)
+    parts = [
+        (delivery, table, _part(judged, int(start), table.num_rows), found)
         for (delivery, table), start, found in zip(segments, starts, profiles, strict=False)
     ]
+    return lake.together(lambda part: _finish(lake, *part, intervals), parts)
 
 
 def _features(table: pa.Table, contract: ContractConfig) -> pa.Table:
@@ -122,9 +123,11 @@ def _finish(
     span = (int(times.min()), int(times.max())) if table.num_rows else None
     if span is not None:
         path = lake.processed_records(endpoint, delivery.digest, start_us=span[0], end_us=span[1])
-        write_rows(path, _passed(table, judged, passed))
+        write_rows(lake, path, _passed(table, judged, passed))
     quarantine = lake.quarantined_records(endpoint, delivery.digest)
-    kept = write_or_remove(quarantine, broken_rows(table, {row: judged.sentences[row] for row in broken.tolist()}))
+    kept = write_or_remove(
+        lake, quarantine, broken_rows(table, {row: judged.sentences[row] for row in broken.tolist()})
+    )
     return Outcome(
         rows=table.num_rows,
         rows_passed=len(passed),

@@ -17,6 +17,7 @@ from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.canonical import JsonObject, digest_of
 from trimtab.core.clock import to_micros
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import DataContractError, NotFoundError
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection, Database
@@ -86,7 +87,9 @@ def make_snapshot(
             f"now, {found.quarantined} are of quarantined feeds); deliver data, and look into the quarantine"
         )
     folder = _write(lake, model.name, rows, recent)
-    dataset_hash = add_version(lake.root, folder, index=lake.dvc_cache)
+    reached("snapshot.files_written")
+    dataset_hash = _add_version(lake, folder)
+    reached("snapshot.added")
     span = pc.min_max(rows[EVENT]).as_py()
     new = Snapshot(
         id=new_id(),
@@ -102,7 +105,9 @@ def make_snapshot(
         spec=_spec(rows, recent, found, contract, endpoint=endpoint, until_us=until_us),
     )
     with database.transaction() as connection:
-        return _store(connection, lake, new)
+        stored = _store(connection, lake, new)
+    reached("snapshot.recorded")
+    return stored
 
 
 def find_snapshot(connection: Connection, lake: Lake, snapshot_id: str) -> Snapshot:
@@ -146,9 +151,16 @@ def _hold_out(table: pa.Table, share: float) -> tuple[pa.Table, pa.Table]:
 def _write(lake: Lake, model: str, rows: pa.Table, recent: pa.Table) -> Path:
     """Write both files to a folder that is named by their content, and return it."""
     folder = lake.snapshot_folder(model, _content_digest(rows, recent))
-    write_rows(folder / _ROWS, rows)
-    write_or_remove(folder / _RECENT, recent)
+    write_rows(lake, folder / _ROWS, rows)
+    write_or_remove(lake, folder / _RECENT, recent)
     return folder
+
+
+def _add_version(lake: Lake, folder: Path) -> str:
+    """Put the folder under version control, and store what DVC wrote for it; return DVC's hash."""
+    added = add_version(lake.root, folder, index=lake.dvc_cache)
+    lake.together(lake.storage.keep, [lake.relative(path) for path in added.files])
+    return added.hash
 
 
 def _content_digest(*tables: pa.Table) -> str:

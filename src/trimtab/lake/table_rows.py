@@ -12,7 +12,7 @@ import pyarrow.parquet
 from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.enums import ColumnKind
-from trimtab.lake.casting import cast_column
+from trimtab.lake.casting import cast_as, cast_column
 from trimtab.lake.contract import check_row_count, judge
 from trimtab.lake.deliveries import Delivery
 from trimtab.lake.feed_rules import quarantined_rows
@@ -40,11 +40,16 @@ def process_table(
 
     Raises:
         DataContractError: the file cannot be read, or breaks the contract as a whole.
+        BackendError: the lake's storage failed.
         OSError: the lake cannot be read or written.
     """
-    table = read_table_file(lake.absolute(delivery.raw_path), name=(delivery.spec or {}).get("name"))
+    table = read_table_file(
+        lake.at_hand(lake.absolute(delivery.raw_path)),
+        name=(delivery.spec or {}).get("name"),
+        encoding=contract.encoding,
+    )
     check_row_count(table.num_rows, contract)
-    held = _from_quarantined_feed(table, delivery, model, intervals)
+    held = _from_quarantined_feed(table, delivery, model, contract, intervals)
     kept = np.ones(table.num_rows, dtype=bool)
     kept[list(held)] = False
     places = np.flatnonzero(kept)
@@ -56,7 +61,7 @@ def process_table(
         broken = pa.concat_tables(
             [broken, broken_rows(table, {row: [reason.sentence] for row, reason in held.items()})]
         ).sort_by(ROW)
-    write_rows(lake.processed_table(model.name, delivery.digest), judgement.passed)
+    write_rows(lake, lake.processed_table(model.name, delivery.digest), judgement.passed)
     quarantine = lake.quarantined_table(model.name, delivery.digest)
     event_us = event_micros(judgement.passed, model)
     times = [at_us for at_us in event_us.to_pylist() if at_us is not None]
@@ -66,14 +71,19 @@ def process_table(
         reasons=counted([*judgement.rules, *([reason.rule_text] for reason in held.values())]),
         broken_by_source={delivery.source: broken.num_rows} if delivery.source and broken.num_rows else {},
         span_us=(min(times), max(times)) if times else None,
-        quarantine_path=lake.relative(quarantine) if write_or_remove(quarantine, broken) else None,
+        quarantine_path=lake.relative(quarantine) if write_or_remove(lake, quarantine, broken) else None,
     )
 
 
-def event_micros(table: pa.Table, model: ModelConfig) -> pa.Array:
-    """Return the rows' event times in microseconds, null where the model has no time column, or the row no time."""
+def event_micros(table: pa.Table, model: ModelConfig, contract: ContractConfig | None = None) -> pa.Array:
+    """Return the rows' event times in microseconds, null where the model has no time column, or the row no time.
+
+    Rows as they were delivered need the ``contract``, which says how a time is written.
+    """
     if model.time is None or model.time not in table.column_names:
         return pa.nulls(table.num_rows, pa.int64())
+    if contract is not None and model.time in contract.columns:
+        return cast_as(table[model.time], contract.columns[model.time]).values.cast(pa.int64())
     return cast_column(table[model.time], ColumnKind.DATETIME).values.cast(pa.int64())
 
 
@@ -83,19 +93,22 @@ def keys_processed(lake: Lake, model: str, digests: Collection[str], contract: C
     A file that was processed under a contract without one of the key's columns has none.
     """
     found: set[str] = set()
-    for digest in sorted(digests) if contract.unique else ():
-        path = lake.processed_table(model, digest)
+    for path in lake.tables_at_hand(model, sorted(digests) if contract.unique else ()).values():
         if set(contract.unique) <= set(pa.parquet.read_schema(path).names):
             table = pa.parquet.read_table(path, columns=list(contract.unique), partitioning=None)
-            typed = {name: cast_column(table[name], contract.columns[name].type).values for name in contract.unique}
+            typed = {name: cast_as(table[name], contract.columns[name]).values for name in contract.unique}
             found.update(key for key in key_texts(pa.table(typed), contract.unique).to_pylist() if key is not None)
     return frozenset(found)
 
 
 def _from_quarantined_feed(
-    table: pa.Table, delivery: Delivery, model: ModelConfig, intervals: Mapping[str, Sequence[Interval]]
+    table: pa.Table,
+    delivery: Delivery,
+    model: ModelConfig,
+    contract: ContractConfig,
+    intervals: Mapping[str, Sequence[Interval]],
 ) -> dict[int, Broken]:
     if delivery.source is None or delivery.source not in intervals:
         return {}
-    times = pc.fill_null(event_micros(table, model), delivery.received_us).to_pylist()
+    times = pc.fill_null(event_micros(table, model, contract), delivery.received_us).to_pylist()
     return dict(quarantined_rows([delivery.source] * table.num_rows, times, intervals))

@@ -34,7 +34,9 @@ def process_truth(lake: Lake, delivery: Delivery, table: pa.Table) -> Outcome:
     for endpoint, places in sorted(rows.items()):
         _write(lake, endpoint, delivery.digest, table.take(pa.array(places, pa.int64())))
     quarantine = lake.quarantined_truth(delivery.digest)
-    kept = write_or_remove(quarantine, broken_rows(table, {row: [problem.sentence] for row, problem in wrong.items()}))
+    kept = write_or_remove(
+        lake, quarantine, broken_rows(table, {row: [problem.sentence] for row, problem in wrong.items()})
+    )
     return Outcome(
         rows=table.num_rows,
         rows_passed=table.num_rows - len(wrong),
@@ -65,4 +67,4 @@ def _write(lake: Lake, endpoint: str, segment_id: str, table: pa.Table) -> None:
         labelled_us=pc.min(table["labelled_us"]).as_py(),
         span_us=(times["min"], times["max"]) if by_time else None,
     )
-    write_rows(path, table.replace_schema_metadata(None))
+    write_rows(lake, path, table.replace_schema_metadata(None))

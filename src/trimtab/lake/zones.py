@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from trimtab.core.errors import DataContractError
+from trimtab.core.errors import BackendError, DataContractError
+from trimtab.lake.storage.base import Storage, StoredFile
 
 __all__ = ["Lake", "RecordFile", "TruthFile", "is_file_name"]
 
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNNAMED = "@unnamed"
 _RECORD_FILE = re.compile(r"(-?\d+)_(-?\d+)_(.+)\.parquet")
@@ -40,13 +45,79 @@ class TruthFile:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder with three zones: ``raw`` (as delivered), ``processed`` (passed), ``quarantine`` (broke the contract).
+    """Three zones of files: ``raw`` (as delivered), ``processed`` (passed), ``quarantine`` (broke the contract).
 
+    A path says where a file has its place below `root`; `at_hand` puts it there (or near), so that it can be read.
     Names of processed and quarantined files depend on nothing but the delivery's digest and the event span of all its
     rows, so doing the work twice overwrites the same files. Times in names let a reader skip files unopened.
     """
 
-    root: Path
+    storage: Storage
+
+    @property
+    def root(self) -> Path:
+        """The local folder of the lake."""
+        return self.storage.root
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Store ``content`` as the file that has its place at ``path``, whole or not at all.
+
+        Raises:
+            BackendError: the storage failed; the call may be repeated.
+            OSError: the local disk failed.
+        """
+        self.storage.store(self.relative(path), content)
+
+    def remove(self, path: Path) -> None:
+        """Remove the file that has its place at ``path``, if there is one; raises as `write` does."""
+        self.storage.remove(self.relative(path))
+
+    def at_hand(self, path: Path) -> Path:
+        """Return where the file that has its place at ``path`` can be read now.
+
+        Raises:
+            BackendError: it is missing, or the storage failed.
+            DataContractError: it is damaged.
+            OSError: the local disk failed.
+        """
+        name = self.relative(path)
+        found = self.storage.find(name)
+        if found is None:
+            raise BackendError(
+                f"lake file {name}: is missing in {self.storage.where}; bring it back from a backup, or deliver what "
+                "it was made of again"
+            )
+        return self.storage.fetch([found])[0]
+
+    def tables_at_hand(self, model: str, digests: Iterable[str]) -> dict[str, Path]:
+        """Return, by digest, where the rows that passed of these delivered files can be read now; raises as `at_hand`.
+
+        One question to the storage, however many files.
+        """
+        wanted = {self.relative(self.processed_table(model, digest)): digest for digest in digests}
+        if not wanted:
+            return {}
+        known = {file.name: file for file in self.storage.files_in(self.relative(self._tables(model)))}
+        missing = sorted(wanted.keys() - known.keys())
+        if missing:
+            raise BackendError(
+                f"lake file {missing[0]}: is missing in {self.storage.where}; bring it back from a backup, or deliver "
+                "what it was made of again"
+            )
+        paths = self.storage.fetch([known[name] for name in wanted])
+        return dict(zip(wanted.values(), paths, strict=True))
+
+    def newest_checkpoints(self) -> Path:
+        """Return the folder of the audit log's checkpoints; the newest one is at hand in it. Raises as `at_hand`."""
+        self.storage.fetch(self.storage.files_in("audit")[-1:])
+        return self.root / "audit"
+
+    def together(self, function: Callable[[_In], _Out], items: Sequence[_In]) -> list[_Out]:
+        """Return ``function`` of each item, in order; several at once where the storage is far."""
+        if self.storage.parallel == 1 or len(items) < 2:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(self.storage.parallel, thread_name_prefix="lake") as pool:
+            return list(pool.map(function, items))
 
     def raw_table(self, model: str, sha256: str, suffix: str) -> Path:
         """Return where a delivered file of ``model`` is kept; ``suffix`` with its dot."""
@@ -58,7 +129,7 @@ class Lake:
 
     def processed_table(self, model: str, sha256: str) -> Path:
         """Return where the rows of a delivered file go that passed."""
-        return self.root / "processed" / "tables" / _safe(model) / f"{_safe(sha256)}.parquet"
+        return self._tables(model) / f"{_safe(sha256)}.parquet"
 
     def quarantined_table(self, model: str, sha256: str) -> Path:
         """Return where the rows of a delivered file go that broke the contract."""
@@ -84,30 +155,35 @@ class Lake:
         return self.root / "quarantine" / "truth" / f"{_safe(segment_id)}.parquet"
 
     def record_files(self, endpoint: str, *, start_us: int, end_us: int) -> list[RecordFile]:
-        """Return the processed segments that may hold rows of ``start_us`` ≤ event time < ``end_us``, by name."""
-        found = []
-        for path in _parquet_below(self._records(endpoint)):
-            match = _RECORD_FILE.fullmatch(path.name)
+        """Return the processed segments that may hold rows of ``start_us`` ≤ event time < ``end_us``, by name.
+
+        They are at hand; raises as `at_hand` does.
+        """
+        chosen = []
+        for file in self._listed(self._records(endpoint)):
+            match = _RECORD_FILE.fullmatch(_last(file.name))
             if match and int(match[1]) < end_us and int(match[2]) >= start_us:
-                found.append(RecordFile(path=path, start_us=int(match[1]), end_us=int(match[2])))
-        return found
+                chosen.append((file, int(match[1]), int(match[2])))
+        paths = self.storage.fetch([file for file, _, _ in chosen])
+        return [RecordFile(path, start, end) for path, (_, start, end) in zip(paths, chosen, strict=True)]
 
     def truth_files(self, endpoint: str, *, start_us: int, end_us: int, known_until_us: int | None) -> list[TruthFile]:
         """Return the outcomes that may be about rows of the window and were known by ``known_until_us``, by name.
 
-        Among them are those that name a prediction, and no endpoint.
+        Among them are those that name a prediction, and no endpoint. They are at hand; raises as `at_hand` does.
         """
-        found = []
-        for path in (*_parquet_below(self._truth(endpoint)), *_parquet_below(self._truth(""))):
-            match = _TRUTH_FILE.fullmatch(path.name)
+        chosen = []
+        for file in (*self._listed(self._truth(endpoint)), *self._listed(self._truth(""))):
+            match = _TRUTH_FILE.fullmatch(_last(file.name))
             if match is None:
                 continue
             span = None if match[2] == "x" else (int(match[2]), int(match[3]))
             late = known_until_us is not None and int(match[1]) > known_until_us
             apart = span is not None and (span[0] >= end_us or span[1] < start_us)
             if not late and not apart:
-                found.append(TruthFile(path=path, labelled_us=int(match[1]), span_us=span))
-        return found
+                chosen.append((file, int(match[1]), span))
+        paths = self.storage.fetch([file for file, _, _ in chosen])
+        return [TruthFile(path, labelled, span) for path, (_, labelled, span) in zip(paths, chosen, strict=True)]
 
     def snapshot_folder(self, model: str, content: str) -> Path:
         """Return the folder of a dataset version, named by a digest of its content."""
@@ -131,6 +207,12 @@ class Lake:
         if Path(stored).is_absolute() or ".." in Path(stored).parts:
             raise DataContractError(f"lake path {stored!r}: leads out of the lake {self.root}; repair the row")
         return self.root / stored
+
+    def _listed(self, folder: Path) -> list[StoredFile]:
+        return self.storage.files_in(self.relative(folder))
+
+    def _tables(self, model: str) -> Path:
+        return self.root / "processed" / "tables" / _safe(model)
 
     def _records(self, endpoint: str) -> Path:
         return self.root / "processed" / "records" / _safe(endpoint)
@@ -156,6 +238,5 @@ def _safe(name: str) -> str:
     return name
 
 
-def _parquet_below(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from sorted(folder.glob("[!.]*.parquet"))
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]

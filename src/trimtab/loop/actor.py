@@ -25,7 +25,8 @@ class Actor:
         """
         if not self.role.reaches(needed):
             raise PermissionDeniedError(
-                f"{self.name!r}: role {self.role} may not {what}; ask for a key with role {needed} or above"
+                f"{self.name!r}: has role {self.role}, {what} needs {needed}; ask for a key of that role or above, "
+                "see 'trimtab keys create'"
             )
 
 

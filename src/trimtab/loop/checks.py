@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ from trimtab.audit import log as audit
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
+from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import NotFoundError
+from trimtab.db.engine import Connection
 from trimtab.lake.profile_store import load_profiles
 from trimtab.loop.labels import labelled_of
 from trimtab.loop.model_files import ModelFiles
@@ -45,8 +48,17 @@ class CheckRun:
         return tuple(check for check in self.checks if check.verdict is Verdict.BREACH)
 
 
-def run_checks_of(platform: Platform, files: ModelFiles, *, at: datetime, actor: str) -> CheckRun:
+def run_checks_of(
+    platform: Platform,
+    files: ModelFiles,
+    *,
+    at: datetime,
+    actor: str,
+    beside: Callable[[Connection], None] = lambda _connection: None,
+) -> CheckRun:
     """Run every monitor of the model as of ``at`` (event time), store the checks, and tell the loop.
+
+    ``beside`` writes in the transaction that stores the checks.
 
     Raises:
         NotFoundError: the model serves nothing yet.
@@ -54,7 +66,9 @@ def run_checks_of(platform: Platform, files: ModelFiles, *, at: datetime, actor:
     run_id = platform.new_id()
     run = CheckRun(run_id, files.model.name, files.endpoint, at, _checks(platform, files, at))
     payload: JsonObject = {"run_id": run_id, "model": run.model, "endpoint": run.endpoint}
+    reached("monitors.judged")
     with platform.database.transaction() as connection:
+        beside(connection)
         save_checks(connection, run.checks, at=at, ids=platform.new_id, run_id=run_id)
         platform.publish(connection, "checks.completed", f"model:{run.model}", payload, at_us=to_micros(at))
         if run.breaches:
@@ -67,6 +81,7 @@ def run_checks_of(platform: Platform, files: ModelFiles, *, at: datetime, actor:
                 reason="; ".join(check.explanation for check in run.breaches[:3]),
                 detail={"run_id": run_id, "at": at.isoformat(), "breaches": len(run.breaches)},
             )
+    reached("monitors.recorded")
     return run
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConflictError, TrimtabError
 from trimtab.db import leases
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.outbox import Delivery, Event
+from trimtab.loop.fencing import Fence
 from trimtab.loop.platform import Platform
 
 __all__ = ["Commit", "Conductor", "Handler", "Worker", "deliver_once"]
@@ -28,6 +30,8 @@ _LANE_TTL_S = 8.0
 _RENEW_S = 2.0
 _LOGGED_IDS = frozenset({"run_id", "incident_id", "action_id", "job_id", "rollout_id"})
 _IDLE_S = 0.1
+_SLOWER = 1.2
+_IDLE_AT_MOST_S = 0.5
 _AFTER_ERROR_S = 1.0
 
 Commit = Callable[[Connection], None]
@@ -63,6 +67,7 @@ def _deliver(platform: Platform, handler: Handler, delivery: Delivery) -> None:
             if commit is not None:
                 commit(connection)
             platform.outbox.complete(connection, delivery)
+        reached("event.committed")
     except ConflictError as error:
         _log.info("delivery.conflict", error=str(error))
         _put_back(platform, delivery, str(error))
@@ -83,19 +88,23 @@ def _put_back(platform: Platform, delivery: Delivery, error: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Workers that share a thread, in order of urgency. Lanes with the same lease never run in two processes."""
+    """Workers that share a thread, in order of urgency. Lanes with the same lease never run in two processes.
+
+    What the workers write goes through a platform that ``fence`` guards.
+    """
 
     name: str
     workers: tuple[Worker, ...]
     start: Callable[[], None] | None = None
+    fence: Fence = field(default_factory=Fence)
 
 
 class Conductor:
     """Runs lanes, each in a thread of its own, and only while this process holds the lane's lease.
 
     Leases are renewed by a thread of their own, so a long piece of work keeps its lane; after a crash another process,
-    or the next start, takes over within seconds. What a paused holder then still writes is refused: an event's delivery
-    by its token, anything else by the version of its row.
+    or the next start, takes over within seconds. What a paused holder then still writes is refused by its lane's fence,
+    and an event's delivery or a message by a token of its own.
     """
 
     def __init__(self, platform: Platform, lanes: tuple[Lane, ...], *, holder: str) -> None:
@@ -145,10 +154,14 @@ class Conductor:
     def _run(self, lane: Lane) -> None:
         if lane.start is not None:
             self._guarded(lane, lane.start)
+        wake, idle_s = self._platform.wake, _IDLE_S
         while not self._stop.is_set():
-            if not self._step(lane):
-                self._platform.wake.wait(_IDLE_S)
-                self._platform.wake.clear()
+            heard = wake.heard
+            if self._step(lane) or wake.wait(heard, timeout_s=idle_s) > heard:
+                idle_s = _IDLE_S
+            else:
+                # What comes from outside (a file, a result) is looked for less often the longer none came.
+                idle_s = min(_SLOWER * idle_s, _IDLE_AT_MOST_S)
 
     def _step(self, lane: Lane) -> bool:
         """Give each worker of the lane its turn; one that fails does not take the others' turn away."""
@@ -163,7 +176,8 @@ class Conductor:
     def _guarded(self, lane: Lane, work: Callable[[], bool | None]) -> bool | None:
         """Return what ``work`` says, None when it failed."""
         try:
-            return bool(work())
+            with lane.fence.turn():
+                return bool(work())
         except ConflictError as error:
             # Somebody else was faster; the next turn sees what they did.
             _log.info("lane.conflict", lane=lane.name, error=str(error))
@@ -189,8 +203,10 @@ class Conductor:
                     connection, _lease_of(lane), self._holder, machine_us=machine_us(), ttl_s=_LANE_TTL_S
                 )
         # Only now is it so; and for one second less than the lease: this process stops before another may start.
-        for name, held in got.items():
-            self._held_until[name] = 0.0 if held is None else asked_at + _LANE_TTL_S - 1.0
+        for lane in self._lanes:
+            held = got[lane.name]
+            lane.fence.renewed(held)
+            self._held_until[lane.name] = 0.0 if held is None else asked_at + _LANE_TTL_S - 1.0
 
     def _give_back(self) -> None:
         at_work = {thread.name for thread in self._threads if thread.is_alive()}

@@ -16,12 +16,13 @@ from typing import Protocol
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError
 from trimtab.files import write_atomically
+from trimtab.training.request import TRIALS_NAME
 
 __all__ = ["JobProcessState", "JobRunner", "SubprocessJobs"]
 
 
 _STOPPED = "stopped"
-_KEPT = {"lock", "log.txt", "request.json"}
+_KEPT = {"lock", "log.txt", "request.json", TRIALS_NAME}
 
 
 class JobProcessState(StrEnum):
@@ -172,7 +173,10 @@ class SubprocessJobs:
 
 
 def _clear(out_dir: Path) -> None:
-    """Remove what an earlier attempt left: half a bundle, its progress, a process number that may be another's now."""
+    """Remove what an earlier attempt left: half a bundle, its progress, a process number that may be another's now.
+
+    The trials that it ended stay: the next attempt goes on behind them.
+    """
     for path in out_dir.iterdir():
         if path.name in _KEPT:
             continue

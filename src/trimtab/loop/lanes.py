@@ -9,6 +9,7 @@ import structlog
 
 from trimtab.db.engine import machine_us
 from trimtab.loop.conductor import Lane, Worker, deliver_once
+from trimtab.loop.fencing import Fence
 from trimtab.loop.ingestion import Ingestion
 from trimtab.loop.platform import Platform
 from trimtab.loop.probe import ServingProbe
@@ -30,27 +31,35 @@ LANE_OF = {"trainings": "snapshots", "projection": "projection", "messages": "me
 """Subscribers that are slow, or ask somebody outside: their lanes."""
 
 
-def of(platform: Platform) -> tuple[Lane, ...]:
-    """Return the lanes that work for ``platform``."""
-    ingestion = Ingestion(platform)
-    upkeep = Upkeep(platform)
-    decisions = [_delivering(platform, name) for name in HANDLERS if name not in LANE_OF]
+def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
+    """Return the lanes that work for ``platform``; ``beats`` says whether they tell that a control plane is there."""
+    fences = {name: Fence() for name in ("rollouts", DECISIONS, "data", "snapshots", "projection", "messages")}
+    of_lane = {name: fence.guard(platform) for name, fence in fences.items()}
+    decides, ingestion = of_lane[DECISIONS], Ingestion(of_lane["data"])
+    upkeep = Upkeep(decides, beats=beats)
+
+    def lane(name: str, *workers: Worker, start: Callable[[], None] | None = None) -> Lane:
+        return Lane(name, workers, start=start, fence=fences[name])
+
     return (
-        Lane("rollouts", (_advancing(platform), lambda: apply_desired(platform))),
-        Lane(
+        lane("rollouts", _advancing(of_lane["rollouts"]), lambda: apply_desired(of_lane["rollouts"])),
+        lane(
             DECISIONS,
-            (
-                *decisions,
-                lambda: advance_jobs(platform),
-                _paced(lambda: expire_requests(platform), 2.0),
-                _paced(lambda: run_due_monitors(platform), 2.0),
-                upkeep.run,
-            ),
+            *[_delivering(decides, name) for name in HANDLERS if name not in LANE_OF],
+            lambda: advance_jobs(decides),
+            _paced(lambda: expire_requests(decides), 2.0),
+            _paced(lambda: run_due_monitors(decides), 2.0),
+            upkeep.run,
         ),
-        Lane("data", (ingestion.run,), start=ingestion.warm_up),
-        Lane("snapshots", (_delivering(platform, "trainings"),)),
-        Lane("projection", (_delivering(platform, "projection"),), start=_warming(platform)),
-        Lane("messages", (_delivering(platform, "messages"), _delivering(platform, "evidence"), _sending(platform))),
+        lane("data", ingestion.run, start=ingestion.warm_up),
+        lane("snapshots", _delivering(of_lane["snapshots"], "trainings")),
+        lane("projection", _delivering(of_lane["projection"], "projection"), start=_warming(platform)),
+        lane(
+            "messages",
+            _delivering(of_lane["messages"], "messages"),
+            _delivering(of_lane["messages"], "evidence"),
+            _sending(of_lane["messages"]),
+        ),
     )
 
 

@@ -12,18 +12,18 @@ from trimtab.config.project import ProjectFolder
 __all__ = ["sweep"]
 
 
-def sweep(project: ProjectFolder, *, older_than: datetime) -> int:
+def sweep(project: ProjectFolder, lake: Path, *, older_than: datetime) -> int:
     """Remove what was last written before ``older_than``, and return how many files or folders that were.
 
-    Younger ones may be at work. Only names that atomic writing gives are looked at, in the platform's own state;
-    uploads are the API's.
+    Younger ones may be at work. Only names that atomic writing gives are looked at, in the platform's own state and in
+    the local folder of the ``lake``; uploads are the API's.
     """
     limit = older_than.timestamp()
-    return sum(_removed(path) for path in _leftovers(project) if _written_at(path) < limit)
+    return sum(_removed(path) for path in _leftovers(project, lake) if _written_at(path) < limit)
 
 
-def _leftovers(project: ProjectFolder) -> Iterator[Path]:
-    yield from project.lake.glob("raw/tables/*/.incoming.*")
+def _leftovers(project: ProjectFolder, lake: Path) -> Iterator[Path]:
+    yield from lake.glob("raw/tables/*/.incoming.*")
     yield from project.intake.glob(".*.arrow.*")
     for folder in (project.state, project.serving, project.serving / "specs", project.serving / "status"):
         yield from folder.glob(".*.json.*")

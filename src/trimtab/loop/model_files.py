@@ -13,7 +13,6 @@ from trimtab.config.loading import Loaded, load_yaml
 from trimtab.config.model import ModelConfig
 from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import digest_of
-from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.remediation.policy import PolicyConfig
@@ -93,9 +92,14 @@ def load_policy(project: ProjectFolder) -> Loaded[PolicyConfig]:
     """Read the project's ``policy.yaml``.
 
     Raises:
-        ConfigError: it is missing or does not fit.
+        ConfigError: it is missing, empty, or does not fit.
     """
-    return load_yaml(project.root / "policy.yaml", PolicyConfig)
+    loaded = load_yaml(project.root / "policy.yaml", PolicyConfig)
+    if not loaded.lines:
+        raise ConfigError(
+            f"{loaded.path}: is empty; expected rules; write 'rules: []' if a person is to be asked about everything"
+        )
+    return loaded
 
 
 def _check_columns(model: Loaded[ModelConfig], contract: Loaded[ContractConfig]) -> None:
@@ -116,12 +120,6 @@ def _check_columns(model: Loaded[ModelConfig], contract: Loaded[ContractConfig])
     if not features:
         raise ConfigError(
             f"{contract.at('columns')}: declares no feature beside target, key and time; add columns to learn from"
-        )
-    unready = [name for name in features if columns[name].type in {ColumnKind.TEXT, ColumnKind.DATETIME}]
-    if unready:
-        raise ConfigError(
-            f"{contract.at('columns', unready[0])}: {unready[0]}: type {columns[unready[0]].type} cannot be a feature "
-            f"yet; list it under ignore in {model.path.name}, or derive numbers or categories from it"
         )
 
 

@@ -70,7 +70,7 @@ def perform(platform: Platform, actor: Actor, name: str, fields: JsonObject) -> 
         TrimtabError: whatever the operation says.
     """
     asked = OPERATIONS[name]
-    actor.require(asked.role, asked.name.replace(".", " "))
+    actor.require(asked.role, asked.name)
     try:
         request = asked.request.model_validate(fields)
     except ValidationError as error:

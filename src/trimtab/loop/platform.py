@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from trimtab.lake.queues.base import Queue
 from trimtab.lake.zones import Lake
 from trimtab.loop.jobs import JobRunner
 from trimtab.loop.model_files import ModelFiles, load_model_files
+from trimtab.loop.wake import Wake
 from trimtab.rollout.deployer import Deployer
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Platform:
     deployer: Deployer
     projection: Callable[[], MlflowProjection]
     serving_url: Callable[[], str | None]
-    wake: threading.Event = field(default_factory=threading.Event)
+    wake: Wake = field(default_factory=Wake)
 
     def now_us(self) -> int:
         """Return domain time in microseconds."""

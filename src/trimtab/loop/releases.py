@@ -10,6 +10,7 @@ import structlog
 from trimtab.audit import log as audit
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.clock import to_micros
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ApprovalRequiredError, ConflictError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.loop.model_files import ModelFiles
@@ -62,6 +63,7 @@ def decide_version(
         before={"state": before.state.value},
         after={"state": after.state.value},
     )
+    reached("approval.decided")
     return after
 
 
@@ -228,6 +230,8 @@ def _advance(platform: Platform, probe: ServingProbe, rollout: Rollout) -> bool:
         return False
     with platform.database.transaction() as connection:
         _record(connection, platform, rollout, transition, actor="conductor")
+        reached("rollout.stepped")
+    reached("rollout.desired")
     apply_desired(platform)
     return True
 

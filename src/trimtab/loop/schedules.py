@@ -9,7 +9,8 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import insert, select, update
 
 from trimtab.core.clock import from_micros, to_micros
-from trimtab.core.errors import NotFoundError, TrimtabError
+from trimtab.core.errors import ConfigError, ConflictError, DataContractError, NotFoundError, TrimtabError
+from trimtab.db.engine import Connection
 from trimtab.db.tables import schedule_run
 from trimtab.loop.actor import CONDUCTOR
 from trimtab.loop.checks import run_checks_of
@@ -18,6 +19,9 @@ from trimtab.loop.platform import Platform
 __all__ = ["is_due", "run_due_monitors"]
 
 _log = structlog.get_logger(__name__)
+
+_HOPELESS = (ConfigError, DataContractError, NotFoundError)
+"""What trying again at once cannot mend: the schedule's next moment is waited for."""
 
 
 def is_due(cron: str, last: datetime, now: datetime) -> bool:
@@ -54,10 +58,21 @@ def _run_if_due(platform: Platform, model: str) -> bool:
         ).scalar_one_or_none()
     if last_us is not None and not is_due(files.monitoring.schedule, from_micros(last_us), now):
         return False
-    with platform.database.transaction() as connection:
-        if last_us is None:
+    if last_us is None:
+        with platform.database.transaction() as connection:
             connection.execute(insert(schedule_run).values(name=name, last_us=to_micros(now)))
-            return False
-        connection.execute(update(schedule_run).where(schedule_run.c.name == name).values(last_us=to_micros(now)))
-    run_checks_of(platform, files, at=now, actor=CONDUCTOR.name)
+        return False
+
+    def has_run(connection: Connection) -> None:
+        known = schedule_run.c.name == name, schedule_run.c.last_us == last_us
+        if connection.execute(update(schedule_run).where(*known).values(last_us=to_micros(now))).rowcount != 1:
+            raise ConflictError(f"schedule {name!r}: another process ran it meanwhile; nothing is left to do")
+
+    try:
+        # In the transaction of the checks: a process that dies over them leaves the schedule due.
+        run_checks_of(platform, files, at=now, actor=CONDUCTOR.name, beside=has_run)
+    except _HOPELESS:
+        with platform.database.transaction() as connection:
+            has_run(connection)
+        raise
     return True

@@ -21,6 +21,7 @@ import structlog
 
 from trimtab.config.project import ProjectFolder
 from trimtab.core.errors import BackendError, ConflictError
+from trimtab.loop.log_files import shorten
 
 __all__ = ["ChildSpec", "Supervisor", "platform_processes"]
 
@@ -128,7 +129,7 @@ class Supervisor:
                 continue
             now = time.monotonic()
             recent = [moment for moment in child.started_at if now - moment < 60]
-            _log.warning("process.died", child=child.spec.name, exit_code=code, restarts=len(recent) - 1)
+            _log.warning("process.died", child=child.spec.name, exit_code=code, starts_within_a_minute=len(recent))
             if len(recent) > _RESTARTS_PER_MINUTE or code == _EXIT_CONFIG:
                 self.failure = f"{child.spec.name}: ended with {code}; {self._last_words(child.spec)}"
                 return False
@@ -145,6 +146,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopping.set())
         while self.watch_once():
+            for spec in self._specs:
+                shorten(self._project.logs / f"{spec.name}.log")
             self._stopping.wait(0.5)
         self.stop()
         if self.failure is not None:

@@ -17,8 +17,10 @@ import structlog
 from sqlalchemy import insert, select, update
 
 from trimtab.audit import log as audit
+from trimtab.config.database import MLFLOW_REFERENCE, mlflow_url
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import (
     ConfigError,
     ConflictError,
@@ -146,6 +148,7 @@ def prepare(platform: Platform, job_id: str) -> Callable[[Connection], None] | N
             after={"dataset_hash": snapshot.dataset_hash, "rows": snapshot.rows, "recent_rows": snapshot.recent_rows},
             detail={"job_id": found.id},
         )
+        reached("training.prepared")
 
     return commit
 
@@ -200,6 +203,7 @@ def _advance(platform: Platform, found: Job) -> bool:
         result = platform.jobs.result(found.out_dir) or {}
         with platform.database.transaction() as connection:
             _finish(connection, platform, found, _outcome(found, result), result)
+        reached("training.finished")
         return True
     if found.state == "submitted":
         _start(platform, found)
@@ -221,9 +225,11 @@ def _outcome(found: Job, result: JsonObject) -> str:
 
 def _start(platform: Platform, found: Job) -> None:
     platform.jobs.start(found.out_dir, msgspec.json.encode(found.spec["request"]))
+    reached("training.started")
     try:
         with platform.database.transaction() as connection:
             _save(connection, found, state="running")
+        reached("training.running")
     except ConflictError:
         # It was cancelled while it was being started.
         platform.jobs.cancel(found.out_dir)
@@ -308,10 +314,12 @@ def _training_request(platform: Platform, files: ModelFiles, snapshot: Snapshot,
         snapshot_id=snapshot.id,
         dataset_hash=snapshot.dataset_hash,
         config_hash=files.digest,
-        mlflow_uri=platform.project.mlflow_uri,
+        # The request is stored and written to disk: a password stays in the environment, which a job inherits.
+        mlflow_uri=platform.project.mlflow_uri if mlflow_url() is None else MLFLOW_REFERENCE,
         mlflow_artifacts=str(platform.project.mlflow_artifacts),
         experiment=f"{platform.project.config.project}/{files.model.name}",
         out_dir=str(found.out_dir),
+        cache_dir=str(platform.project.training_cache),
         git_commit=git_commit_of(platform.project.root),
         compare_with=current.bundle_path if compares and current is not None else None,
         compare_digest=current.digest if compares and current is not None else None,

@@ -55,16 +55,21 @@ def expire_requests(platform: Platform) -> bool:
 
 
 class Upkeep:
-    """Duties with an interval of their own. It never counts as work done."""
+    """Duties with an interval of their own. It never counts as work done.
 
-    def __init__(self, platform: Platform) -> None:
+    With ``beats`` it tells every few seconds that this process is the control plane and lives.
+    """
+
+    def __init__(self, platform: Platform, *, beats: bool = True) -> None:
         self._platform = platform
+        self._beats = beats
         self._started_us = machine_us()
+        self._exported = 0
         self._due = {"beat": 0.0, "checkpoint": time.monotonic() + _CHECKPOINT_S, "sweep": 0.0}
 
     def run(self) -> bool:
         """Do what is due; return False."""
-        if self._is_due("beat", _BEAT_S):
+        if self._beats and self._is_due("beat", _BEAT_S):
             self._beat()
         if self._is_due("checkpoint", _CHECKPOINT_S):
             self._checkpoint()
@@ -94,7 +99,9 @@ class Upkeep:
 
     def _sweep(self) -> None:
         # Files bear the machine's time, whatever the platform's clock says.
-        removed = sweep(self._platform.project, older_than=datetime.now(UTC) - _LEFT_FOR)
+        limit = datetime.now(UTC) - _LEFT_FOR
+        removed = sweep(self._platform.project, self._platform.lake.root, older_than=limit)
+        removed += self._platform.lake.storage.sweep(older_than=limit)
         if removed:
             _log.info("leftovers.swept", removed=removed)
 
@@ -102,4 +109,7 @@ class Upkeep:
         with self._platform.database.reading() as connection:
             found = audit.checkpoint_now(connection, at_us=self._platform.now_us())
         if found.sequence > 0:
-            write_checkpoint(self._platform.lake.root / "audit", found)
+            lake = self._platform.lake
+            if found.sequence != self._exported:
+                lake.storage.keep(lake.relative(write_checkpoint(lake.root / "audit", found)))
+                self._exported = found.sequence

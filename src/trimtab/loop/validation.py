@@ -30,6 +30,9 @@ def validate_project(root: Path) -> list[str]:
             return None
 
     project = attempt(lambda: ProjectFolder.open(root))
+    if project is None and (root / "trimtab.yaml").is_file():
+        # One wrong line there says nothing about the other files: they are read all the same.
+        project = ProjectFolder(root=root.resolve(), config=ProjectConfig(project="unnamed"))
     if isinstance(project, ProjectFolder):
         attempt(lambda: load_policy(project))
         if not project.model_names:

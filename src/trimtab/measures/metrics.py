@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.core.enums import Task
 from trimtab.core.errors import ConfigError
+from trimtab.measures import class_metrics, number_metrics
+from trimtab.measures.answers import Answers, Array
 
 __all__ = [
     "METRICS",
@@ -23,23 +24,8 @@ __all__ = [
     "row_losses",
 ]
 
-Array = NDArray[Any]
 _CLASSES = frozenset({Task.BINARY, Task.MULTICLASS})
 _NUMBERS = frozenset({Task.REGRESSION})
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Rows to be judged: arrays of one length ``(n,)``, classes as strings, numbers as floats.
-
-    ``probability`` is that of ``positive_class`` (binary).
-    """
-
-    task: Task
-    truth: Array
-    prediction: Array
-    probability: Array | None
-    positive_class: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +46,13 @@ def evaluate(
     probability: Array | None,
     *,
     positive_class: str | None,
+    probabilities: Array | None = None,
+    classes: Sequence[str] = (),
 ) -> dict[str, float]:
     """Return each named metric of predictions against the truth; all arrays have shape ``(n,)``.
+
+    ``probability`` is that of the positive class (binary) or of the predicted one. ``probabilities`` ``(n, K)``, those
+    of ``classes``, are what multi-class ``roc_auc``, ``log_loss`` and ``brier`` need.
 
     A metric is NaN where it is undefined: no rows, no probability, ROC AUC with one class only, MAPE with no truth
     but zero. NaN among the numbers makes the metrics that use them NaN.
@@ -74,6 +65,13 @@ def evaluate(
     {'mae': 0.5, 'mape': 0.5}
     """
     answers = _answers(task, truth, prediction, probability, positive_class)
+    if probabilities is not None:
+        if probabilities.shape != (len(truth), len(classes)):
+            raise ConfigError(
+                f"evaluation: probabilities of shape {probabilities.shape}, expected {(len(truth), len(classes))} "
+                "(rows, classes); pass one column a class"
+            )
+        answers = replace(answers, probabilities=_numbers(probabilities), classes=tuple(classes))
     return {name: float(_metric_for(name, task).compute(answers)) for name in names}
 
 
@@ -177,109 +175,29 @@ def _text(values: Array) -> Array:
     return np.asarray(values).astype(np.str_)
 
 
-def _ratio(above: float, below: float) -> float:
-    return above / below if below else float("nan")
-
-
-def _mean(values: Array) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")
-
-
-def _accuracy(answers: Answers) -> float:
-    return _mean(answers.truth == answers.prediction)
-
-
-def _hits(answers: Answers, label: str) -> tuple[int, int, int]:
-    """Return true positives, predicted positives, actual positives of ``label``."""
-    said, was = answers.prediction == label, answers.truth == label
-    return int(np.sum(said & was)), int(np.sum(said)), int(np.sum(was))
-
-
-def _per_class(answers: Answers, score: Callable[[int, int, int], float]) -> float:
-    """Return the positive class's score (binary), or the unweighted mean over classes, undefined ones as 0 (macro)."""
-    if answers.task is Task.BINARY:
-        return score(*_hits(answers, str(answers.positive_class)))
-    if not len(answers.truth):
-        return float("nan")
-    labels = np.unique(np.concatenate([answers.truth, answers.prediction]))
-    return float(np.mean(np.nan_to_num([score(*_hits(answers, str(label))) for label in labels])))
-
-
-def _precision(answers: Answers) -> float:
-    return _per_class(answers, lambda both, said, was: _ratio(both, said))
-
-
-def _recall(answers: Answers) -> float:
-    return _per_class(answers, lambda both, said, was: _ratio(both, was))
-
-
-def _f1(answers: Answers) -> float:
-    return _per_class(answers, lambda both, said, was: _ratio(2 * both, said + was))
-
-
-def _roc_auc(answers: Answers) -> float:
-    """Return the chance that a positive row gets a higher probability than a negative one (ties count half)."""
-    if answers.probability is None or np.isnan(answers.probability).any():
-        return float("nan")
-    positive = answers.truth == answers.positive_class
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    if not positives or not negatives:
-        return float("nan")
-    _, codes, counts = np.unique(answers.probability, return_inverse=True, return_counts=True)
-    mid_ranks = (np.cumsum(counts) - (counts - 1) / 2)[codes]
-    return float((mid_ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def _log_loss(answers: Answers) -> float:
-    """Return mean −ln of the probability given to what happened, probabilities clipped to [1e-15, 1 − 1e-15]."""
-    if answers.probability is None:
-        return float("nan")
-    chance = np.clip(answers.probability, 1e-15, 1 - 1e-15)
-    return _mean(-np.log(np.where(answers.truth == answers.positive_class, chance, 1 - chance)))
-
-
-def _mape(answers: Answers) -> float:
-    """Return mean |truth − prediction| / |truth| over rows with truth ≠ 0, as a fraction (0.2 = 20 %)."""
-    nonzero = answers.truth != 0
-    truth, prediction = answers.truth[nonzero], answers.prediction[nonzero]
-    return _mean(np.abs((truth - prediction) / truth))
-
-
-def _wape(answers: Answers) -> float:
-    """Return Σ|truth − prediction| / Σ|truth|, as a fraction: MAPE's kin that small truths don't dominate."""
-    return _ratio(float(np.abs(answers.truth - answers.prediction).sum()), float(np.abs(answers.truth).sum()))
-
-
-def _rmse(answers: Answers) -> float:
-    return float(np.sqrt(_mean((answers.truth - answers.prediction) ** 2)))
-
-
-def _mae(answers: Answers) -> float:
-    return _mean(np.abs(answers.truth - answers.prediction))
-
-
-def _r2(answers: Answers) -> float:
-    """Return 1 − Σ(truth − prediction)² / Σ(truth − mean)²; NaN when the truth is constant."""
-    if not len(answers.truth):
-        return float("nan")
-    spread = float(((answers.truth - answers.truth.mean()) ** 2).sum())
-    return 1.0 - _ratio(float(((answers.truth - answers.prediction) ** 2).sum()), spread)
-
-
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", _CLASSES, True, _accuracy),
-        Metric("f1", _CLASSES, True, _f1),
-        Metric("precision", _CLASSES, True, _precision),
-        Metric("recall", _CLASSES, True, _recall),
-        Metric("roc_auc", frozenset({Task.BINARY}), True, _roc_auc),
-        Metric("log_loss", frozenset({Task.BINARY}), False, _log_loss),
-        Metric("mape", _NUMBERS, False, _mape),
-        Metric("wape", _NUMBERS, False, _wape),
-        Metric("rmse", _NUMBERS, False, _rmse),
-        Metric("mae", _NUMBERS, False, _mae),
-        Metric("r2", _NUMBERS, True, _r2),
+        Metric("accuracy", _CLASSES, True, class_metrics.accuracy),
+        Metric("f1", _CLASSES, True, class_metrics.f1),
+        Metric("balanced_accuracy", _CLASSES, True, class_metrics.balanced_accuracy),
+        Metric("f1_macro", _CLASSES, True, class_metrics.f1_macro),
+        Metric("f1_weighted", _CLASSES, True, class_metrics.f1_weighted),
+        Metric("precision", _CLASSES, True, class_metrics.precision),
+        Metric("recall", _CLASSES, True, class_metrics.recall),
+        Metric("mcc", _CLASSES, True, class_metrics.mcc),
+        Metric("roc_auc", _CLASSES, True, class_metrics.roc_auc),
+        Metric("average_precision", frozenset({Task.BINARY}), True, class_metrics.average_precision),
+        Metric("log_loss", _CLASSES, False, class_metrics.log_loss),
+        Metric("brier", _CLASSES, False, class_metrics.brier),
+        Metric("ece", _CLASSES, False, class_metrics.ece),
+        Metric("mape", _NUMBERS, False, number_metrics.mape),
+        Metric("smape", _NUMBERS, False, number_metrics.smape),
+        Metric("wape", _NUMBERS, False, number_metrics.wape),
+        Metric("rmse", _NUMBERS, False, number_metrics.rmse),
+        Metric("mae", _NUMBERS, False, number_metrics.mae),
+        Metric("median_absolute_error", _NUMBERS, False, number_metrics.median_absolute_error),
+        Metric("r2", _NUMBERS, True, number_metrics.r2),
     )
 }
 """Every metric by name."""

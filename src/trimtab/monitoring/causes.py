@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.clock import from_micros
+from trimtab.core.enums import ColumnKind
 from trimtab.monitoring.cause import Cause, CauseKind
 from trimtab.monitoring.change_point import changed_periods
 from trimtab.monitoring.divergence import diverge
@@ -75,6 +76,8 @@ def _is_off(data: WindowData, name: str) -> bool:
         return False
     if _missing_share(current) - _missing_share(before) > _MISSING_EXCESS:
         return True
+    if data.columns[name].type is ColumnKind.DATETIME:
+        return False  # moments move on by themselves
     found = diverge(name, current, data.reference, method="ks", alpha=_ALPHA)
     return found is not None and found.value > found.threshold(_MIN_EFFECT)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trimtab.core.enums import Verdict
+from trimtab.core.enums import ColumnKind, Verdict
 from trimtab.monitoring.base import Finding, check_of
 from trimtab.monitoring.cause import Cause
 from trimtab.monitoring.causes import name_causes
@@ -34,7 +34,9 @@ class DataDriftMonitor:
 
     def check(self, data: WindowData) -> tuple[Check, ...]:
         """Return a check for each column, and the overall one last."""
-        names = self.settings.columns or tuple(data.columns)
+        # Moments move on by themselves: only who names such a column has it watched.
+        watched = [name for name, column in data.columns.items() if column.type is not ColumnKind.DATETIME]
+        names = self.settings.columns or tuple(watched)
         alpha = self.settings.alpha / max(len(names), 1)
         findings = [self._column(data, name, alpha) for name in names]
         return tuple(check_of(self.settings, data, finding) for finding in [*findings, self._overall(data, findings)])

@@ -55,7 +55,9 @@ class DataDriftSettings(_Common):
     drift_share: float = Field(
         default=0.5, gt=0, le=1, description="Share of judged columns in breach from which the window as a whole is."
     )
-    columns: tuple[str, ...] = Field(default=(), description="Columns to judge; none named means all features.")
+    columns: tuple[str, ...] = Field(
+        default=(), description="Columns to judge; none named means all features but datetimes."
+    )
 
 
 class DataQualitySettings(_Common):

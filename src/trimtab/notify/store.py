@@ -63,8 +63,10 @@ def enqueue(
                 at_us=at_us,
             )
             .on_conflict_do_nothing(index_elements=["dedup_key"])
+            .returning(notification.c.id)
         )
-        if added.rowcount == 1:
+        # PostgreSQL's driver counts no inserted rows.
+        if added.first() is not None:
             new.append(route.name)
     return tuple(new)
 

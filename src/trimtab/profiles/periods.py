@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
+from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import DataContractError
 from trimtab.profiles.categories import CategoryProfile
 from trimtab.profiles.numbers import SKETCH_K, NumberProfile
@@ -25,6 +26,9 @@ PREDICTION, PROBABILITY, LATENCY = "@prediction", "@probability", "@latency_ms"
 
 _PREFIX = "f."
 """How the features' columns are marked in a prediction segment (see ``trimtab.records.schema``)."""
+
+_KIND_KEY = b"kind"
+"""Key of a feature's kind in the metadata of its column (see ``trimtab.records.schema``)."""
 
 _MICROS = 1_000_000
 
@@ -50,8 +54,9 @@ def profile_segment(table: pa.Table, *, period_s: int, feature_prefix: str = _PR
     """Return a profile for each variant and period in which a prediction segment has rows, sorted by these.
 
     Periods are whole multiples of ``period_s`` since 1970, by ``event_us``. The profile's columns are the features
-    under their own names, and `PREDICTION`, `PROBABILITY`, `LATENCY`. Kinds are those of Arrow's types: floats and
-    integers are numbers, booleans and strings categories. Costs one sort, however many periods the segment spans.
+    under their own names, and `PREDICTION`, `PROBABILITY`, `LATENCY`. Kinds are those of Arrow's types: floats,
+    integers and timestamps are numbers, booleans and strings categories; a column whose metadata calls it a text is
+    profiled by its number of words. Costs one sort, however many periods the segment spans.
 
     Raises:
         DataContractError: a column or the schema's metadata (endpoint, model_version) is missing.
@@ -104,8 +109,10 @@ class _Groups:
 
     def profiles(self, table: pa.Table, name: str) -> Iterator[ColumnProfile]:
         """Yield the profile of a column for each group."""
-        kind = table.schema.field(name).type
-        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        field = table.schema.field(name)
+        if (field.metadata or {}).get(_KIND_KEY) == ColumnKind.TEXT.encode():
+            return self._numbers(number_values(table, name, ColumnKind.TEXT)[self._order])
+        if pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type):
             return self._numbers(number_values(table, name)[self._order])
         return self._categories(category_values(table, name))
 

@@ -16,7 +16,16 @@ from trimtab.core.errors import DataContractError
 from trimtab.profiles.categories import CategoryProfile, CategoryWire
 from trimtab.profiles.numbers import NumberProfile, NumberWire
 
-__all__ = ["ColumnProfile", "Profile", "category_values", "is_number", "merge_all", "merge_columns", "number_values"]
+__all__ = [
+    "ColumnProfile",
+    "Profile",
+    "category_values",
+    "is_number",
+    "merge_all",
+    "merge_columns",
+    "number_values",
+    "word_counts",
+]
 
 ColumnProfile = NumberProfile | CategoryProfile
 
@@ -25,7 +34,8 @@ _MAGIC = b"TTP\x01"
 
 _MAX_BYTES = 256_000_000
 _MAX_COLUMNS = 10_000
-_NUMBER_KINDS = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.DATETIME})
+_WORD = r"[\pL\pN_]+"
+_NUMBER_KINDS = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.DATETIME, ColumnKind.TEXT})
 
 
 class _Wire(msgspec.Struct, frozen=True, array_like=True):
@@ -56,8 +66,8 @@ class Profile:
     def of_table(table: pa.Table, kinds: Mapping[str, ColumnKind]) -> Profile:
         """Return the profile of the table's columns that ``kinds`` names.
 
-        Numbers, integers and datetimes (as seconds since 1970) are summarised by moments and a sketch; categories,
-        text and booleans ("true", "false") by counts. Null and NaN are missing.
+        Numbers, integers, datetimes (as seconds since 1970) and texts (as their number of words) are summarised by
+        moments and a sketch; categories and booleans ("true", "false") by counts. Null and NaN are missing.
 
         Raises:
             DataContractError: a column is absent, or cannot be read as its kind.
@@ -70,7 +80,7 @@ class Profile:
         columns: dict[str, ColumnProfile] = {}
         for name, kind in kinds.items():
             if is_number(kind):
-                columns[name] = NumberProfile.of(number_values(table, name))
+                columns[name] = NumberProfile.of(number_values(table, name, kind))
             else:
                 columns[name] = CategoryProfile.of(category_values(table, name, kind).to_pylist())
         return Profile(table.num_rows, columns)
@@ -141,13 +151,15 @@ def is_number(kind: ColumnKind) -> bool:
     return kind in _NUMBER_KINDS
 
 
-def number_values(table: pa.Table, name: str) -> NDArray[np.float64]:
-    """Return a column as floats ``(n,)``, NaN where missing; times as seconds since 1970.
+def number_values(table: pa.Table, name: str, kind: ColumnKind = ColumnKind.NUMBER) -> NDArray[np.float64]:
+    """Return a column as floats ``(n,)``, NaN where missing; times as seconds since 1970, texts as numbers of words.
 
     Raises:
         DataContractError: the column is absent, or not numeric.
     """
     column = _present(table, name)
+    if kind is ColumnKind.TEXT:
+        return word_counts(category_values(table, name))
     try:
         if pa.types.is_temporal(column.type):
             micros = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
@@ -155,6 +167,16 @@ def number_values(table: pa.Table, name: str) -> NDArray[np.float64]:
         return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataContractError(f"column {name!r}: {column.type} ({error}); expected numbers; correct it") from error
+
+
+def word_counts(texts: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return how many words each text has ``(n,)``, NaN where it is missing.
+
+    >>> word_counts(pa.chunked_array([["Größe: 12 cm", "", None]])).tolist()
+    [3.0, 0.0, nan]
+    """
+    counts = pc.count_substring_regex(texts, pattern=_WORD)
+    return np.asarray(counts.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
 def category_values(table: pa.Table, name: str, kind: ColumnKind = ColumnKind.CATEGORY) -> pa.ChunkedArray:

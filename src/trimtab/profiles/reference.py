@@ -106,7 +106,7 @@ def build_reference(
 
 def _chance(table: pa.Table, name: str, kind: ColumnKind, blocks: NDArray[np.int64]) -> Chance:
     if is_number(kind):
-        values = number_values(table, name)
+        values = number_values(table, name, kind)
         present = np.isfinite(values)
         return chance_of_numbers(values[present], blocks[present])
     texts = category_values(table, name, kind)

@@ -12,6 +12,7 @@ from trimtab.core.enums import ColumnKind, Task
 
 __all__ = [
     "FEATURE_PREFIX",
+    "KIND_KEY",
     "SEGMENT_COLUMNS",
     "TRUTH_COLUMNS",
     "Frame",
@@ -24,6 +25,9 @@ Scalar = float | bool | str | None
 
 FEATURE_PREFIX = "f."
 """Feature columns of a segment are named ``f.<feature>``, so that none can collide with ours."""
+
+KIND_KEY = "kind"
+"""Key, in the metadata of a feature's column, of the kind that the model takes it for."""
 
 SEGMENT_COLUMNS = (
     "prediction_id",  # string, UUIDv7
@@ -70,7 +74,7 @@ class SchemaFrame(msgspec.Struct, frozen=True, array_like=True, tag="s"):
 
 
 class PredictionFrame(msgspec.Struct, frozen=True, array_like=True, tag="p"):
-    """One row answered. ``values`` are the raw inputs in the order of the schema's features."""
+    """One row answered. ``values`` are the inputs in the order of the schema's features, a datetime as its second."""
 
     schema_id: int
     prediction_id: str

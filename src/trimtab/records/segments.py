@@ -15,6 +15,7 @@ from trimtab.core.errors import DataContractError
 from trimtab.files import write_atomically
 from trimtab.records.schema import (
     FEATURE_PREFIX,
+    KIND_KEY,
     SEGMENT_COLUMNS,
     TRUTH_COLUMNS,
     PredictionFrame,
@@ -45,6 +46,7 @@ _REQUIRED: Final = {
     TRUTH: ("segment_id",),
 }
 
+_MOMENT: Final = pa.timestamp("us", tz="UTC")
 _COLUMN_TYPES: Final[dict[str, pa.DataType]] = {
     "event_us": pa.int64(),
     "received_us": pa.int64(),
@@ -70,15 +72,16 @@ def segment_id(journal_name: str, start: int, end: int, part: str) -> str:
 def predictions_table(schema: SchemaFrame, frames: Sequence[PredictionFrame], segment: str) -> pa.Table:
     """Return the rows of one schema as a table of `SEGMENT_COLUMNS` and ``f.`` columns, described by its metadata.
 
-    Numbers become float64 (NaN never stands for null), booleans bool, categories and text strings.
+    Numbers become float64 (NaN never stands for null), booleans bool, categories and text strings, datetimes
+    timestamps. A feature's field says of which kind it is in its metadata.
     """
     is_class = schema.task.is_classification
     arrays = [_column(name, [getattr(f, name) for f in frames], is_class) for name in _STORED]
     arrays.insert(SEGMENT_COLUMNS.index("variant"), pa.array([schema.variant] * len(frames), pa.string()))
-    names = list(SEGMENT_COLUMNS)
+    fields = [pa.field(name, array.type) for name, array in zip(SEGMENT_COLUMNS, arrays, strict=True)]
     for place, (name, kind) in enumerate(schema.features):
-        names.append(FEATURE_PREFIX + name)
         arrays.append(_feature([f.values[place] for f in frames], kind))
+        fields.append(pa.field(FEATURE_PREFIX + name, arrays[-1].type, metadata={KIND_KEY: str(kind)}))
     metadata = {
         "kind": PREDICTIONS,
         "segment_id": segment,
@@ -88,7 +91,7 @@ def predictions_table(schema: SchemaFrame, frames: Sequence[PredictionFrame], se
         "bundle_digest": schema.bundle_digest,
         "task": str(schema.task),
     }
-    return pa.table(arrays, names=names).replace_schema_metadata(metadata)
+    return pa.table(arrays, schema=pa.schema(fields, metadata))
 
 
 def truth_table(frames: Sequence[TruthFrame], segment: str) -> pa.Table:
@@ -148,10 +151,15 @@ def _column(name: str, values: list[Any], is_class: bool) -> pa.Array:
 
 
 def _feature(values: Iterable[Any], kind: ColumnKind) -> pa.Array:
+    if kind.is_numeric:
+        # A text got past the encoder because it means 'not known'.
+        values = [None if isinstance(value, str) else value for value in values]
     if kind is ColumnKind.BOOLEAN:
         return pa.array([None if value is None else bool(value) for value in values], pa.bool_())
     if kind.is_numeric:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if kind is ColumnKind.DATETIME:
+        return pa.array([None if value is None else int(value) * 1_000_000 for value in values], _MOMENT)
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
@@ -171,7 +179,7 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
         raise DataContractError(f"{path}: columns {schema.names[:20]}, expected {list(wanted)} first; ship it again")
     for field in schema:
         if field.name.startswith(FEATURE_PREFIX) and kind == PREDICTIONS:
-            allowed: tuple[pa.DataType, ...] = (pa.float64(), pa.bool_(), pa.string())
+            allowed: tuple[pa.DataType, ...] = (pa.float64(), pa.bool_(), pa.string(), _MOMENT)
         elif field.name == "prediction":
             allowed = (pa.float64(), pa.string())
         elif field.name in wanted:

@@ -21,7 +21,9 @@ import structlog
 
 from trimtab.config.durations import parse_duration
 from trimtab.config.logs import configure_logs
-from trimtab.core.errors import ConflictError, DataContractError
+from trimtab.config.process import setting
+from trimtab.core.crashpoints import arm, reached
+from trimtab.core.errors import ConfigError, ConflictError, DataContractError
 from trimtab.records.cursor import Cursor, cursor_path, read_cursor, write_cursor
 from trimtab.records.layout import journal_files
 from trimtab.records.lean import keep_pandas_out
@@ -96,9 +98,11 @@ class Shipper:
             if cursor.planned_end is None:
                 _force_to_disk(journal)
                 write_cursor(journal, Cursor(offset=batch.start, planned_end=batch.end, schemas=cursor.schemas))
+                reached("shipper.planned")
             self._write(journal, batch)
             cursor = Cursor(offset=batch.end, schemas=tuple(batch.schemas.values()))
             write_cursor(journal, cursor)
+            reached("shipper.moved")
             self._cursors[journal] = cursor
             rows += batch.rows
         if is_damaged(journal, cursor.offset):
@@ -138,6 +142,7 @@ class Shipper:
                 )
             segment = segment_id(journal.name, batch.start, batch.end, str(schema_id))
             write_segment(self._intake, predictions_table(schema, frames, segment))
+            reached("shipper.segment_written")
         for endpoint, outcomes in batch.truths.items():
             segment = segment_id(journal.name, batch.start, batch.end, f"{TRUTH}:{endpoint}")
             write_segment(self._intake, truth_table(outcomes, segment))
@@ -145,6 +150,7 @@ class Shipper:
     def _remove(self, journal: Path) -> None:
         # The journal first: a cursor without its journal is litter, a journal without its cursor would go twice.
         journal.unlink(missing_ok=True)
+        reached("shipper.released")
         cursor_path(journal).unlink(missing_ok=True)
         self._cursors.pop(journal, None)
         _log.info("journal_shipped", journal=journal.name)
@@ -208,9 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
+        arm(setting("crash_at"))
         with _alone(options.journal):
             run(options.journal, options.intake, options.interval.total_seconds(), stop)
-    except (ConflictError, OSError) as error:
+    except (ConfigError, ConflictError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

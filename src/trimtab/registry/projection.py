@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError
 from trimtab.registry.versions import ModelVersion, VersionState
 
@@ -65,10 +66,12 @@ class MlflowProjection:
             for key, value in _tags(version).items():
                 if entry.tags.get(key) != value:
                     self._client.set_model_version_tag(version.model, entry.version, key, value)
+            reached("projection.tagged")
             stage = stage_shown or "None"
             if entry.current_stage != stage:
                 self._client.transition_model_version_stage(version.model, entry.version, stage)
             self._set_aliases(version.model, aliases)
+        reached("projection.alias_moved")
         return str(entry.version)
 
     def _ensure_model(self, model: str) -> None:
@@ -87,9 +90,11 @@ class MlflowProjection:
         source = version.bundle_path
         if version.run_id is not None:
             source = f"{self._client.get_run(version.run_id).info.artifact_uri}/{_BUNDLE_ARTIFACT}"
-        return self._client.create_model_version(
+        created = self._client.create_model_version(
             version.model, source=source, run_id=version.run_id, tags=_tags(version), await_creation_for=0
         )
+        reached("projection.version_created")
+        return created
 
     def _set_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
         now: dict[str, Any] = self._client.get_registered_model(model).aliases

@@ -15,7 +15,7 @@ from trimtab.db.tables import endpoint as endpoint_table
 from trimtab.db.tables import endpoint_history
 from trimtab.serving.spec import EndpointSpec
 
-__all__ = ["Generation", "desire", "desired", "endpoint_generations", "list_desired", "next_generation"]
+__all__ = ["Generation", "desire", "desired", "endpoint_generations", "list_desired", "model_of", "next_generation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,11 @@ class Generation:
     at_us: int
     actor: str
     reason: str
+
+
+def model_of(connection: Connection, endpoint: str) -> str | None:
+    """Return the model whose versions ``endpoint`` serves, None when it never served any."""
+    return connection.execute(select(endpoint_table.c.model).where(endpoint_table.c.name == endpoint)).scalar()
 
 
 def next_generation(connection: Connection, endpoint: str) -> int:

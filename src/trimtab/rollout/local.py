@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError, ConfigError, ConflictError
 from trimtab.files import write_atomically
 from trimtab.files.processes import is_alive
@@ -46,6 +47,7 @@ class LocalDeployer:
                     _require_same(present, spec)
                     return
                 write_atomically(path, msgspec.json.format(msgspec.json.encode(spec)))
+                reached("rollout.spec_written")
         except OSError as error:
             raise BackendError(f"{path}: cannot be written ({error.strerror}); check permissions and disk") from error
 

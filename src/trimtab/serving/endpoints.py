@@ -27,12 +27,11 @@ STAGING_SUFFIX: Final = "-staging"
 
 @dataclass(frozen=True, slots=True)
 class LoadedVariant:
-    """One model version, ready to answer. ``feature_names`` are in the order of the record's values."""
+    """One model version, ready to answer."""
 
     spec: VariantSpec
     predictor: Predictor
     schema: SchemaFrame
-    feature_names: tuple[str, ...]
     smoke: Parity
     metrics: VariantMetrics
     headers: tuple[tuple[bytes, bytes], ...]
@@ -188,7 +187,6 @@ class EndpointLoader:
                 task=manifest.task,
                 features=tuple((feature.name, feature.kind) for feature in manifest.features),
             ),
-            feature_names=tuple(feature.name for feature in manifest.features),
             smoke=smoke,
             metrics=metrics,
             headers=(

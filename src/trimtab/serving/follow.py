@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConfigError, TrimtabError
 from trimtab.files import write_atomically
 from trimtab.records.journal import JournalWriter
@@ -153,6 +154,7 @@ class Follower:
         except (TrimtabError, OSError) as error:
             _log.error("endpoint_failed", endpoint=name, generation=desired, error=str(error))
             status = self._failed(name, current, desired, str(error))
+        reached("serving.switched")
         self._table.statuses[name] = status
         await asyncio.to_thread(self._write_status, status)
         return status.error is None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import PredictionFrame, Scalar
@@ -79,7 +80,8 @@ class Handler:
         assignment = endpoint.assign(_sticky_key(endpoint, rows[0], context))
         variant = exchange.variant = assignment.variant
         predictor = variant.predictor
-        predictions = predictor.predict(predictor.encoder.encode_rows(rows))
+        inputs = predictor.encoder.encode_rows(rows)
+        predictions = predictor.predict(inputs)
         answer = Answer(
             endpoint=endpoint.spec.endpoint,
             variant=variant,
@@ -90,14 +92,16 @@ class Handler:
             classes=predictor.manifest.classes,
         )
         if endpoint.spec.record:
-            self._record(endpoint, rows, exchange, context, answer, assignment.probability, assignment.sticky_hash)
+            values = predictor.encoder.recorded(rows, inputs)
+            self._record(endpoint, values, exchange, context, answer, assignment.probability, assignment.sticky_hash)
+            reached("serving.recorded")
         variant.metrics.rows.inc(len(rows))
         return answer
 
     def _record(
         self,
         endpoint: LoadedEndpoint,
-        rows: Sequence[Row],
+        rows: Sequence[tuple[Scalar, ...]],
         exchange: Exchange,
         context: RowContext,
         answer: Answer,
@@ -105,10 +109,9 @@ class Handler:
         sticky_hash: str | None,
     ) -> None:
         schema_id = answer.variant.schema.schema_id
-        names = answer.variant.feature_names
         latency_ms = (self._monotonic_ns() - exchange.started_ns) / 1e6
         keys, events, probability = context.record_keys, context.event_us, answer.probability
-        for place, row in enumerate(rows):
+        for place, values in enumerate(rows):
             self._append(
                 PredictionFrame(
                     schema_id,
@@ -121,17 +124,12 @@ class Handler:
                     None if keys is None else keys[place],
                     context.source,
                     sticky_hash,
-                    tuple([_storable(row.get(name)) for name in names]),
+                    values,
                     answer.predictions[place],
                     None if probability is None else probability[place],
                     latency_ms,
                 )
             )
-
-
-def _storable(value: Any) -> Scalar:
-    # A whole number may have more than the 64 bits that msgpack has; as a feature it is a float anyway.
-    return float(value) if type(value) is int else value
 
 
 def _check(endpoint: LoadedEndpoint, rows: Sequence[Row], context: RowContext) -> None:

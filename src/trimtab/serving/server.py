@@ -24,6 +24,8 @@ from prometheus_client import disable_created_metrics
 
 from trimtab.config.durations import parse_duration
 from trimtab.config.logs import configure_logs
+from trimtab.config.process import setting
+from trimtab.core.crashpoints import arm
 from trimtab.core.errors import BackendError, ConfigError, TrimtabError
 from trimtab.core.ids import IdFactory
 from trimtab.files import write_atomically
@@ -90,6 +92,7 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
+        arm(setting("crash_at"))
         with contextlib.closing(_listen(host, port)) as listener:
             journal = JournalWriter(
                 journal_folder(state), sync_interval_s=sync_interval_s, file_bytes=journal_file_bytes

@@ -41,7 +41,9 @@ def compare(
     current = Predictor.load(current_folder, expected_digest=current_digest)
     new = candidate.predict(candidate.encoder.encode_table(table))
     old = current.predict(current.encoder.encode_table(table))
-    new_metrics, old_metrics = _metrics(problem, truth, new), _metrics(problem, truth, old)
+    # The versions may know different classes: each is judged by its own.
+    new_metrics = _metrics(problem, truth, new, candidate.manifest.classes)
+    old_metrics = _metrics(problem, truth, old, current.manifest.classes)
     gain = None
     if problem.primary in new_metrics and problem.primary in old_metrics:
         sign = 1.0 if higher_is_better(problem.primary) else -1.0
@@ -66,7 +68,7 @@ def compare(
     )
 
 
-def _metrics(problem: Problem, truth: NDArray[Any], answer: Predictions) -> dict[str, float]:
+def _metrics(problem: Problem, truth: NDArray[Any], answer: Predictions, classes: tuple[str, ...]) -> dict[str, float]:
     values = evaluate(
         problem.task,
         problem.metrics,
@@ -74,5 +76,7 @@ def _metrics(problem: Problem, truth: NDArray[Any], answer: Predictions) -> dict
         answer.labels,
         answer.probability,
         positive_class=problem.positive_class,
+        probabilities=answer.probabilities,
+        classes=classes,
     )
     return finite(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,17 @@ from trimtab.bundle.manifest import Feature, Lineage, Manifest, Parity
 from trimtab.config.columns import ColumnContract, ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.enums import ColumnKind, Task
-from trimtab.core.errors import ConfigError, DataContractError
+from trimtab.core.errors import DataContractError
+from trimtab.training.memory import TEXT_BYTES, check_memory, terms_that_fit
 from trimtab.training.problem import Problem
 from trimtab.training.settings import TrainingConfig
+from trimtab.training.split import split_rows
+from trimtab.training.target import check_problem, class_names, numbers, read_target, rows_with_target, weighs_rare
+from trimtab.training.terms import choose_terms
 
 __all__ = [
     "EVENT_COLUMN",
     "TrainingData",
-    "class_name",
     "read_labelled",
     "read_table",
     "read_training_data",
@@ -34,8 +38,7 @@ __all__ = [
 
 EVENT_COLUMN = "@event_us"
 
-_ENCODABLE = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.BOOLEAN, ColumnKind.CATEGORY})
-_MAX_CLASSES = 200
+_EXAMPLE_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +76,32 @@ def read_table(path: Path) -> pa.Table:
 
 
 def read_training_data(
-    path: Path, model: ModelConfig, contract: ContractConfig, settings: TrainingConfig
+    path: Path,
+    model: ModelConfig,
+    contract: ContractConfig,
+    settings: TrainingConfig,
+    *,
+    available_bytes: int | None = None,
 ) -> TrainingData:
     """Return the snapshot in ``path``, ready to be split.
 
     Raises:
-        DataContractError: no row, no feature, a target that cannot be learnt, columns missing or of a wrong type.
+        DataContractError: no row, no feature, a target that cannot be learnt, columns missing or of a wrong type, or
+            more rows and columns than fit into ``available_bytes`` of memory.
         ConfigError: model and contract do not fit together.
     """
     table = read_table(path)
     notes: list[str] = []
-    target_column = _column(table, model.target, "the target", path)
-    known = pc.is_valid(target_column)
-    missing = table.num_rows - int(pc.sum(known).as_py() or 0)
-    if missing == table.num_rows:
-        raise DataContractError(f"target {model.target!r}: missing in all {missing} rows; deliver labelled rows")
-    if missing:
-        notes.append(f"{missing} rows without target {model.target!r} were left out")
-        table = table.filter(known)
-    features, dropped = _features(table, model, contract, settings, path)
-    notes += dropped
-    classes, target = _target(table.column(model.target), model)
+    check_problem(model, settings)
+    _column(table, model.target, "the target", path)
+    table, classes, target = read_target(rows_with_target(table, model, notes), model, notes)
+    time_us = _times(table, model)
+    names = _feature_names(table, model, contract, path, notes)
+    texts = {name: table.column(name) for name in names if contract.columns[name].type is ColumnKind.TEXT}
+    terms = _terms(texts, settings, classes, target, time_us, notes)
+    features = tuple(
+        _feature(name, contract.columns[name], table.column(name), settings, terms.get(name, ())) for name in names
+    )
     problem = Problem(
         task=model.task,
         classes=classes,
@@ -101,19 +109,30 @@ def read_training_data(
         metrics=tuple(dict.fromkeys((*model.all_metrics, model.main_metric, *settings.gates))),
         primary=model.main_metric,
         transform=settings.target_transform if model.task is Task.REGRESSION else "none",
+        weighted=weighs_rare(model, settings, classes, target),
+        threshold=settings.decision_threshold if isinstance(settings.decision_threshold, float) else 0.5,
     )
+    if problem.weighted:
+        rarest = int(np.bincount(target).argmin())
+        share = float((target == rarest).mean())
+        notes.append(
+            f"rare classes weigh more in the fit: {classes[rarest]!r} has {share:.1%} of the rows (class_balance "
+            f"{settings.class_balance})"
+        )
     if problem.transform == "log1p" and float(target.min()) <= -1:
         raise DataContractError(
             f"target {model.target!r}: smallest value {target.min():g}, expected above -1 for target_transform log1p; "
             "set it to none"
         )
+    manifest = shell_manifest(problem, features, model.name, model.target)
+    check_memory(manifest, len(target), table.nbytes, available_bytes)
     return TrainingData(
         problem=problem,
         features=features,
         table=table,
-        inputs=Encoder(shell_manifest(problem, features, model.name, model.target)).encode_table(table),
+        inputs=Encoder(manifest).encode_table(table),
         target=target,
-        time_us=_times(table, model),
+        time_us=time_us,
         notes=tuple(notes),
     )
 
@@ -134,21 +153,8 @@ def read_labelled(path: Path, model: ModelConfig) -> tuple[pa.Table, NDArray[Any
         table = table.take(pa.array(np.argsort(times, kind="stable")))
     column = table.column(model.target)
     if model.task is Task.REGRESSION:
-        return table, _numbers(column, model.target)
-    return table, np.array([class_name(value) for value in column.to_pylist()])
-
-
-def class_name(value: object) -> str:
-    """Return a class as text, in one spelling however it was stored.
-
-    >>> class_name(True), class_name(1), class_name(1.0), class_name("no")
-    ('true', '1', '1', 'no')
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+        return table, numbers(column, model.target)
+    return table, class_names(column)
 
 
 def _column(table: pa.Table, name: str, role: str, path: Path) -> pa.ChunkedArray:
@@ -159,49 +165,82 @@ def _column(table: pa.Table, name: str, role: str, path: Path) -> pa.ChunkedArra
     return table.column(name)
 
 
-def _features(
-    table: pa.Table, model: ModelConfig, contract: ContractConfig, settings: TrainingConfig, path: Path
-) -> tuple[tuple[Feature, ...], list[str]]:
-    features: list[Feature] = []
-    dropped: list[str] = []
-    for name, column in contract.columns.items():
+def _feature_names(
+    table: pa.Table, model: ModelConfig, contract: ContractConfig, path: Path, notes: list[str]
+) -> list[str]:
+    """Return the contract's columns to learn from; a note tells of each that is left out."""
+    names: list[str] = []
+    for name in contract.columns:
         if name in model.not_features:
             continue
-        if column.type not in _ENCODABLE:
-            raise ConfigError(
-                f"column {name!r}: a feature of type {column.type}, expected number, integer, boolean or category; "
-                "name it under ignore in model.yaml, or derive features from it"
-            )
         values = _column(table, name, "a feature of the contract", path)
         if values.null_count == len(values):
-            dropped.append(f"feature {name!r} was dropped: it is null in all rows")
+            notes.append(f"feature {name!r} was dropped: it is null in all rows")
             continue
-        features.append(_feature(name, column, values, settings))
-    if not features:
+        names.append(name)
+    if not names:
         raise DataContractError(f"{path}: no feature is left; expected a column besides target, key and time")
-    return tuple(features), dropped
+    return names
 
 
-def _feature(name: str, column: ColumnContract, values: pa.ChunkedArray, settings: TrainingConfig) -> Feature:
+def _terms(
+    texts: dict[str, pa.ChunkedArray],
+    settings: TrainingConfig,
+    classes: tuple[str, ...],
+    target: NDArray[Any],
+    time_us: NDArray[np.int64] | None,
+    notes: list[str],
+) -> dict[str, tuple[str, ...]]:
+    """Return the terms of each text column, chosen by rows that are learnt from: held-out ones must not tell."""
+    if not texts:
+        return {}
+    # The very split that is made later: the same rows, the same seed.
+    rng = np.random.default_rng(settings.seed)
+    rows = split_rows(settings.split, target if classes else None, time_us, len(target), rng).train
+    count = terms_that_fit(settings.max_terms, len(target), len(texts))
+    if count < settings.max_terms:
+        notes.append(f"only {count} terms of a text column are counted: more would not fit into {TEXT_BYTES >> 20} MiB")
+    chosen = {}
+    for name, column in texts.items():
+        known = column.take(pa.array(rows)).to_pylist()
+        chosen[name] = choose_terms(known, target[rows], count, classes=len(classes))
+        if not chosen[name]:
+            notes.append(f"feature {name!r}: no term stands in enough of its texts; only their length is learnt from")
+    return chosen
+
+
+def _feature(
+    name: str, column: ColumnContract, values: pa.ChunkedArray, settings: TrainingConfig, terms: tuple[str, ...]
+) -> Feature:
     example = values.drop_null()[0].as_py()
-    if column.type is not ColumnKind.CATEGORY:
-        shown = float(example) if isinstance(example, (int, float)) and not isinstance(example, bool) else example
-        return Feature(name=name, kind=column.type, nullable=column.nullable, unit=column.unit, example=shown)
-    if column.values is not None:
-        categories = column.values
-    else:
-        counts = Counter(str(value) for value in values.to_pylist() if value is not None)
-        # The commonest, ties by name: so that two runs on the same rows give the same codes.
-        commonest = sorted(counts, key=lambda text: (-counts[text], text))[: settings.max_categories]
-        categories = tuple(sorted(commonest))
+    if isinstance(example, (int, float)) and not isinstance(example, bool):
+        example = float(example)
+    elif isinstance(example, date):
+        example = example.isoformat()
+    elif column.type is ColumnKind.TEXT:
+        example = str(example)[:_EXAMPLE_CHARACTERS]
     return Feature(
         name=name,
         kind=column.type,
         nullable=column.nullable,
         unit=column.unit,
-        categories=tuple(categories),
-        example=str(example),
+        categories=_categories(column, values, settings),
+        terms=terms,
+        format=column.format,
+        missing=tuple(dict.fromkeys(("", *(text.strip() for text in column.missing)))),
+        example=str(example) if column.type is ColumnKind.CATEGORY else example,
     )
+
+
+def _categories(column: ColumnContract, values: pa.ChunkedArray, settings: TrainingConfig) -> tuple[str, ...]:
+    if column.type is not ColumnKind.CATEGORY:
+        return ()
+    if column.values is not None:
+        return column.values
+    counts = Counter(str(value) for value in values.to_pylist() if value is not None)
+    # The commonest, ties by name: so that two runs on the same rows give the same codes.
+    commonest = sorted(counts, key=lambda text: (-counts[text], text))[: settings.max_categories]
+    return tuple(sorted(commonest))
 
 
 def shell_manifest(problem: Problem, features: tuple[Feature, ...], model: str, target: str) -> Manifest:
@@ -219,48 +258,6 @@ def shell_manifest(problem: Problem, features: tuple[Feature, ...], model: str, 
         lineage=Lineage(snapshot_id="", dataset_hash="", config_hash=""),
         files={},
     )
-
-
-def _target(column: pa.ChunkedArray, model: ModelConfig) -> tuple[tuple[str, ...], NDArray[Any]]:
-    if model.task is Task.REGRESSION:
-        values = _numbers(column, model.target)
-        if float(values.min()) == float(values.max()):
-            raise DataContractError(
-                f"target {model.target!r}: always {values[0]:g} in {len(values)} rows; expected values that vary"
-            )
-        return (), values
-    names = np.array([class_name(value) for value in column.to_pylist()])
-    classes, places, counts = np.unique(names, return_inverse=True, return_counts=True)
-    found = ", ".join(repr(str(name)) for name in classes[:5])
-    if len(classes) == 1:
-        raise DataContractError(
-            f"target {model.target!r}: only class {found} in {len(names)} rows; expected at least two; deliver rows of "
-            "other classes"
-        )
-    if model.task is Task.BINARY and (len(classes) != 2 or model.positive_class not in classes):
-        raise DataContractError(
-            f"target {model.target!r}: {len(classes)} classes ({found}), expected two, one of them positive_class "
-            f"{model.positive_class!r}; correct task or positive_class in model.yaml"
-        )
-    if len(classes) > _MAX_CLASSES:
-        raise DataContractError(
-            f"target {model.target!r}: {len(classes)} classes, expected at most {_MAX_CLASSES}; is it an id?"
-        )
-    if counts.min() < 2:
-        rare = str(classes[int(counts.argmin())])
-        raise DataContractError(f"target {model.target!r}: class {rare!r} has one row; expected two or more of each")
-    return tuple(str(name) for name in classes), places.astype(np.int64)
-
-
-def _numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        raise DataContractError(f"target {name!r}: type {kind}, expected numbers; correct task or target in model.yaml")
-    values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
-    if not np.isfinite(values).all():
-        at = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise DataContractError(f"target {name!r}: {values[at]} in row {at}, expected finite numbers; correct it")
-    return values
 
 
 def _times(table: pa.Table, model: ModelConfig) -> NDArray[np.int64] | None:

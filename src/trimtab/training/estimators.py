@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.bundle.encoder import Inputs
-from trimtab.bundle.manifest import Feature
+from trimtab.bundle.manifest import Calibration, Feature
 from trimtab.core.errors import ConfigError, DataContractError
+from trimtab.training.calibration import calibrate
 from trimtab.training.preparation import Preparation, fit_preparation
 from trimtab.training.problem import Answer, Problem
 from trimtab.training.settings import Algorithm
@@ -26,6 +27,8 @@ LOG_CEILING = 60.0
 
 _KEEPS_NAN = frozenset({Algorithm.XGBOOST, Algorithm.LIGHTGBM})
 _SCALED = frozenset({Algorithm.LOGISTIC_REGRESSION, Algorithm.RIDGE})
+_OWN_WEIGHTS = ("class_weight", "scale_pos_weight")
+_HEAVIEST = 50.0
 _MODULES = {
     Algorithm.LOGISTIC_REGRESSION: "sklearn.linear_model",
     Algorithm.RIDGE: "sklearn.linear_model",
@@ -49,9 +52,10 @@ class Fitted:
     estimator: Any
     problem: Problem
     present: NDArray[np.int64]
+    calibration: Calibration | None = None
 
     def answer(self, inputs: Inputs) -> Answer:
-        """Return the answers to n rows; a class that the fit never saw has probability 0."""
+        """Return the answers to n rows, calibrated if it is; a class that the fit never saw has probability 0."""
         matrix = self.preparation.transform(inputs)
         if not self.problem.task.is_classification:
             value = np.asarray(self.estimator.predict(matrix), dtype=np.float64).reshape(-1)
@@ -60,7 +64,7 @@ class Fitted:
             return self.problem.read(value)
         raw = np.zeros((len(inputs), len(self.problem.classes)))
         raw[:, self.present] = self.estimator.predict_proba(matrix)
-        return self.problem.read(raw)
+        return self.problem.read(calibrate(self.calibration, self.problem, raw))
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of what the estimator uses, summing to 1: |coefficients| or split gain."""
@@ -111,13 +115,26 @@ def fit(
         with warnings.catch_warnings():
             # A trial that does not converge is judged by its score; the warning would tell nobody anything.
             warnings.simplefilter("ignore")
-            estimator.fit(preparation.transform(inputs), wanted)
+            weights = _weights(problem, wanted, params)
+            estimator.fit(preparation.transform(inputs), wanted, sample_weight=weights)
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"candidate {algorithm}: refuses {dict(params)} ({(str(error).splitlines() or ['?'])[0][:200]}); correct "
             "its space in training_config.yaml"
         ) from error
     return Fitted(algorithm, preparation, estimator, problem, present)
+
+
+def _weights(problem: Problem, places: NDArray[Any], params: Mapping[str, Scalar]) -> NDArray[np.float64] | None:
+    """Return weights by which every class counts as much in all, no row more than 50 times another; None: all alike.
+
+    A weight among the parameters wins: the user has chosen.
+    """
+    if not problem.weighted or any(params.get(name) is not None for name in _OWN_WEIGHTS):
+        return None
+    counts = np.bincount(places).astype(np.float64)
+    weights = np.minimum(counts.max() / counts, _HEAVIEST)[places]
+    return np.asarray(weights / weights.mean())
 
 
 def _build(algorithm: Algorithm, params: dict[str, Scalar], classify: bool, seed: int) -> Any:

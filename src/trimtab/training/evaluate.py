@@ -8,10 +8,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from trimtab.measures.class_metrics import ClassScore, class_scores
 from trimtab.measures.metrics import confusion_matrix, evaluate
 from trimtab.training.problem import Answer, Problem
 
-__all__ = ["Confusion", "confusion_of", "finite", "metrics_of"]
+__all__ = ["Confusion", "confusion_of", "finite", "metrics_of", "per_class_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ def metrics_of(problem: Problem, target: NDArray[Any], answer: Answer) -> dict[s
         answer.prediction,
         answer.probability,
         positive_class=problem.positive_class,
+        probabilities=answer.raw if problem.task.is_classification else None,
+        classes=problem.classes,
     )
     return finite(values)
 
@@ -41,6 +44,11 @@ def confusion_of(problem: Problem, target: NDArray[Any], answer: Answer) -> Conf
         return None
     labels, counts = confusion_matrix(problem.truth(target), answer.prediction)
     return Confusion(tuple(labels), tuple(tuple(int(count) for count in row) for row in counts))
+
+
+def per_class_of(problem: Problem, target: NDArray[Any], answer: Answer) -> tuple[ClassScore, ...]:
+    """Return precision, recall and F1 of each class; nothing for regression."""
+    return class_scores(problem.truth(target), answer.prediction) if problem.task.is_classification else ()
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:

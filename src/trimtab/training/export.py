@@ -11,23 +11,23 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from trimtab.bundle.encoder import MISSING_CODE, UNSEEN_CODE, Inputs
+from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.manifest import Manifest, Parity
 from trimtab.bundle.predictor import CODES_INPUT, NUMERIC_INPUT, PROBABILITIES_OUTPUT, VALUE_OUTPUT, Predictor
 from trimtab.core.errors import DataContractError
+from trimtab.training.calendar_parts import GraphNumbers
+from trimtab.training.calibration import calibration_nodes
 from trimtab.training.estimators import LOG_CEILING, Fitted
 from trimtab.training.preparation import Preparation
 from trimtab.training.settings import Algorithm
 
-__all__ = ["ParityError", "check_parity", "export", "floor_thresholds", "probe_inputs"]
+__all__ = ["ParityError", "check_parity", "export", "floor_thresholds"]
 
 _OPSET = 21
 _ML_OPSET = 3
 _CONVERTER_OPSET = 15  # what onnxmltools' tree converters write; their operators are the same in _OPSET
 _IR_VERSION = 10
 _DESIGN = "design"
-_TREE_OPERATORS = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
-_MAX_PROBES = 4_000
 _TINY = np.float32(1e-35)
 _THRESHOLD_LINE = re.compile(r"^threshold=(.+)$", re.MULTILINE)
 _TREE_SIZES_LINE = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
@@ -56,7 +56,11 @@ def export(fitted: Fitted) -> bytes:
     nodes += core_nodes
     constants += list(core.graph.initializer)
     if problem.task.is_classification:
-        nodes.append(helper.make_node("Identity", [raw], [PROBABILITIES_OUTPUT]))
+        more_nodes, more_constants = calibration_nodes(
+            fitted.calibration, problem.positive_place, raw, PROBABILITIES_OUTPUT
+        )
+        nodes += more_nodes
+        constants += more_constants
         output = helper.make_tensor_value_info(PROBABILITIES_OUTPUT, TensorProto.FLOAT, [None, len(problem.classes)])
     else:
         more_nodes, more_constants = _value_nodes(raw, problem.transform)
@@ -92,39 +96,6 @@ def check_parity(fitted: Fitted, manifest: Manifest, model: bytes, probes: Input
     return Parity(rows=len(probes), max_abs_difference=float(difference[worst]), tolerance=tolerance)
 
 
-def probe_inputs(manifest: Manifest, base: Inputs, model: bytes, rng: np.random.Generator) -> Inputs:
-    """Return rows that try the graph where it could differ, made from the rows of ``base``.
-
-    ``base`` as it is; each nullable column null; each category unseen; and each numeric column at the thresholds of the
-    trees and at the float32 neighbours of those.
-    """
-    numeric, codes = [base.numeric], [base.codes]
-
-    def add(changed_numeric: NDArray[np.float32], changed_codes: NDArray[np.int64]) -> None:
-        numeric.append(changed_numeric)
-        codes.append(changed_codes)
-
-    some = base.take(rng.permutation(len(base))[:32])
-    for place, feature in enumerate(manifest.numeric):
-        if feature.nullable:
-            add(_with(some.numeric, place, np.nan), some.codes)
-    for place, feature in enumerate(manifest.categorical):
-        add(some.numeric, _with(some.codes, place, UNSEEN_CODE))
-        if feature.nullable:
-            add(some.numeric, _with(some.codes, place, MISSING_CODE))
-    everything_null = np.array([feature.nullable for feature in manifest.numeric], dtype=bool)
-    add(np.where(everything_null, np.float32(np.nan), some.numeric), some.codes)
-    thresholds = _thresholds(model, len(manifest.numeric))
-    budget = max(1, _MAX_PROBES // (3 * max(1, len(thresholds))))
-    for place, values in thresholds.items():
-        chosen = rng.permutation(values)[:budget]
-        around = np.concatenate([chosen, _next(chosen, -np.inf), _next(chosen, np.inf)])
-        around = around[np.isfinite(around)]
-        rows = base.take(rng.integers(0, len(base), len(around)))
-        add(_with(rows.numeric, place, around), rows.codes)
-    return Inputs(np.concatenate(numeric), np.concatenate(codes))
-
-
 def floor_thresholds(model_text: str) -> str:
     """Return a LightGBM model with each threshold lowered to the largest float32 that does not exceed it.
 
@@ -152,17 +123,6 @@ def _floor(exact: NDArray[np.float64]) -> NDArray[np.float32]:
         single = exact.astype(np.float32)
         above = single.astype(np.float64) > exact
     return np.where(above, np.nextafter(single, np.float32(-np.inf)), single)
-
-
-def _next(values: NDArray[np.float32], towards: float) -> NDArray[np.float32]:
-    with np.errstate(over="ignore", under="ignore"):
-        return np.nextafter(values, np.float32(towards))
-
-
-def _with(matrix: NDArray[Any], place: int, value: Any) -> NDArray[Any]:
-    changed = matrix.copy()
-    changed[:, place] = value
-    return changed
 
 
 def _convert(fitted: Fitted) -> Any:
@@ -199,33 +159,48 @@ def _convert(fitted: Fitted) -> Any:
 
 def _preparation_nodes(preparation: Preparation) -> tuple[list[Any], list[Any], list[Any]]:
     """Return nodes from the two inputs to ``design``, their constants, and the inputs that they use."""
-    nodes: list[Any] = []
-    constants: dict[str, NDArray[Any]] = {}
+    graph = GraphNumbers("prep")
     inputs: list[Any] = []
-    parts: list[str] = []
+    floats: list[str] = []
     if preparation.numeric_width:
-        inputs.append(
-            helper.make_tensor_value_info(NUMERIC_INPUT, TensorProto.FLOAT, [None, preparation.numeric_width])
-        )
-        constants["prep_fill"] = preparation.fill
-        nodes.append(helper.make_node("IsNaN", [NUMERIC_INPUT], ["prep_missing"]))
-        nodes.append(helper.make_node("Where", ["prep_missing", "prep_fill", NUMERIC_INPUT], ["prep_filled"]))
-        parts.append("prep_filled")
-        if preparation.centre is not None and preparation.factor is not None:
-            constants |= {"prep_centre": preparation.centre, "prep_factor": preparation.factor}
-            nodes.append(helper.make_node("Sub", ["prep_filled", "prep_centre"], ["prep_centred"]))
-            nodes.append(helper.make_node("Mul", ["prep_centred", "prep_factor"], ["prep_scaled"]))
-            parts = ["prep_scaled"]
+        shape = [None, preparation.numeric_width]
+        inputs.append(helper.make_tensor_value_info(NUMERIC_INPUT, TensorProto.FLOAT, shape))
+        floats += _numeric_parts(graph, preparation)
+    if preparation.calendar or len(preparation.one_hot_code):
+        inputs.append(helper.make_tensor_value_info(CODES_INPUT, TensorProto.INT64, [None, preparation.codes_width]))
+    if preparation.calendar:
+        floats.append(graph.columns(CODES_INPUT, preparation.calendar))
+    parts: list[str] = []
+    if floats:
+        joined = floats[0] if len(floats) == 1 else graph.node("Concat", floats, axis=1)
+        parts.append(_filled_and_scaled(graph, preparation, joined))
     if len(preparation.one_hot_code):
-        columns = int(preparation.category_width)
-        inputs.append(helper.make_tensor_value_info(CODES_INPUT, TensorProto.INT64, [None, columns]))
-        constants |= {"prep_column": preparation.one_hot_column, "prep_code": preparation.one_hot_code}
-        nodes.append(helper.make_node("Gather", [CODES_INPUT, "prep_column"], ["prep_spread"], axis=1))
-        nodes.append(helper.make_node("Equal", ["prep_spread", "prep_code"], ["prep_equal"]))
-        nodes.append(helper.make_node("Cast", ["prep_equal"], ["prep_one_hot"], to=TensorProto.FLOAT))
-        parts.append("prep_one_hot")
-    nodes.append(helper.make_node("Concat", parts, [_DESIGN], axis=1))
-    return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()], inputs
+        spread = graph.node("Gather", [CODES_INPUT, graph.constant(preparation.one_hot_column)], axis=1)
+        equal = graph.node("Equal", [spread, graph.constant(preparation.one_hot_code)])
+        parts.append(graph.node("Cast", [equal], to=TensorProto.FLOAT))
+    graph.nodes.append(helper.make_node("Concat", parts, [_DESIGN], axis=1))
+    return graph.nodes, [numpy_helper.from_array(value, name) for name, value in graph.constants.items()], inputs
+
+
+def _numeric_parts(graph: GraphNumbers, preparation: Preparation) -> list[str]:
+    """Return the names of what the numeric matrix is made of: the numbers, and the logarithms of the words' counts."""
+    if preparation.log_from is None:
+        return [NUMERIC_INPUT]
+    plain = np.arange(preparation.log_from, dtype=np.int64)
+    counted = np.arange(preparation.log_from, preparation.numeric_width, dtype=np.int64)
+    counts = graph.node("Gather", [NUMERIC_INPUT, graph.constant(counted)], axis=1)
+    one_more = graph.node("Add", [counts, graph.constant(np.array(1, dtype=np.float32))])
+    numbers = [graph.node("Gather", [NUMERIC_INPUT, graph.constant(plain)], axis=1)] if len(plain) else []
+    return [*numbers, graph.node("Log", [one_more])]
+
+
+def _filled_and_scaled(graph: GraphNumbers, preparation: Preparation, floats: str) -> str:
+    missing = graph.node("IsNaN", [floats])
+    filled = graph.node("Where", [missing, graph.constant(preparation.fill), floats])
+    if preparation.centre is None or preparation.factor is None:
+        return filled
+    centred = graph.node("Sub", [filled, graph.constant(preparation.centre)])
+    return graph.node("Mul", [centred, graph.constant(preparation.factor)])
 
 
 def _core_nodes(core: Any, classify: bool) -> tuple[list[Any], str]:
@@ -268,20 +243,3 @@ def _value_nodes(raw: str, transform: str) -> tuple[list[Any], list[Any]]:
             helper.make_node("Sub", ["post_exp", "post_one"], [VALUE_OUTPUT]),
         ]
     return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()]
-
-
-def _thresholds(model: bytes, numeric_width: int) -> dict[int, NDArray[np.float32]]:
-    """Return the thresholds of each numeric column, as the graph holds them; none for a graph without trees."""
-    found: dict[int, NDArray[np.float32]] = {}
-    for node in onnx.load_from_string(model).graph.node:
-        if node.op_type not in _TREE_OPERATORS:
-            continue
-        attributes = {attribute.name: attribute for attribute in node.attribute}
-        columns = np.array(attributes["nodes_featureids"].ints)
-        values = np.array(attributes["nodes_values"].floats, dtype=np.float32)
-        branches = np.array([mode != b"LEAF" for mode in attributes["nodes_modes"].strings])
-        for place in range(numeric_width):
-            chosen = values[(columns == place) & branches]
-            if len(chosen):
-                found[place] = np.unique(chosen)
-    return found

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.bundle.encoder import Inputs
-from trimtab.bundle.manifest import Parity
+from trimtab.bundle.manifest import Calibration, Parity
+from trimtab.measures.class_metrics import ClassScore
+from trimtab.measures.number_metrics import residual_quantiles
+from trimtab.training.calibration import best_threshold, calibrate, choose_calibration
 from trimtab.training.data import shell_manifest
 from trimtab.training.estimators import Fitted, Scalar, fit
-from trimtab.training.export import check_parity, export, probe_inputs
-from trimtab.training.problem import Answer
+from trimtab.training.evaluate import Confusion, confusion_of, metrics_of, per_class_of
+from trimtab.training.export import ParityError, check_parity, export
+from trimtab.training.probes import probe_inputs
+from trimtab.training.problem import Answer, Problem
 from trimtab.training.split import Fold
 from trimtab.training.tune import TuneTask
 
@@ -24,7 +29,11 @@ _PROBE_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class FinishTask:
-    """The tuned candidate, its parameters, and which rows it is fitted on for good (``rows``)."""
+    """The tuned candidate, its parameters, and which rows it is fitted on for good (``rows``).
+
+    ``held_out_raw``: what the tuned fit answered to the rows of ``tuned.split.test``. ``calibration`` and
+    ``decision_threshold`` as in the configuration.
+    """
 
     tuned: TuneTask
     params: dict[str, Scalar]
@@ -32,43 +41,129 @@ class FinishTask:
     golden_rows: NDArray[np.int64]
     reference_folds: tuple[Fold, ...]
     parity_tolerance: float
+    held_out_raw: NDArray[np.float64]
+    calibration: Literal["auto", "none", "sigmoid", "temperature"]
+    decision_threshold: float | Literal["auto"] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The graph, its proof, the original's answers to the golden rows, and raw answers out of sample, by fold."""
+    """The graph, its proof, the original's answers to the golden rows, and what the version is judged by.
 
+    Every answer is calibrated, and read with the threshold of ``problem``. ``out_of_sample``: raw answers by reference
+    fold. ``held_out``, ``metrics``, ``confusion``, ``per_class`` and ``residuals`` (quantiles of truth − prediction by
+    share; regression) are of the held-out rows. ``notes``: what was decided here, for people.
+    """
+
+    problem: Problem
     model_onnx: bytes
     parity: Parity
     golden: Answer
     importance: dict[str, float]
     out_of_sample: tuple[NDArray[np.float64], ...]
+    calibration: Calibration | None
+    held_out: Answer
+    metrics: dict[str, float]
+    confusion: Confusion | None
+    per_class: tuple[ClassScore, ...]
+    residuals: dict[float, float]
+    notes: tuple[str, ...]
+
+    @property
+    def decision_threshold(self) -> float:
+        """Binary: the probability from which the answer is the positive class."""
+        return self.problem.threshold
 
 
 def finish(task: FinishTask, inputs: Inputs, target: NDArray[Any]) -> Finished:
-    """Fit, export and prove.
+    """Calibrate, fit, export and prove; judge the calibrated answers to the held-out rows.
 
     Raises:
         ParityError: the graph answers otherwise than the estimator.
         DataContractError: a class is absent from the rows.
     """
+    unseen = tuple(
+        _fit(task, inputs, target, fold.fit).answer(inputs.take(fold.score)).raw for fold in task.reference_folds
+    )
     fitted = _fit(task, inputs, target, task.rows)
+    calibration = _calibration(task, target, unseen)
+    notes: list[str] = []
+    try:
+        model, parity = _proved(task, _with(fitted, calibration), inputs, target)
+    except ParityError as error:
+        if calibration is None or task.calibration != "auto":
+            raise
+        # A steep curve can stretch the last bits of float32 beyond the tolerance; the estimator's own still serve.
+        notes.append(f"not calibrated: {error}")
+        calibration = None
+        model, parity = _proved(task, fitted, inputs, target)
+    if calibration is not None:
+        notes.append(_told(calibration))
+    before = task.tuned.problem
+    unseen = tuple(calibrate(calibration, before, raw) for raw in unseen)
+    problem = replace(before, threshold=_threshold(task, target, unseen))
+    if problem.threshold != before.threshold:
+        notes.append(f"decision_threshold {problem.threshold:.4g}: the best F1 on rows that the fit had not seen")
+    held_out = problem.read(calibrate(calibration, before, task.held_out_raw))
+    truth = target[task.tuned.split.test]
+    return Finished(
+        problem=problem,
+        model_onnx=model,
+        parity=parity,
+        golden=problem.read(_with(fitted, calibration).answer(inputs.take(task.golden_rows)).raw),
+        importance=fitted.importance(),
+        out_of_sample=unseen,
+        calibration=calibration,
+        held_out=held_out,
+        metrics=metrics_of(problem, truth, held_out),
+        confusion=confusion_of(problem, truth, held_out),
+        per_class=per_class_of(problem, truth, held_out),
+        residuals={} if problem.task.is_classification else residual_quantiles(truth, held_out.prediction),
+        notes=tuple(notes),
+    )
+
+
+def _proved(task: FinishTask, fitted: Fitted, inputs: Inputs, target: NDArray[Any]) -> tuple[bytes, Parity]:
     model = export(fitted)
-    problem = task.tuned.problem
-    manifest = shell_manifest(problem, task.tuned.features, "candidate", "target")
+    manifest = shell_manifest(fitted.problem, task.tuned.features, "candidate", "target")
     rng = np.random.default_rng(task.tuned.seed)
     base = np.union1d(task.golden_rows, rng.permutation(len(inputs))[:_PROBE_ROWS])
     probes = probe_inputs(manifest, inputs.take(base), model, rng)
-    scale = 1.0 if problem.task.is_classification else float(np.std(target[task.rows])) or 1.0
-    parity = check_parity(fitted, manifest, model, probes, task.parity_tolerance * scale)
-    return Finished(
-        model_onnx=model,
-        parity=parity,
-        golden=fitted.answer(inputs.take(task.golden_rows)),
-        importance=fitted.importance(),
-        out_of_sample=tuple(
-            _fit(task, inputs, target, fold.fit).answer(inputs.take(fold.score)).raw for fold in task.reference_folds
-        ),
+    scale = 1.0 if fitted.problem.task.is_classification else float(np.std(target[task.rows])) or 1.0
+    return model, check_parity(fitted, manifest, model, probes, task.parity_tolerance * scale)
+
+
+def _calibration(task: FinishTask, target: NDArray[Any], unseen: tuple[NDArray[np.float64], ...]) -> Calibration | None:
+    if not unseen or not task.tuned.problem.task.is_classification:
+        return None
+    truth = np.concatenate([target[fold.score] for fold in task.reference_folds])
+    rng = np.random.default_rng(task.tuned.seed)
+    return choose_calibration(task.calibration, task.tuned.problem, truth, np.concatenate(unseen), rng)
+
+
+def _threshold(task: FinishTask, target: NDArray[Any], unseen: tuple[NDArray[np.float64], ...]) -> float:
+    """Return the threshold asked for, or that of the best F1 on ``unseen``, the calibrated answers out of sample."""
+    problem, wanted = task.tuned.problem, task.decision_threshold
+    if wanted is None:
+        # Calibrated answers of a weighted fit would hardly ever name the rare class at 0.5.
+        wanted = "auto" if problem.weighted else problem.threshold
+    if wanted != "auto":
+        return wanted
+    if problem.positive_place is None or not unseen:
+        return problem.threshold
+    truth = np.concatenate([target[fold.score] for fold in task.reference_folds])
+    return best_threshold(truth == problem.positive_place, np.concatenate(unseen)[:, problem.positive_place])
+
+
+def _with(fitted: Fitted, calibration: Calibration | None) -> Fitted:
+    return replace(fitted, calibration=calibration)
+
+
+def _told(calibration: Calibration) -> str:
+    return (
+        f"probabilities were calibrated ({calibration.method}): out of sample the log loss went from "
+        f"{calibration.log_loss_before:.4f} to {calibration.log_loss_after:.4f}, the calibration error from "
+        f"{calibration.ece_before:.4f} to {calibration.ece_after:.4f}"
     )
 
 

@@ -17,12 +17,13 @@ def choose_golden(inputs: Inputs, count: int, rng: np.random.Generator) -> NDArr
     """Return at most ``count`` positions of rows, in order: nulls, extremes and categories first, then at random.
 
     A row with a null, the smallest and the largest value of each numeric column, and a row of each category come
-    first, as far as ``count`` reaches.
+    first, as far as ``count`` reaches. Of a column with more than ``count`` codes (moments, mostly) it is the two
+    smallest, null among them, and the largest.
     """
     wanted: list[int] = []
     for codes in inputs.codes.T:
         _, first = np.unique(codes, return_index=True)
-        wanted += first.tolist()
+        wanted += first.tolist() if len(first) <= count else [*first[:2].tolist(), int(first[-1])]
     for values in inputs.numeric.T:
         missing = np.flatnonzero(np.isnan(values))
         wanted += missing[:1].tolist()

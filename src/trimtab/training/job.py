@@ -15,9 +15,11 @@ from types import FrameType
 
 import msgspec
 
-from trimtab.config.process import silence_telemetry
+from trimtab.config.process import setting, silence_telemetry
 from trimtab.core.clock import SystemClock
+from trimtab.core.crashpoints import arm, reached
 from trimtab.core.errors import ConfigError, TrimtabError
+from trimtab.training.memory import available_bytes
 from trimtab.training.request import (
     PROGRESS_NAME,
     RESULT_NAME,
@@ -42,6 +44,7 @@ def main() -> None:
     try:
         if len(sys.argv) != 2:
             raise ConfigError(f"{len(sys.argv) - 1} arguments; expected the path of a request; pass REQUEST.json")
+        arm(setting("crash_at"))
         request = read_request(Path(sys.argv[1]))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
@@ -72,7 +75,7 @@ def run_job(request: TrainingRequest) -> int:
         from trimtab.training.pipeline import train  # so that a cancelled start leaves a result, too
 
         report(0.0, "started")
-        result = train(request, now=SystemClock().now(), report=report)
+        result = train(request, now=SystemClock().now(), report=report, available_bytes=available_bytes())
         report(1.0, f"{result.status}: {result.algorithm}")
     except _CancelledError:
         result = _failed(request, _CANCELLED, began)
@@ -87,6 +90,7 @@ def run_job(request: TrainingRequest) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     write_result(out / RESULT_NAME, result)
+    reached("training.result_written")
     return 1 if result.status == "failed" else 0
 
 

@@ -15,7 +15,11 @@ __all__ = ["Answer", "Problem"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The task as estimators and metrics need it. ``classes`` are sorted; a target is a class's place among them."""
+    """The task as estimators and metrics need it. ``classes`` are sorted; a target is a class's place among them.
+
+    ``weighted``: rare classes weigh more in the fit. ``threshold``: probability from which the answer to a binary task
+    is the positive class.
+    """
 
     task: Task
     classes: tuple[str, ...]
@@ -23,6 +27,8 @@ class Problem:
     metrics: tuple[str, ...]
     primary: str
     transform: str
+    weighted: bool = False
+    threshold: float = 0.5
 
     @property
     def positive_place(self) -> int | None:
@@ -40,7 +46,7 @@ class Problem:
         place = self.positive_place
         if place is not None:
             probability = raw[:, place]
-            chosen = np.where(probability >= 0.5, place, 1 - place)
+            chosen = np.where(probability >= self.threshold, place, 1 - place)
         else:
             chosen = raw.argmax(axis=1)
             probability = raw[np.arange(len(raw)), chosen]

@@ -12,12 +12,15 @@ from trimtab.files import write_atomically
 
 __all__ = [
     "BUNDLE_NAME",
+    "PLOTS_NAME",
     "PROGRESS_NAME",
     "RESULT_NAME",
+    "TRIALS_NAME",
     "CandidateResult",
     "Comparison",
     "GateResult",
     "Progress",
+    "StepResult",
     "TrainingRequest",
     "TrainingResult",
     "read_request",
@@ -28,6 +31,9 @@ __all__ = [
 PROGRESS_NAME = "progress.jsonl"
 RESULT_NAME = "result.json"
 BUNDLE_NAME = "bundle"
+PLOTS_NAME = "plots"
+TRIALS_NAME = "trials"
+"""Folder of the trials that were done, which the next attempt of a job takes over."""
 
 _MAX_BYTES = 16_000_000
 
@@ -37,7 +43,8 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     ``snapshot_path`` is a Parquet file with the contract's columns and, if known, ``@event_us`` (int64 microseconds).
     ``compare_with`` is the current version's bundle folder, ``compare_digest`` what it must be; ``compare_rows_path`` a
-    Parquet file of recent labelled rows that the snapshot does not hold.
+    Parquet file of recent labelled rows that the snapshot does not hold. ``cache_dir`` is where steps are kept for
+    later trainings, which several jobs may share; None: nowhere.
     """
 
     schema_version: Literal[1] = 1
@@ -57,6 +64,7 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     compare_with: str | None = None
     compare_digest: str | None = None
     compare_rows_path: str | None = None
+    cache_dir: str | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +72,18 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     at_share: float
     message: str
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of the pipeline: how long it took, and whether an earlier training's output was taken over.
+
+    ``key`` is the SHA-256 over all that the step computes from.
+    """
+
+    name: str
+    key: str
+    seconds: float
+    reused: bool = False
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,13 +96,18 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CandidateResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What came of one candidate. ``metrics`` are of the held-out rows, ``validation`` those that selected it."""
+    """What came of one candidate. ``metrics`` are of the held-out rows, ``validation`` those that selected it.
+
+    ``pruned`` of its ``trials`` were given up early; ``reused``: all were taken over from an earlier training.
+    """
 
     algorithm: str
     metrics: dict[str, float] = {}
     validation: dict[str, float] = {}
     params: dict[str, str | int | float | bool | None] = {}
     trials: int = 0
+    pruned: int = 0
+    reused: bool = False
     seconds: float = 0.0
     error: str | None = None
 
@@ -110,7 +135,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class TrainingResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a training ended. A version is registered only when ``status`` is ``succeeded``."""
+    """How a training ended. A version is registered only when ``status`` is ``succeeded``.
+
+    ``pipeline`` is the version of the pipeline: a digest of its steps and their code.
+    """
 
     schema_version: Literal[1] = 1
     job_id: str
@@ -123,6 +151,8 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     gates: tuple[GateResult, ...] = ()
     candidates: tuple[CandidateResult, ...] = ()
     comparison: Comparison | None = None
+    steps: tuple[StepResult, ...] = ()
+    pipeline: str | None = None
     rows: int = 0
     notes: tuple[str, ...] = ()
     error: str | None = None

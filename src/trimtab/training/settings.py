@@ -70,7 +70,19 @@ SplitSettings = Annotated[StratifiedSplit | TimeSplit, Field(discriminator="type
 class CrossValidation(Strict):
     """Score each trial on several parts of the training rows (with a time split: on growing windows)."""
 
-    folds: int = Field(default=3, ge=2, le=20, description="Parts; each is held out once.")
+    folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
+        default=None, description="Parts; each is held out once. Null: 5 below 500 rows to learn from, 3 from there on."
+    )
+
+    def folds_for(self, rows: int) -> int:
+        """Return the number of parts for so many rows to learn from; three, too, where five would be tiny.
+
+        >>> CrossValidation().folds_for(200), CrossValidation().folds_for(10_000), CrossValidation(folds=4).folds_for(9)
+        (5, 3, 4)
+        """
+        if self.folds is not None:
+            return self.folds
+        return 5 if 12 <= rows < 500 else 3
 
 
 class Range(Strict):
@@ -204,13 +216,16 @@ class TrainingConfig(Strict):
     )
     class_balance: Literal["auto", "none", "weighted"] = Field(
         default="auto",
-        description="Whether rare classes weigh more; auto: where the rarest has less than a tenth of the rows.",
+        description="Whether rare classes weigh more; auto: where the rarest has less than a tenth of "
+        "the rows, unless the primary metric counts all rows alike (accuracy, log_loss, brier, ece).",
     )
     calibration: Literal["auto", "none", "sigmoid", "temperature"] = Field(
         default="auto", description="How probabilities are corrected; auto: only where that lowers the log loss."
     )
-    decision_threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
-        default=0.5, description="Binary: probability from which the answer is the positive class; auto: of the best F1."
+    decision_threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] | None = Field(
+        default=None,
+        description="Binary: from which probability the answer is the positive class; auto: of the best F1; null: 0.5, "
+        "or auto where rare classes weigh more.",
     )
     lookback: Duration | None = Field(
         default=None, description="Learn only from rows of this last span of event time; null: from all there are."

@@ -14,6 +14,8 @@ from trimtab.training.settings import CrossValidation, SplitSettings, TimeSplit
 
 __all__ = ["Fold", "Split", "contiguous_folds", "split_rows", "validation_folds"]
 
+_FEWEST_ROWS = 8
+
 Rows = NDArray[np.int64]
 
 
@@ -82,10 +84,13 @@ def validation_folds(
         DataContractError: there are too few rows.
     """
     train = split.train
-    folds = cross_validation.folds if cross_validation else 1
-    if len(train) < 2 * (folds + 1):
+    folds = cross_validation.folds_for(len(train)) if cross_validation else 1
+    chosen = cross_validation is not None and cross_validation.folds is not None
+    fewest = max(0 if chosen else _FEWEST_ROWS, 2 * (folds + 1))
+    if len(train) < fewest:
         raise DataContractError(
-            f"validation: {len(train)} rows to learn from are too few for {folds} folds; deliver more rows"
+            f"training rows: {len(train)} to learn from, of {len(train) + len(split.test)}; expected {fewest} or more "
+            f"({folds} folds); deliver more rows"
         )
     if time_us is not None:
         found = _growing_windows(train, time_us[train], folds, cross_validation is None)
@@ -97,6 +102,14 @@ def validation_folds(
     found = [fold for fold in found if len(fold.fit) and len(fold.score)]
     if not found:
         raise DataContractError("validation: no rows are later than others; expected more than one moment of time")
+    if time_us is not None and classes is not None and len(np.unique(classes[train])) > 1:
+        # In order of time the first window may hold one class only, of which nothing can be learnt.
+        found = [fold for fold in found if len(np.unique(classes[fold.fit])) > 1]
+        if not found:
+            raise DataContractError(
+                "validation: the earliest rows are all of one class; expected each class from early on; set split to "
+                "stratified, or deliver more rows"
+            )
     return tuple(found)
 
 

@@ -9,15 +9,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+from trimtab.config.database import with_driver
+from trimtab.config.process import expand_secrets
 from trimtab.core.clock import to_micros
 from trimtab.core.errors import BackendError
 from trimtab.training.evaluate import Confusion
-from trimtab.training.request import TrainingRequest
-from trimtab.training.tune import Outcome, Trial
+from trimtab.training.finishing import Winner
+from trimtab.training.request import BUNDLE_NAME, PLOTS_NAME, TrainingRequest, TrainingResult
+from trimtab.training.trial import Trial
+from trimtab.training.tune import Outcome
 
 __all__ = ["Tracker"]
 
@@ -47,40 +52,71 @@ class Tracker:
         }
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # its default keeps one waiting for minutes
+        self._uri = with_driver(expand_secrets(request.mlflow_uri))
         try:
-            self._client = MlflowClient(tracking_uri=request.mlflow_uri)
+            self._client = MlflowClient(tracking_uri=self._uri)
             self._experiment_id = self._experiment()
+            self._close_earlier_attempts()
             run = self._client.create_run(
                 self._experiment_id, start_time=self._started_ms, tags=self._tags, run_name=f"train {model}"
             )
         except Exception as error:
-            raise _unreachable(request.mlflow_uri, error) from error
+            raise _unreachable(self._uri, error) from error
         self.run_id: str = run.info.run_id
 
-    def log_outcome(self, outcome: Outcome) -> None:
-        """Write a nested run for each trial of a candidate."""
+    def log_outcome(self, outcome: Outcome, step_key: str, *, reused: bool) -> None:
+        """Write a nested run for each trial of a candidate; of one that was taken over, for the best.
+
+        The others stand in the run of the training that did them, under the same ``step_key``.
+        """
+        trials = (outcome.best,) if reused else outcome.trials
         try:
-            for trial in outcome.trials:
-                self._log_trial(outcome, trial)
+            for trial in trials:
+                self._log_trial(outcome, trial, {"step_key": step_key, "reused": str(reused).lower()})
+        except Exception as error:
+            raise _unreachable(self._uri, error) from error
+
+    def log_winner(self, winner: Winner) -> None:
+        """Write the winner's held-out metrics, parameters and bundle into the run of the training."""
+        finished = winner.finished
+        tags = {"algorithm": winner.outcome.candidate.type.value}
+        try:
+            self._log(self.run_id, finished.metrics, winner.outcome.best.params, tags)
+            self._log_artifacts(self.run_id, finished.confusion, finished.importance)
+            if finished.per_class:
+                self._client.log_dict(self.run_id, msgspec.to_builtins(finished.per_class), "per_class.json")
+            if finished.residuals:
+                quantiles = {str(share): value for share, value in finished.residuals.items()}
+                self._client.log_dict(self.run_id, quantiles, "residual_quantiles.json")
+            self._client.log_artifacts(self.run_id, str(Path(self._request.out_dir) / BUNDLE_NAME), "bundle")
         except Exception as error:
             raise _unreachable(self._request.mlflow_uri, error) from error
 
-    def log_winner(self, outcome: Outcome, bundle: Path, digest: str, importance: Mapping[str, float]) -> None:
-        """Write the winner's held-out metrics, parameters and bundle into the run of the training."""
+    def log_result(self, result: TrainingResult, pictures: Mapping[str, bytes]) -> None:
+        """Write what the training came to, and the winner's pictures."""
+        reused = sum(step.reused for step in result.steps)
+        tags = {
+            "bundle_digest": str(result.digest),
+            "pipeline_version": str(result.pipeline),
+            "steps_reused": f"{reused} of {len(result.steps)}",
+            "gates": result.status,
+            "notes": str(len(result.notes)),
+        }
         try:
-            self._log(self.run_id, outcome.metrics, outcome.best.params, {"algorithm": outcome.candidate.type.value})
-            self._client.set_tag(self.run_id, "bundle_digest", digest)
-            self._log_artifacts(self.run_id, outcome.confusion, importance)
-            self._client.log_artifacts(self.run_id, str(bundle), "bundle")
+            self._log(self.run_id, {}, {}, tags)
+            self._client.log_dict(self.run_id, msgspec.to_builtins(result.steps), "steps.json")
+            if result.notes:
+                self._client.log_dict(self.run_id, list(result.notes), "notes.json")
+            self._log_pictures(Path(self._request.out_dir) / PLOTS_NAME, pictures)
         except Exception as error:
-            raise _unreachable(self._request.mlflow_uri, error) from error
+            raise _unreachable(self._uri, error) from error
 
     def end(self, status: str, seconds: float) -> None:
         """Close the run: ``FINISHED``, ``FAILED`` or ``KILLED``."""
         try:
             self._client.set_terminated(self.run_id, status, end_time=self._started_ms + int(seconds * 1000))
         except Exception as error:
-            raise _unreachable(self._request.mlflow_uri, error) from error
+            raise _unreachable(self._uri, error) from error
 
     def _experiment(self) -> str:
         name = self._request.experiment
@@ -88,18 +124,39 @@ class Tracker:
         if known is None:
             root = Path(self._request.mlflow_artifacts) / name
             try:
-                return str(self._client.create_experiment(name, artifact_location=root.resolve().as_uri()))
+                # A tracking server keeps the artifacts where it was told to; beside a database nobody else would.
+                place = None if self._uri.startswith("http") else root.resolve().as_uri()
+                return str(self._client.create_experiment(name, artifact_location=place))
             except MlflowException:
                 known = self._client.get_experiment_by_name(name)  # another job made it meanwhile
                 if known is None:
                     raise
         return str(known.experiment_id)
 
-    def _log_trial(self, outcome: Outcome, trial: Trial) -> None:
+    def _close_earlier_attempts(self) -> None:
+        """Close what an attempt of this job left open when it was killed, so that nothing runs for ever in MLflow."""
+        left = self._client.search_runs(
+            [self._experiment_id],
+            filter_string=f"tags.job_id = '{self._request.job_id}' and attributes.status = 'RUNNING'",
+        )
+        for run in left:
+            self._client.set_terminated(run.info.run_id, "KILLED", end_time=self._started_ms)
+
+    def _log_pictures(self, folder: Path, pictures: Mapping[str, bytes]) -> None:
+        if not pictures:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in pictures.items():
+            (folder / name).write_bytes(content)
+        self._client.log_artifacts(self.run_id, str(folder), PLOTS_NAME)
+
+    def _log_trial(self, outcome: Outcome, trial: Trial, more_tags: Mapping[str, str]) -> None:
         algorithm = outcome.candidate.type.value
         is_best = trial.number == outcome.best.number
         tags = {**self._tags, "mlflow.parentRunId": self.run_id, "algorithm": algorithm}
-        tags |= {"trial": str(trial.number), "best_of_candidate": str(is_best).lower()}
+        tags |= {"trial": str(trial.number), "best_of_candidate": str(is_best).lower(), **more_tags}
+        if trial.pruned:
+            tags["pruned"] = f"after fold {len(trial.by_fold)}"
         if trial.error:
             tags["error"] = trial.error[:_LONGEST_PARAM]
         run = self._client.create_run(
@@ -109,9 +166,10 @@ class Tracker:
         metrics = trial.metrics | {"seconds": trial.seconds}
         if is_best:
             metrics |= {f"held_out_{name}": value for name, value in outcome.metrics.items()}
+        metrics |= {f"after_fold_{fold}": value for fold, value in enumerate(trial.by_fold, start=1)}
         self._log(run_id, metrics, trial.params, {})
         self._log_artifacts(run_id, trial.confusion, trial.importance)
-        status = "FAILED" if trial.error else "FINISHED"
+        status = "FAILED" if trial.error else "KILLED" if trial.pruned else "FINISHED"
         self._client.set_terminated(run_id, status, end_time=self._started_ms + int(trial.seconds * 1000))
 
     def _log(

@@ -18,18 +18,23 @@ from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.manifest import Feature
 from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.measures.metrics import higher_is_better
-from trimtab.training.estimators import Scalar, fit
+from trimtab.training.estimators import Fitted, Scalar, fit
 from trimtab.training.evaluate import Confusion, confusion_of, metrics_of
+from trimtab.training.journal import TrialJournal
 from trimtab.training.problem import Answer, Problem
 from trimtab.training.settings import CandidateSettings, Choices, Range
 from trimtab.training.split import Fold, Split
+from trimtab.training.trial import Trial
 
-__all__ = ["Outcome", "Trial", "TuneTask", "tune"]
+__all__ = ["Outcome", "TuneTask", "fit_rows", "tune"]
+
+_UNPRUNED_TRIALS = 4
+"""So many trials are scored in full before any is given up: fewer have no median worth the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuneTask:
-    """Everything that tuning one candidate needs besides the rows."""
+    """Everything that tuning one candidate needs besides the rows. ``prune``: give hopeless trials up after a fold."""
 
     candidate: CandidateSettings
     problem: Problem
@@ -39,19 +44,7 @@ class TuneTask:
     trials: int
     trial_timeout_s: float
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One trial: what was tried, and how it did on the validation rows. ``error`` tells why it has no metrics."""
-
-    number: int
-    params: dict[str, Scalar]
-    metrics: dict[str, float]
-    confusion: Confusion | None
-    importance: dict[str, float]
-    seconds: float
-    error: str | None = None
+    prune: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +59,27 @@ class Outcome:
     held_out: Answer
     seconds: float
 
+    @property
+    def pruned(self) -> int:
+        """How many trials were given up early."""
+        return sum(trial.pruned for trial in self.trials)
+
 
 class _TrialTimeoutError(Exception):
     """A trial took longer than it may."""
 
 
-def tune(task: TuneTask, inputs: Inputs, target: NDArray[Any], after_trial: Callable[[], None]) -> Outcome:
+def tune(
+    task: TuneTask,
+    inputs: Inputs,
+    target: NDArray[Any],
+    after_trial: Callable[[], None],
+    journal: TrialJournal | None = None,
+) -> Outcome:
     """Try ``task.trials`` sets of parameters, drawn at random first, then as TPE proposes.
 
-    The same seed gives the same trials. ``after_trial`` is called after each.
+    The same seed gives the same trials, so those in ``journal`` are taken over and not run again. ``after_trial`` is
+    called after each.
 
     Raises:
         BackendError: no trial came to a score.
@@ -84,19 +89,28 @@ def tune(task: TuneTask, inputs: Inputs, target: NDArray[Any], after_trial: Call
 
     began = time.perf_counter()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    kept = journal or TrialJournal(None)
     higher = higher_is_better(task.problem.primary)
     study = optuna.create_study(
         direction="maximize" if higher else "minimize",
         sampler=optuna.samplers.TPESampler(seed=task.seed, n_startup_trials=min(10, max(3, task.trials // 3))),
+        pruner=optuna.pruners.MedianPruner(_UNPRUNED_TRIALS) if task.prune else optuna.pruners.NopPruner(),
     )
     trials: list[Trial] = []
 
     def objective(proposal: Any) -> float:
         params = _draw(proposal, task.candidate)
-        trial = _score(task, len(trials), params, inputs, target)
+        trial = kept.done(len(trials), params)
+        if trial is None:
+            trial = _score(task, len(trials), params, inputs, target, proposal)
+            kept.add(trial)
+        else:
+            # The sampler learns from what was reported, so a trial that is taken over must report the same.
+            for fold, value in enumerate(trial.by_fold):
+                proposal.report(value, fold)
         trials.append(trial)
         after_trial()
-        if trial.error is not None or task.problem.primary not in trial.metrics:
+        if task.problem.primary not in trial.metrics:
             raise optuna.TrialPruned
         return trial.metrics[task.problem.primary]
 
@@ -108,16 +122,7 @@ def tune(task: TuneTask, inputs: Inputs, target: NDArray[Any], after_trial: Call
     choose = max if higher else min
     best = choose(scored, key=lambda trial: trial.metrics[task.problem.primary])
     train, test = task.split.train, task.split.test
-    fitted = fit(
-        task.candidate.type,
-        best.params,
-        task.problem,
-        task.features,
-        inputs.take(train),
-        target[train],
-        seed=task.seed,
-    )
-    held_out = fitted.answer(inputs.take(test))
+    held_out = fit_rows(task, best.params, inputs, target, train).answer(inputs.take(test))
     return Outcome(
         candidate=task.candidate,
         trials=tuple(trials),
@@ -152,32 +157,35 @@ def _draw_number(proposal: Any, name: str, dimension: Range) -> int | float:
     )
 
 
-def _score(task: TuneTask, number: int, params: dict[str, Scalar], inputs: Inputs, target: NDArray[Any]) -> Trial:
-    """Fit and answer each fold, and judge the answers together."""
+def _score(
+    task: TuneTask,
+    number: int,
+    params: dict[str, Scalar],
+    inputs: Inputs,
+    target: NDArray[Any],
+    proposal: Any,
+) -> Trial:
+    """Fit and answer each fold, and judge the answers together; stop after a fold where that has become hopeless."""
     began = time.perf_counter()
     answers: list[NDArray[np.float64]] = []
+    by_fold: list[float] = []
     importance: dict[str, float] = {feature.name: 0.0 for feature in task.features}
     try:
         with _deadline(task.trial_timeout_s):
             for fold in task.folds:
-                fitted = fit(
-                    task.candidate.type,
-                    params,
-                    task.problem,
-                    task.features,
-                    inputs.take(fold.fit),
-                    target[fold.fit],
-                    seed=task.seed,
-                )
+                fitted = fit_rows(task, params, inputs, target, fold.fit)
                 answers.append(fitted.answer(inputs.take(fold.score)).raw)
                 for name, share in fitted.importance().items():
                     importance[name] += share / len(task.folds)
+                if len(answers) < len(task.folds) and _is_hopeless(task, target, answers, by_fold, proposal):
+                    seconds = time.perf_counter() - began
+                    return Trial(number, params, {}, None, {}, seconds, by_fold=tuple(by_fold), pruned=True)
     except (_TrialTimeoutError, TrimtabError) as error:
         if isinstance(error, TrimtabError) and number == 0:
             raise  # the rows or the space are at fault, not this draw
-        return Trial(number, params, {}, None, {}, time.perf_counter() - began, error=str(error))
-    truth = np.concatenate([target[fold.score] for fold in task.folds])
-    answer = task.problem.read(np.concatenate(answers))
+        seconds = time.perf_counter() - began
+        return Trial(number, params, {}, None, {}, seconds, error=str(error), by_fold=tuple(by_fold))
+    truth, answer = _so_far(task, target, answers)
     return Trial(
         number=number,
         params=params,
@@ -185,6 +193,36 @@ def _score(task: TuneTask, number: int, params: dict[str, Scalar], inputs: Input
         confusion=confusion_of(task.problem, truth, answer),
         importance=importance,
         seconds=time.perf_counter() - began,
+        by_fold=tuple(by_fold),
+    )
+
+
+def _is_hopeless(
+    task: TuneTask, target: NDArray[Any], answers: list[NDArray[np.float64]], by_fold: list[float], proposal: Any
+) -> bool:
+    """Add how the folds so far did to ``by_fold``, and say whether half of the trials before did better by then."""
+    if not task.prune:
+        return False
+    value = metrics_of(task.problem, *_so_far(task, target, answers)).get(task.problem.primary)
+    if value is None:
+        return False
+    proposal.report(value, len(by_fold))
+    by_fold.append(value)
+    return bool(proposal.should_prune())
+
+
+def _so_far(task: TuneTask, target: NDArray[Any], answers: list[NDArray[np.float64]]) -> tuple[NDArray[Any], Answer]:
+    """Return the truth and the answers of the folds that were answered."""
+    truth = np.concatenate([target[fold.score] for fold in task.folds[: len(answers)]])
+    return truth, task.problem.read(np.concatenate(answers))
+
+
+def fit_rows(
+    task: TuneTask, params: dict[str, Scalar], inputs: Inputs, target: NDArray[Any], rows: NDArray[np.int64]
+) -> Fitted:
+    """Fit the candidate with ``params`` on ``rows``."""
+    return fit(
+        task.candidate.type, params, task.problem, task.features, inputs.take(rows), target[rows], seed=task.seed
     )
 
 

@@ -8,19 +8,26 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.bundle.encoder import Inputs
+from trimtab.core.errors import BackendError
 from trimtab.training.estimators import modules_of
+from trimtab.training.explain import Explained, ExplainTask, explain
 from trimtab.training.finish import Finished, FinishTask, finish
+from trimtab.training.journal import TrialJournal
+from trimtab.training.plots import Pictures, PlotTask, draw, prepare
 from trimtab.training.settings import Algorithm
 from trimtab.training.tune import Outcome, TuneTask, tune
 
-__all__ = ["Workers", "store_rows"]
+__all__ = ["Workers", "result_of", "store_rows"]
+
+ResultT = TypeVar("ResultT")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -30,6 +37,22 @@ def store_rows(folder: Path, inputs: Inputs, target: NDArray[Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in (("numeric", inputs.numeric), ("codes", inputs.codes), ("target", target)):
         np.save(folder / f"{name}.npy", values, allow_pickle=False)
+
+
+def result_of(future: Future[ResultT]) -> ResultT:
+    """Return the future's result; a process that died becomes an error that tells what to do.
+
+    Raises:
+        BackendError: the worker was killed.
+        TrimtabError: what the task raised.
+    """
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise BackendError(
+            "training worker: ended abruptly (killed, or out of memory); lower workers in training_config.yaml and "
+            "train again"
+        ) from error
 
 
 class Workers:
@@ -46,25 +69,39 @@ class Workers:
         context.set_forkserver_preload(["trimtab.training.workers", "optuna", *modules_of(algorithms)])
         self._done = context.Value("i", 0)
         self._pool = ProcessPoolExecutor(
-            max_workers=count, mp_context=context, initializer=_start, initargs=(str(folder), self._done)
+            max_workers=count, mp_context=context, initializer=_start_with_rows, initargs=(str(folder), self._done)
         )
+        self._drawing = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_start_process)
 
     @property
     def trials_done(self) -> int:
         """How many trials have ended, in all workers."""
         return int(self._done.value)
 
-    def tune(self, task: TuneTask) -> Future[Outcome]:
-        """Tune in a worker."""
-        return self._pool.submit(_tune, task)
+    def tune(self, task: TuneTask, journal: Path) -> Future[Outcome]:
+        """Tune in a worker, behind the trials that ``journal`` holds."""
+        return self._pool.submit(_tune, task, journal)
 
     def finish(self, task: FinishTask) -> Future[Finished]:
         """Finish in a worker."""
         return self._pool.submit(_finish, task)
 
+    def explain(self, task: ExplainTask) -> Future[Explained]:
+        """Explain in a worker."""
+        return self._pool.submit(_explain, task)
+
+    def prepare_drawing(self) -> None:
+        """Let the process that draws import what it needs, which takes a second, while others are at work."""
+        self._drawing.submit(prepare)
+
+    def draw(self, task: PlotTask) -> Future[Pictures]:
+        """Draw in a process of its own."""
+        return self._drawing.submit(draw, task)
+
     def close(self, *, wait: bool) -> None:
         """Take no more work; with ``wait`` return when the processes have ended."""
-        self._pool.shutdown(wait=wait, cancel_futures=True)
+        for pool in (self._pool, self._drawing):
+            pool.shutdown(wait=wait, cancel_futures=True)
 
 
 class _Rows:
@@ -75,10 +112,14 @@ class _Rows:
     after_trial: Callable[[], None]
 
 
-def _start(folder: str, done: Any) -> None:
+def _start_process() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _start_with_rows(folder: str, done: Any) -> None:
+    _start_process()
     arrays = {
         name: np.asarray(np.load(Path(folder) / f"{name}.npy", mmap_mode="r", allow_pickle=False))
         for name in ("numeric", "codes", "target")
@@ -100,9 +141,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _tune(task: TuneTask) -> Outcome:
-    return tune(task, _Rows.inputs, _Rows.target, _Rows.after_trial)
+def _tune(task: TuneTask, journal: Path) -> Outcome:
+    return tune(task, _Rows.inputs, _Rows.target, _Rows.after_trial, TrialJournal(journal))
 
 
 def _finish(task: FinishTask) -> Finished:
     return finish(task, _Rows.inputs, _Rows.target)
+
+
+def _explain(task: ExplainTask) -> Explained:
+    return explain(task, _Rows.inputs, _Rows.target)

@@ -123,8 +123,3 @@ def test_table_with_a_wrong_column_is_refused(name: str, column: pa.Array) -> No
 def test_table_without_a_required_column_is_refused() -> None:
     with pytest.raises(DataContractError, match="'age' is missing"):
         encoder().encode_table(pa.table({"sex": ["m"]}))
-
-
-def test_kind_without_encoding_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'note': kind text"):
-        encoder((Feature(name="note", kind=ColumnKind.TEXT),))

@@ -69,7 +69,7 @@ def test_every_command_answers_machines_too() -> None:
 
 
 def test_every_command_works_on_any_project() -> None:
-    elsewhere = {("serve",), ("demo",), ("schema",)}
+    elsewhere = {("serve",), ("demo",), ("schema",), ("init",)}
     for path, command in everything().items():
         options = {option for parameter in command.params for option in parameter.opts}
         assert "--project" in options or path in elsewhere, path

@@ -14,11 +14,10 @@ from trimtab.db.tables import event, lease
 
 _WRITER = """
 import sys
-from pathlib import Path
 from sqlalchemy import insert, select, update
 from trimtab.db.engine import Database
 from trimtab.db.tables import event, lease
-database = Database.at(Path(sys.argv[1]))
+database = Database(sys.argv[1])
 for number in range(60):
     with database.transaction() as connection:
         count = connection.execute(select(lease.c.token)).scalar_one()
@@ -38,10 +37,10 @@ def _insert(database: Database, name: str) -> None:
         connection.execute(insert(event).values(id=name, kind="k", aggregate="a", payload={}, at_us=0))
 
 
-def test_two_processes_that_write_at_once_lose_nothing(database: Database, tmp_path: Path) -> None:
+def test_two_processes_that_write_at_once_lose_nothing(database: Database) -> None:
     with database.transaction() as connection:
         connection.execute(insert(lease).values(name="counter", holder="test", token=0, until_us=0))
-    command = [sys.executable, "-c", _WRITER, str(tmp_path / "trimtab.db")]
+    command = [sys.executable, "-c", _WRITER, database.url]
     processes = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in ("a", "b")]
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
@@ -103,8 +102,10 @@ def test_a_missing_table_and_a_bad_path_are_backend_errors(tmp_path: Path) -> No
         Database(f"sqlite:///{tmp_path}").read(lambda connection: connection.execute(text("SELECT 1")))
 
 
-def test_foreign_keys_hold_and_time_is_in_microseconds(database: Database) -> None:
+def test_foreign_keys_hold_and_time_is_in_microseconds(tmp_path: Path) -> None:
+    database = Database.at(tmp_path / "trimtab.db")
     with database.reading() as connection:
         assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+    database.close()
     assert 1_700_000_000_000_000 < machine_us() < 10_000_000_000_000_000

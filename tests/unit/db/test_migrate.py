@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,8 +14,8 @@ from trimtab.db.migrate import current_revision, newest_revision, upgrade
 from trimtab.db.tables import metadata
 
 
-def test_an_empty_file_gets_to_the_newest_revision_and_a_repeat_changes_nothing(tmp_path: Path) -> None:
-    database = Database.at(tmp_path / "deep" / "er" / "trimtab.db")
+def test_an_empty_database_gets_to_the_newest_revision_and_a_repeat_changes_nothing(database_url: str) -> None:
+    database = Database(database_url)
     assert current_revision(database) is None
     upgrade(database)
     upgrade(database)
@@ -41,18 +40,17 @@ def test_a_database_of_a_newer_program_is_left_alone(database: Database) -> None
 
 _UPGRADE = """
 import sys
-from pathlib import Path
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
-upgrade(Database.at(Path(sys.argv[1])))
+upgrade(Database(sys.argv[1]))
 """
 
 
-def test_processes_that_start_at_once_upgrade_it_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _UPGRADE, str(tmp_path / "trimtab.db")]
+def test_processes_that_start_at_once_upgrade_it_once(database_url: str) -> None:
+    command = [sys.executable, "-c", _UPGRADE, database_url]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 3, said
-    database = Database.at(tmp_path / "trimtab.db")
+    database = Database(database_url)
     assert current_revision(database) == newest_revision()
     database.close()

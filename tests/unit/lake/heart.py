@@ -17,6 +17,7 @@ from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
 from trimtab.lake.ingest import Ingest, ModelContext, OnProcessed, Processed
 from trimtab.lake.queues.embedded import EmbeddedQueue
+from trimtab.lake.storage.folder import FolderStorage
 from trimtab.lake.zones import Lake
 from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
 from trimtab.records.segments import predictions_table, segment_id, truth_table
@@ -75,7 +76,7 @@ class Workplace:
         """Make (or open) a workplace below ``root``."""
         database = Database.at(root / "trimtab.db")
         upgrade(database)
-        return Workplace(root, database, Lake(root / "lake"), EmbeddedQueue(database), [])
+        return Workplace(root, database, Lake(FolderStorage(root / "lake")), EmbeddedQueue(database), [])
 
     def ingest(self, context: ModelContext = CONTEXT, on_processed: OnProcessed | None = None) -> Ingest:
         """Return an ingest that knows one model."""

@@ -44,8 +44,8 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
         (b"a,b,a\n1,2,3\n", "column 'a' stands twice"),
         (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 values, the header 2"),
         (b'a,b\n"x\ny",2\n1\n', "line 4 has 1 values, the header 2"),
-        (b"a,b\nb\xfcr,2\n", "byte 5 is not UTF-8"),
-        (b"a,\xfc\n1,2\n", "byte 2 is not UTF-8"),
+        (b"a,b\nb\xfcr,2\n", "byte 5 \\(line 2\\) is not UTF-8"),
+        (b"a,\xfc\n1,2\n", "byte 2 \\(line 1\\) is not UTF-8"),
     ],
 )
 def test_an_unreadable_file_is_told_in_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -58,7 +58,7 @@ def test_the_place_of_a_wrong_byte_is_found_across_chunks(tmp_path: Path, monkey
     monkeypatch.setattr(reading, "_CHUNK_BYTES", 3)
     content = b"a,b\n" + "éé,1\n".encode() * 50 + b"\xc3(,1\n"
 
-    with pytest.raises(DataContractError, match=f"byte {content.index(b'(') - 1} is not UTF-8"):
+    with pytest.raises(DataContractError, match=f"byte {content.index(b'(') - 1} \\(line 52\\) is not UTF-8"):
         read_table_file(written(tmp_path, content))
 
 

@@ -86,7 +86,7 @@ def test_leftovers_of_killed_processes_are_swept_and_nothing_else(world: World) 
     leave(project.serving / "specs" / ".tiny.lock", needed, age_s=7200)
     leave(project.bundles / MODEL / "0123", needed, age_s=7200, folder=True)
 
-    assert sweep(project, older_than=hour_ago) == len(old)
+    assert sweep(project, project.lake, older_than=hour_ago) == len(old)
     assert [path for path in old if path.exists()] == []
     assert [path for path in (*young, *needed) if not path.exists()] == []
-    assert sweep(project, older_than=hour_ago) == 0
+    assert sweep(project, project.lake, older_than=hour_ago) == 0

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
 from tests.unit.monitoring.windows import patients, window_of
 
 from trimtab.core.enums import Verdict
 from trimtab.core.ids import IdFactory
 from trimtab.db.engine import Database
-from trimtab.db.migrate import upgrade
 from trimtab.monitoring.run import run_monitors
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.monitoring.store import recent_checks, run_checks, save_checks
@@ -19,14 +15,6 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONFIG = MonitoringConfig.model_validate(
     {"window": "1d", "monitors": [{"type": "data_drift"}, {"type": "data_quality"}]}
 )
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database.at(tmp_path / "trimtab.db")
-    upgrade(found)
-    yield found
-    found.close()
 
 
 def test_checks_read_back_as_they_were_newest_run_first(database: Database) -> None:

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import structlog.testing
@@ -15,7 +14,6 @@ from trimtab.config.project import NotificationRoute
 from trimtab.core.enums import Severity
 from trimtab.core.errors import BackendError
 from trimtab.db.engine import Database
-from trimtab.db.migrate import upgrade
 from trimtab.db.tables import notification
 from trimtab.notify.message import Message
 from trimtab.notify.routes import routes_for
@@ -26,13 +24,6 @@ _S = 1_000_000
 _LOG = NotificationRoute(name="log", url="log://")
 _ONCALL = NotificationRoute(name="oncall", url="log://", min_severity=Severity.HIGH)
 _BIKE = NotificationRoute(name="bike-team", url="log://", models=("bike",))
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database.at(tmp_path / "trimtab.db")
-    upgrade(database)
-    return database
 
 
 class _Receiver(ThreadingHTTPServer):

@@ -1,19 +1,14 @@
 """A database with a snapshot and a few jobs, for versions to refer to."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import insert
 
 from trimtab.db.engine import Database
-from trimtab.db.migrate import upgrade
 from trimtab.db.tables import job, snapshot
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database.at(tmp_path / "trimtab.db")
-    upgrade(database)
+def database(database: Database) -> Database:
     with database.transaction() as connection:
         connection.execute(
             insert(snapshot).values(id="s1", model="bike", dataset_hash="d" * 32, path="x", rows=1, created_us=0)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.unit.remediation.cases import (
@@ -22,7 +21,6 @@ from tests.unit.remediation.cases import (
 from trimtab.core.enums import Role, Severity
 from trimtab.core.errors import ApprovalRequiredError, ConflictError, NotFoundError
 from trimtab.db.engine import Connection, Database
-from trimtab.db.migrate import upgrade
 from trimtab.remediation.action_store import (
     PlannedVerification,
     create_action,
@@ -61,12 +59,9 @@ ALERT = Alert(
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = Database.at(tmp_path / "trimtab.db")
-    upgrade(database)
+def connection(database: Database) -> Iterator[Connection]:
     with database.transaction() as opened:
         yield opened
-    database.close()
 
 
 def incident(incident_id: str = "i1", hour: int = 0) -> Incident:

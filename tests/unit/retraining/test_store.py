@@ -2,14 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from trimtab.core.clock import to_micros
 from trimtab.core.errors import NotFoundError
 from trimtab.db.engine import Connection, Database
-from trimtab.db.migrate import upgrade
 from trimtab.retraining.conditions import Explanation, Firing
 from trimtab.retraining.store import last_retrain_us, link_action, recent_events, save_firing
 
@@ -18,12 +16,9 @@ TREE = Explanation("any", True, "b", children=(Explanation("age", True, "b", "40
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = Database.at(tmp_path / "trimtab.db")
-    upgrade(database)
+def connection(database: Database) -> Iterator[Connection]:
     with database.transaction() as opened:
         yield opened
-    database.close()
 
 
 def firing(hour: int, *, fired: bool = True, model: str = "bikes") -> Firing:

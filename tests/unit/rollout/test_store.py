@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from tests.unit.rollout.rollouts import MINUTE, READY, START, seen, spec
@@ -10,7 +9,6 @@ from tests.unit.rollout.rollouts import MINUTE, READY, START, seen, spec
 from trimtab.core.clock import to_micros
 from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection, Database
-from trimtab.db.migrate import upgrade
 from trimtab.rollout.endpoint_store import (
     desire,
     desired,
@@ -33,12 +31,9 @@ NOW_US = to_micros(START)
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = Database.at(tmp_path / "trimtab.db")
-    upgrade(database)
+def connection(database: Database) -> Iterator[Connection]:
     with database.transaction() as opened:
         yield opened
-    database.close()
 
 
 def test_a_rollout_comes_back_as_it_was_saved(connection: Connection) -> None:

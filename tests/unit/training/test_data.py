@@ -8,7 +8,7 @@ import pytest
 
 from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
-from trimtab.core.errors import ConfigError, DataContractError
+from trimtab.core.errors import DataContractError
 from trimtab.training.data import TrainingData, read_labelled, read_training_data
 from trimtab.training.settings import TrainingConfig
 
@@ -101,11 +101,6 @@ def test_rows_that_cannot_be_learnt_are_refused(
     with pytest.raises(DataContractError) as refused:
         read(tmp_path, ROWS | rows, **model)
     assert words in str(refused.value)
-
-
-def test_text_features_are_refused_with_the_next_move(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'c': a feature of type text"):
-        read(tmp_path, ROWS, COLUMNS | {"c": {"type": "text"}})
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet at all"])

@@ -8,8 +8,9 @@ from trimtab.core.enums import ColumnKind, Task
 from trimtab.core.errors import DataContractError
 from trimtab.training.data import shell_manifest
 from trimtab.training.estimators import fit
-from trimtab.training.export import ParityError, check_parity, export, floor_thresholds, probe_inputs
+from trimtab.training.export import ParityError, check_parity, export, floor_thresholds
 from trimtab.training.preparation import fit_preparation
+from trimtab.training.probes import probe_inputs
 from trimtab.training.problem import Problem
 from trimtab.training.settings import Algorithm
 

@@ -12,7 +12,7 @@ def parsed(text: str) -> TrainingConfig:
 def test_candidates_alone_are_enough() -> None:
     config = parsed("candidates: [{type: xgboost}, {type: logistic_regression}]")
     assert config.cross_validation is not None
-    assert config.cross_validation.folds == 3
+    assert config.cross_validation.folds_for(1_000) == 3
     assert not config.split.refit
     assert set(config.candidates[1].full_space) == {"C"}
 

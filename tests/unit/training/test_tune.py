@@ -79,7 +79,7 @@ def test_parameters_that_the_estimator_refuses_are_explained() -> None:
 
 def test_best_validation_wins_whatever_the_held_out_rows_say() -> None:
     good, bad = run(task_for({"type": "logistic_regression"})), run(task_for({"type": "random_forest"}, trials=1))
-    order = sorted([good, bad], key=lambda outcome: -outcome.best.metrics["accuracy"])
+    order = sorted([bad, good], key=lambda outcome: -outcome.best.metrics["accuracy"])
     assert ranked([bad, good], "accuracy") == order
 
 

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from trimtab.cli.client import connect
+from trimtab.cli.delivering import await_judgement
+from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import BackendError, DataContractError
+from trimtab.core.errors import DataContractError
 
 __all__ = ["add_to"]
-
-_INGEST_TIMEOUT_S = 600.0
 
 feeds = typer.Typer(help="Who sends data, and who of them is quarantined.", no_args_is_help=True)
 
@@ -45,25 +45,18 @@ def ingest(
     if not wait:
         say(accepted, as_json, f"Accepted as delivery {accepted['delivery_id']}.")
         return
-    answer: JsonObject = {}
-
-    def done() -> bool:
-        answer.update(client.ask("data.delivery", delivery_id=accepted["delivery_id"]))
-        return bool(answer["state"] != "received")
-
-    if not client.wait(done, timeout_s=_INGEST_TIMEOUT_S):
-        raise BackendError(f"{file}: accepted, but not judged within 10 minutes; see 'trimtab deliveries' later")
-    if answer["state"] == "failed":
-        reason = str(answer.get("error", "refused"))
-        raise DataContractError(reason if reason.startswith(file.name) else f"{file.name}: {reason}")
-    answer["repeated"] = accepted["repeated"]
+    answer = await_judgement(client, accepted, file)
     say(answer, as_json, _told(file, answer))
+    if not as_json:
+        tell_next(client, model, project)
 
 
 def _readable(file: Path) -> None:
     """Raise DataContractError when there is nothing to read, before anybody is asked to take it in."""
-    if file.is_dir():
-        raise DataContractError(f"{file}: is a folder; expected a CSV, TSV or Parquet file")
+    if file.exists() and not file.is_file():
+        raise DataContractError(
+            f"{file}: is a {'folder' if file.is_dir() else 'pipe or a device'}; expected a CSV, TSV or Parquet file"
+        )
     try:
         file.open("rb").close()
     except OSError as error:

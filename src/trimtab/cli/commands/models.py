@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from trimtab.cli.client import Client, connect
+from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, ConfigError, IllegalTransitionError, TrimtabError
@@ -47,6 +48,8 @@ def train(
     if answer["state"] != "succeeded":
         raise TrimtabError(f"training of {model!r}: {answer['state']}; {answer['error']}")
     say(answer, as_json, _told(model, answer, escaped(result)))
+    if not as_json:
+        tell_next(client, model, project)
     if result.get("status") == "rejected_by_gate":
         raise typer.Exit(1)
 
@@ -100,11 +103,19 @@ def _registering(answer: JsonObject) -> bool:
     return answer["state"] == "succeeded" and result.get("status") == "succeeded" and answer["version"] is None
 
 
+def _trials(candidate: JsonObject) -> str:
+    pruned = candidate.get("pruned", 0)
+    return f"{candidate.get('trials', 0)} trials" + (f", {pruned} given up early" if pruned else "")
+
+
 def _told(model: str, answer: JsonObject, result: JsonObject) -> str:
     lines = []
     for candidate in result.get("candidates", []):
         shown = candidate.get("error") or _numbers(candidate.get("validation") or candidate.get("metrics", {}))
-        lines.append(f"  {candidate['algorithm']:<20} {candidate.get('trials', 0)} trials  {shown}")
+        lines.append(f"  {candidate['algorithm']:<20} {_trials(candidate)}  {shown}")
+    reused = [step["name"] for step in result.get("steps", []) if step.get("reused")]
+    if reused:
+        lines.append(f"  unchanged since an earlier training, and taken over: {', '.join(reused)}")
     held_out = _numbers(result.get("metrics", {}))
     if result.get("status") == "rejected_by_gate":
         failed = [
@@ -113,7 +124,6 @@ def _told(model: str, answer: JsonObject, result: JsonObject) -> str:
         lines.append(f"[yellow]Not registered[/]: {result['algorithm']} fails a gate: {'; '.join(failed)}")
     else:
         lines.append(f"[green]Version {answer['version']}[/] of {model}: {result['algorithm']}, held-out {held_out}")
-        lines.append(f"It waits for approval: trimtab versions approve {model}@{answer['version']}")
     return "\n".join(lines)
 
 
@@ -181,11 +191,11 @@ def reject(
 
 def _decide(version: str, approve_it: bool, reason: str, project: str, as_json: bool) -> None:
     model, number = parse_version(version)
-    answer = connect(Path(project)).ask(
-        "versions.decide", model=model, number=number, approve=approve_it, reason=reason
-    )
-    after = f" Deploy it: trimtab deploy {version}" if approve_it else ""
-    say(answer, as_json, f"{version} is {answer['state']}.{after}")
+    client = connect(Path(project))
+    answer = client.ask("versions.decide", model=model, number=number, approve=approve_it, reason=reason)
+    say(answer, as_json, f"{version} is {answer['state']}.")
+    if not as_json:
+        tell_next(client, model, project)
 
 
 def parse_version(text: str) -> tuple[str, int]:

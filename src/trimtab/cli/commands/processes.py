@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from trimtab.cli.client import open_project, running_control_plane
 from trimtab.cli.output import ProjectOption, console, escaped
+from trimtab.config.database import mlflow_url
 from trimtab.core.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> No
     from trimtab.config.logs import configure_logs
     from trimtab.loop.supervisor import Supervisor, platform_processes
 
+    # SIGTERM may come before the supervisor watches for it: what was started is stopped then, too.
+    signal.signal(signal.SIGTERM, _leave)
     folder = open_project(Path(project))
     configure_logs(log_format, process="supervisor")
     address = running_control_plane(folder)
@@ -49,6 +54,10 @@ def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> No
     supervisor.run()
 
 
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
 def addresses(folder: ProjectFolder) -> str:
     """Return where the running platform can be found, as text for a person."""
     # Start-up cost: only wanted here.
@@ -57,11 +66,13 @@ def addresses(folder: ProjectFolder) -> str:
     control = running_control_plane(folder)
     serving = server_url(folder.serving)
     mlflow = Path(sys.executable).parent / "mlflow"
+    # An address from the environment may hold a password.
+    store = folder.mlflow_uri if mlflow_url() is None else "$TRIMTAB_MLFLOW_URL"
     lines = (
         f"control plane     [bold]{control}[/]  (API documentation: {control}/docs)",
         f"inference server  [bold]{serving}[/]  (/predict, /v2, /health, /metrics)",
         f"watch             trimtab status --watch --project {escaped(str(folder.root))}",
-        f"MLflow            {escaped(str(mlflow))} ui --backend-store-uri {escaped(folder.mlflow_uri)}",
+        f"MLflow            {escaped(str(mlflow))} ui --backend-store-uri {escaped(store)}",
     )
     return "\n".join(lines)
 

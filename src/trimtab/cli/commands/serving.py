@@ -12,13 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trimtab.cli.client import connect
 from trimtab.cli.commands.models import parse_version
+from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, IdArgument, ProjectOption, console, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import BackendError, ConfigError, TrimtabError
+from trimtab.core.errors import ApprovalRequiredError, BackendError, ConfigError, TrimtabError
 
 __all__ = ["add_to"]
 
 _DEPLOY_TIMEOUT_S = 3600.0
+_ASKS_A_PERSON = "waiting_for_person"
 
 rollouts = typer.Typer(help="Rollouts: list them, pause, resume, promote, abort one.", no_args_is_help=True)
 
@@ -51,13 +53,18 @@ def deploy(
         def done() -> bool:
             answer.update(client.ask("rollouts.show", rollout_id=started["rollout_id"]))
             status.update(f"{answer['phase']} at {answer['weight_pct']} %: {escaped(answer['reason'])}")
-            return not answer["active"]
+            return not answer["active"] or answer["phase"] == _ASKS_A_PERSON
 
         if not client.wait(done, timeout_s=_DEPLOY_TIMEOUT_S):
             raise BackendError(
                 f"rollout {started['rollout_id']}: still {answer['phase']} after an hour ({answer['reason']}); "
                 "it goes on; see 'trimtab rollouts list'"
             )
+    if answer["phase"] == _ASKS_A_PERSON:
+        raise ApprovalRequiredError(
+            f"rollout of {model}@{answer['candidate']}: {answer['reason']}; decide it by 'trimtab rollouts promote "
+            f"{started['rollout_id']} --reason WHY', or resume or abort in its place"
+        )
     if answer["phase"] != "promoted":
         raise TrimtabError(f"rollout of {model}@{answer['candidate']}: {answer['phase']}; {answer['reason']}")
     say(
@@ -65,6 +72,8 @@ def deploy(
         as_json,
         f"[green]{model}@{answer['candidate']} serves[/] on {answer['endpoint']}: {escaped(answer['reason'])}",
     )
+    if not as_json:
+        tell_next(client, model, project)
 
 
 @rollouts.command("list")
@@ -113,7 +122,12 @@ def history(
 
 def predict(
     endpoint: Annotated[str, typer.Argument(help="The endpoint to ask.")],
-    row: Annotated[str, typer.Argument(help="One row as a JSON object, or '-' to read it from standard input.")],
+    row: Annotated[
+        str | None, typer.Argument(help="One row as a JSON object, or '-' to read it from standard input.")
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Ask with a row of values that the version knows.")
+    ] = False,
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
@@ -121,14 +135,26 @@ def predict(
     # Start-up cost: httpx is imported only by commands that ask over HTTP.
     from trimtab.cli.inference import InferenceClient
 
-    try:
-        fields = json.loads(sys.stdin.read() if row == "-" else row, parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise ConfigError(f"row: no JSON ({error}); pass an object such as '{{\"age\": 54}}'") from error
+    if example == (row is not None):
+        raise ConfigError("row: expected one JSON object, or --example instead, to ask with a row that is known to fit")
+    if row is None:
+        fields = connect(Path(project)).ask("endpoints.example", endpoint=endpoint)["row"]
+        if not as_json:
+            console.print(f"asked with {json.dumps(fields, ensure_ascii=False)}", markup=False, soft_wrap=True)
+    else:
+        fields = _row_of(row)
     answer = InferenceClient.of(Path(project)).predict(endpoint, {"row": fields})
     first = escaped(answer["predictions"][0])
     chance = f" (probability {first['probability']:.3f})" if first.get("probability") is not None else ""
     say(answer, as_json, f"[bold]{first['prediction']}[/]{chance}, {answer['model']}@{answer['model_version']}")
+
+
+def _row_of(text: str) -> JsonObject:
+    try:
+        fields: JsonObject = json.loads(sys.stdin.read() if text == "-" else text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ConfigError(f"row: no JSON ({error}); pass an object such as '{{\"age\": 54}}'") from error
+    return fields
 
 
 def replay(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -10,15 +12,17 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from trimtab.cli.client import connect
-from trimtab.cli.output import AsJson, ProjectOption, console, escaped, say, when
+from trimtab.cli.client import Client, connect
+from trimtab.cli.next_step import show_next
+from trimtab.cli.output import AsJson, ProjectOption, console, drawn_rows, say, when
 from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import BackendError
 
 __all__ = ["add_to"]
 
+_WATCH_S = 1.0
 _COLOURS = {"breach": "red", "inconclusive": "yellow", "ok": "green"}
 
 
@@ -35,53 +39,93 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say how everything stands, and what to do next."""
-    client = connect(Path(project))
-    if not watch:
-        answer = client.ask("status.show")
-        if as_json:
-            say(answer, True, "")
-        else:
-            console.print(_drawn(answer))
+    if watch:
+        _watch(project, as_json)
         return
-    with Live(console=console, refresh_per_second=2) as live:
-        while True:
-            live.update(_drawn(client.ask("status.show")))
-            time.sleep(1.0)
+    answer = connect(Path(project)).ask("status.show")
+    if as_json:
+        say(answer, True, "")
+    else:
+        console.print(_drawn(answer, project), crop=False)
 
 
-def _drawn(answer: JsonObject) -> RenderableType:
-    models = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("model", "serves", "rollout", "rows", "labelled", "last checks", "incidents", "waiting"):
-        models.add_column(title, overflow="fold", no_wrap=title == "model")
-    for model in answer["models"]:
-        rollout = model["rollout"]
-        models.add_row(
-            model["name"],
-            ", ".join(f"{name} {weight}" for name, weight in model["serves"].items()) or "–",
-            "–" if rollout is None else f"{rollout['phase']} v{rollout['candidate']} {rollout['weight_pct']} %",
-            str(model["records"]),
-            str(model["truths"]),
-            _verdicts(model["verdicts"]),
-            str(model["open_incidents"]) if model["open_incidents"] else "–",
-            str(model["waiting_approval"]) if model["waiting_approval"] else "–",
-        )
-    lines: list[RenderableType] = [
-        Text.from_markup(f"[bold]{answer['project']}[/]  {when(answer['at_us'])} UTC"),
-        models,
-    ]
+def _watch(project: str, as_json: bool) -> None:
+    """Show it again and again; into a pipe or file, each time that it has changed."""
+    ask = _Asker(Path(project))
+    if console.is_terminal and not as_json:
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                live.update(_shown(ask(), project), refresh=True)
+                time.sleep(_WATCH_S)
+    before = None
+    while True:
+        answer = ask()
+        now = answer if isinstance(answer, str) else {**answer, "at_us": None}
+        if now != before:
+            before = now
+            if as_json:
+                told = {"error": answer} if isinstance(answer, str) else answer
+                sys.stdout.write(json.dumps(told, ensure_ascii=False, default=str) + "\n")
+                sys.stdout.flush()
+            else:
+                console.print(_shown(answer, project), crop=False)
+                sys.stdout.flush()
+        time.sleep(_WATCH_S)
+
+
+class _Asker:
+    """Asks for the status; where nobody answers it says so, and looks anew: the platform may come up elsewhere."""
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._client: Client | None = connect(project)
+
+    def __call__(self) -> JsonObject | str:
+        """Return the status, or the sentence that says why there is none now."""
+        try:
+            self._client = self._client or connect(self._project)
+            return self._client.ask("status.show")
+        except BackendError as error:
+            self._client = None
+            return str(error)
+
+
+def _shown(answer: JsonObject | str, project: str) -> RenderableType:
+    return Text(answer, style="red") if isinstance(answer, str) else _drawn(answer, project)
+
+
+def _drawn(answer: JsonObject, project: str) -> RenderableType:
+    columns = ("model", "serves", "rollout", "rows", "labelled", "last checks", "incidents", "waiting")
+    lines: list[RenderableType] = [Text.assemble((answer["project"], "bold"), f"  {when(answer['at_us'])} UTC")]
+    if answer["models"]:
+        lines.append(drawn_rows([_row(model) for model in answer["models"]], columns, console.width))
     if answer["processes"]:
-        running = ", ".join(f"{one['process']} ({'up' if one['alive'] else 'DOWN'})" for one in answer["processes"])
+        running = ", ".join(f"{one['process']} {'up' if one['alive'] else 'down'}" for one in answer["processes"])
         lines.append(Text(f"processes: {running}"))
-    if answer["dead_deliveries"]:
-        lines.append(Text(f"{answer['dead_deliveries']} events could not be delivered; see the control plane's log"))
-    lines += [Text.from_markup(f"[bold]→[/] {escaped(step)}") for step in answer["next"]]
-    return Group(*lines)
+    return Group(*lines, *show_next(answer["next"], project))
+
+
+def _row(model: JsonObject) -> dict[str, Text]:
+    rollout = model["rollout"]
+    serves = ", ".join(f"{name} {weight}" for name, weight in model["serves"].items())
+    return {
+        "model": Text(model["name"]),
+        "serves": Text(serves or "–"),
+        "rollout": Text(
+            "–" if rollout is None else f"{rollout['phase']} v{rollout['candidate']} {rollout['weight_pct']} %"
+        ),
+        "rows": Text(str(model["records"])),
+        "labelled": Text(str(model["truths"])),
+        "last checks": _verdicts(model["verdicts"]),
+        "incidents": Text(str(model["open_incidents"] or "–")),
+        "waiting": Text(str(model["waiting_approval"] or "–")),
+    }
 
 
 def _verdicts(verdicts: dict[str, int]) -> Text:
     text = Text()
-    for verdict, count in verdicts.items():
-        text.append(f"{count} {verdict} ", style=_COLOURS.get(verdict, ""))
+    for place, (verdict, count) in enumerate(verdicts.items()):
+        text.append(f"{', ' if place else ''}{count} {verdict}", style=_COLOURS.get(verdict, ""))
     return text if verdicts else Text("–")
 
 

@@ -18,6 +18,7 @@ __all__ = ["EmbeddedQueue"]
 
 _RETRY_S = (0.2, 1, 5, 15, 60)
 _DEAD_SHOWN = 100
+_NEVER_LATER_US = 3_600_000_000
 
 
 class EmbeddedQueue:
@@ -109,8 +110,13 @@ def _is_due(topic: str, now_us: int) -> ColumnElement[bool]:
     return and_(
         queue_message.c.topic == topic,
         queue_message.c.state == "pending",
-        queue_message.c.available_us <= now_us,
-        or_(queue_message.c.leased_until_us.is_(None), queue_message.c.leased_until_us < now_us),
+        # So far ahead that the machine's clock must have gone back since: its time has come, too.
+        or_(queue_message.c.available_us <= now_us, queue_message.c.available_us > now_us + _NEVER_LATER_US),
+        or_(
+            queue_message.c.leased_until_us.is_(None),
+            queue_message.c.leased_until_us < now_us,
+            queue_message.c.leased_until_us > now_us + _NEVER_LATER_US,
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Severity
 from trimtab.core.errors import NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
@@ -50,6 +51,7 @@ def execute(platform: Platform, event: Event) -> Commit | None:
         if outcome is not None:
             finish_action(connection, platform, running, ActionState.SUCCEEDED, outcome)
         note_action(connection, platform, running, outcome or "started")
+        reached("action.executed")
 
     return commit
 

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ArtifactUntrustedError, NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
@@ -38,6 +39,7 @@ def adopt(platform: Platform, event: Event) -> Commit | None:
         return lambda connection: conclude_training(connection, platform, found, None)
     try:
         bundle = adopt_bundle(Path(result["bundle_dir"]), platform.project.bundles, found.model, result["digest"])
+        reached("adoption.bundle_copied")
     except (ArtifactUntrustedError, NotFoundError) as error:
         reason = str(error)
         return lambda connection: _refuse(connection, platform, found, reason)
@@ -102,4 +104,5 @@ def _register(connection: Connection, platform: Platform, found: Job, result: Js
         after={"digest": version.digest, "metrics": dict(version.metrics), "algorithm": version.algorithm},
         detail={"job_id": found.id, "dataset_hash": request["dataset_hash"], "run_id": result.get("run_id")},
     )
+    reached("registration.written")
     return version

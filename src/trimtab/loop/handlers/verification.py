@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trimtab.audit import log as audit
+from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Verdict
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
@@ -52,6 +53,7 @@ def _verify(
     before = [Check.from_json(content) for content in planned.params["before"]]
     result = verify(request.predicted_impact, before, after)
     finish_verification(connection, planned, result, at_us=platform.now_us())
+    reached("verification.judged")
     if result.verdict is Verdict.INCONCLUSIVE:
         return
     payload = {"action_id": request.id, "model": request.model, "incident_id": request.incident_id}

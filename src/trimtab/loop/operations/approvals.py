@@ -7,6 +7,7 @@ from pydantic import Field
 from trimtab.audit import log as audit
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
+from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Role
 from trimtab.core.errors import ConflictError
 from trimtab.loop.actor import Actor
@@ -74,6 +75,7 @@ def decide(platform: Platform, actor: Actor, request: DecideAction) -> JsonObjec
             after = save_action(connection, approval.request)
             save_grant(connection, approval.grant)
             publish_action(connection, platform, after)
+            reached("approval.granted")
             note_to_approver = approval.note
         else:
             after = save_action(connection, reject(action, person, now=now, reason=request.reason))
@@ -92,6 +94,7 @@ def decide(platform: Platform, actor: Actor, request: DecideAction) -> JsonObjec
             after={"state": after.state.value},
             detail={"kind": after.kind.value, "purpose": after.purpose, "covers": [one.value for one in after.covers]},
         )
+    reached("approval.answered")
     return {**described(after), "note": note_to_approver}
 
 
@@ -113,9 +116,28 @@ def trigger(platform: Platform, actor: Actor, request: Retrain) -> JsonObject:
             params={ActionKind.RETRAIN: {"reason": request.reason}},
         )
         decision, created = propose(connection, platform, proposal, context)
+        asked_before = next((one for one in list_actions(connection, model=request.model) if _is_open(one)), None)
+    if not created and asked_before is not None:
+        raise ConflictError(_asked_already(asked_before))
     if not created:
         raise ConflictError(f"model {request.model!r}: no retraining was started: {decision.reason}")
     return described(created[0])
+
+
+def _is_open(action: ActionRequest) -> bool:
+    return action.kind is ActionKind.RETRAIN and action.state.is_open
+
+
+def _asked_already(action: ActionRequest) -> str:
+    if action.state is ActionState.WAITING_APPROVAL:
+        return (
+            f"model {action.model!r}: retraining {action.id} waits for approval already; decide on that one: "
+            f"trimtab approvals approve {action.id}"
+        )
+    return (
+        f"model {action.model!r}: retraining {action.id} is {action.state} already; let it end, "
+        "see 'trimtab approvals list --all'"
+    )
 
 
 @operation("retraining.conditions", "GET", "/api/retraining/conditions", Role.VIEWER, ModelRequest)

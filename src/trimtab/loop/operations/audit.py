@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trimtab.audit import log
 from trimtab.audit.checkpoint import Checkpoint, newest_checkpoint
@@ -34,6 +35,12 @@ class VerifyAudit(Strict):
     sequence: int | None = Field(default=None, ge=0, le=2**63 - 1, description="The checkpoint's sequence.")
     hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Its hash.")
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.sequence is None) != (self.hash is None):
+            raise ValueError("a checkpoint is a sequence and a hash; pass both, or neither for the newest in the lake")
+        return self
+
 
 @operation("audit.show", "GET", "/api/audit", Role.VIEWER, ShowAudit)
 def show_audit(platform: Platform, _actor: Actor, request: ShowAudit) -> JsonObject:
@@ -49,7 +56,7 @@ def verify_audit(platform: Platform, _actor: Actor, request: VerifyAudit) -> Jso
     checkpoint = (
         Checkpoint(sequence=request.sequence, hash=request.hash, at_us=platform.now_us())
         if request.sequence is not None and request.hash is not None
-        else newest_checkpoint(platform.lake.root / "audit")
+        else newest_checkpoint(platform.lake.newest_checkpoints())
     )
     with platform.database.reading() as connection:
         found = log.verify(connection, checkpoint=checkpoint)

@@ -18,7 +18,7 @@ from trimtab.core.errors import NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import delivery
 from trimtab.lake import feeds
-from trimtab.lake.deliveries import accept_file, judge_again
+from trimtab.lake.deliveries import Delivery, accept_file, judge_again
 from trimtab.lake.snapshots import make_snapshot
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
@@ -61,6 +61,17 @@ def ingest(platform: Platform, actor: Actor, request: Ingest) -> JsonObject:
     _known_feed(files.model.feeds, request)
     now = platform.clock.now()
     path = Path(request.path)
+
+    def accepted_first(connection: Connection, new: Delivery) -> None:
+        audit.append(
+            connection,
+            at_us=platform.now_us(),
+            actor=actor.name,
+            action="delivery.accepted",
+            subject=f"delivery:{request.model}/{new.id}",
+            detail={"file": request.name or path.name, "digest": new.digest, "feed": request.feed},
+        )
+
     accepted = accept_file(
         platform.database,
         platform.lake,
@@ -70,17 +81,8 @@ def ingest(platform: Platform, actor: Actor, request: Ingest) -> JsonObject:
         name=request.name,
         feed=request.feed,
         now=now,
+        on_new=accepted_first,
     )
-    if not accepted.repeated:
-        with platform.database.transaction() as connection:
-            audit.append(
-                connection,
-                at_us=platform.now_us(),
-                actor=actor.name,
-                action="delivery.accepted",
-                subject=f"delivery:{request.model}/{accepted.id}",
-                detail={"file": request.name or path.name, "digest": accepted.digest, "feed": request.feed},
-            )
     platform.wake.set()
     return {"delivery_id": accepted.id, "digest": accepted.digest, "repeated": accepted.repeated}
 

@@ -15,6 +15,7 @@ from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import operate_rollout, start_rollout
 from trimtab.loop.requests import Id, Limited, ModelRequest, Number, OfModel, Reason
+from trimtab.loop.standing import example_row
 from trimtab.registry import store as registry
 from trimtab.registry.versions import VersionState
 from trimtab.rollout import endpoint_store, store
@@ -42,10 +43,19 @@ class OperateRollout(OneRollout):
     reason: Reason = Field(min_length=1)
 
 
+EndpointName = Annotated[str, Field(max_length=128, description="The endpoint's name.")]
+
+
+class NamedEndpoint(Strict):
+    """Which endpoint."""
+
+    endpoint: EndpointName
+
+
 class OneEndpoint(Limited):
     """Which endpoint."""
 
-    endpoint: Annotated[str, Field(max_length=128, description="The endpoint's name.")]
+    endpoint: EndpointName
 
 
 @operation("rollouts.start", "POST", "/api/models/{model}/deploy", Role.APPROVER, Deploy)
@@ -112,6 +122,19 @@ def show_history(platform: Platform, _actor: Actor, request: OneEndpoint) -> Jso
             for found in generations
         ],
     }
+
+
+@operation("endpoints.example", "GET", "/api/endpoints/{endpoint}/example", Role.VIEWER, NamedEndpoint)
+def show_example(platform: Platform, _actor: Actor, request: NamedEndpoint) -> JsonObject:
+    """Return a row that an endpoint can answer, of values that its version learnt from."""
+    with platform.database.reading() as connection:
+        spec = endpoint_store.desired(connection, request.endpoint)
+        model = endpoint_store.model_of(connection, request.endpoint)
+        if spec is None or model is None or not spec.variants:
+            raise NotFoundError(f"endpoint {request.endpoint!r}: serves nothing; see 'trimtab status'")
+        number = max(spec.variants, key=lambda variant: variant.weight_pct).model_version
+        version = registry.get(connection, model, number)
+    return {"endpoint": request.endpoint, "version": number, "row": example_row(version)}
 
 
 def weights_of(spec: EndpointSpec) -> dict[str, str]:

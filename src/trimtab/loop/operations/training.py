@@ -8,6 +8,7 @@ from sqlalchemy import select
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
+from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Role
 from trimtab.db.tables import job
 from trimtab.loop.actor import Actor
@@ -42,6 +43,7 @@ def train(platform: Platform, actor: Actor, request: Train) -> JsonObject:
             actor=actor.name,
             until_us=None if request.until is None else to_micros(request.until),
         )
+    reached("training.requested")
     return {"job_id": job_id, "model": request.model}
 
 

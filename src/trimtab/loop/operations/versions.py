@@ -1,16 +1,23 @@
-"""Model versions: list, approve, reject."""
+"""Model versions: list, show, compare, approve, reject."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 from pydantic import Field
 
+from trimtab.bundle.writer import read_manifest
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
+from trimtab.lake.snapshots import find_snapshot
 from trimtab.loop.actor import Actor
+from trimtab.loop.comparing import compared, pair_of
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of, decide_version
 from trimtab.loop.requests import ModelRequest, Number, Reason
+from trimtab.loop.trainings import find_job
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion
 
@@ -23,6 +30,19 @@ class DecideVersion(ModelRequest):
     reason: Reason = ""
 
 
+class OneVersion(ModelRequest):
+    """Which version."""
+
+    number: Number
+
+
+class CompareVersions(ModelRequest):
+    """Which two versions; by default what serves and the newest."""
+
+    first: Number | None = Field(default=None, description="The version to compare with; null: the one that serves.")
+    second: Number | None = Field(default=None, description="The version that is compared; null: the newest.")
+
+
 @operation("versions.list", "GET", "/api/models/{model}/versions", Role.VIEWER, ModelRequest)
 def list_versions(platform: Platform, _actor: Actor, request: ModelRequest) -> JsonObject:
     """List the versions of a model, newest first."""
@@ -31,6 +51,40 @@ def list_versions(platform: Platform, _actor: Actor, request: ModelRequest) -> J
         found = registry.listing(connection, model=request.model)
         aliases = aliases_of(connection, files.endpoint)
     return {"model": request.model, "versions": [_described(version, aliases) for version in found]}
+
+
+@operation("versions.show", "GET", "/api/models/{model}/versions/{number}", Role.VIEWER, OneVersion)
+def show_version(platform: Platform, _actor: Actor, request: OneVersion) -> JsonObject:
+    """Show one version: metrics, gates, parameters, what it learnt from, and who decided on it."""
+    files = platform.files(request.model)
+    with platform.database.reading() as connection:
+        found = registry.get(connection, request.model, request.number)
+        aliases = aliases_of(connection, files.endpoint)
+        result = find_job(connection, found.job_id).spec.get("result") or {}
+        snapshot = find_snapshot(connection, platform.lake, found.snapshot_id)
+    manifest = read_manifest(Path(found.bundle_path), expected_digest=found.digest)
+    return {
+        **_described(found, aliases),
+        "gates": result.get("gates", []),
+        "notes": result.get("notes", []),
+        "params": dict(manifest.params),
+        "importance": dict(sorted(manifest.importance.items(), key=lambda item: -abs(item[1]))),
+        "parity": msgspec.to_builtins(manifest.parity),
+        "rows": snapshot.rows,
+        "span_start_us": snapshot.span_start_us,
+        "span_end_us": snapshot.span_end_us,
+        "bundle_path": found.bundle_path,
+        "example": {feature.name: feature.example for feature in manifest.features},
+    }
+
+
+@operation("versions.compare", "GET", "/api/models/{model}/comparison", Role.VIEWER, CompareVersions)
+def compare_versions(platform: Platform, _actor: Actor, request: CompareVersions) -> JsonObject:
+    """Compare two versions: on their own held-out rows, and both on newer labelled rows that neither learnt from."""
+    files = platform.files(request.model)
+    with platform.database.reading() as connection:
+        first, second = pair_of(connection, files, request.first, request.second)
+    return compared(platform, files, first, second)
 
 
 @operation("versions.decide", "POST", "/api/models/{model}/versions/{number}/decision", Role.APPROVER, DecideVersion)
@@ -67,6 +121,3 @@ def _described(version: ModelVersion, aliases: dict[str, int]) -> JsonObject:
         "reason": version.reason,
         **{name: version.spec.get(name) for name in ("dataset_hash", "config_hash", "git_commit", "comparison")},
     }
-
-
-__all__ = ["DecideVersion", "decide", "list_versions"]

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from trimtab.core.errors import ConflictError
 from trimtab.db.engine import Database
-from trimtab.db.migrate import upgrade
 from trimtab.lake.queues.base import MAX_ATTEMPTS, Message, Queue
 from trimtab.lake.queues.embedded import EmbeddedQueue
 
@@ -30,11 +27,8 @@ def time_() -> MachineTime:
 
 
 @pytest.fixture
-def queue(tmp_path: Path, time_: MachineTime) -> Iterator[Queue]:
-    database = Database.at(tmp_path / "queue.db")
-    upgrade(database)
-    yield EmbeddedQueue(database, time_)
-    database.close()
+def queue(database: Database, time_: MachineTime) -> Queue:
+    return EmbeddedQueue(database, time_)
 
 
 def one(queue: Queue, topic: str = "t") -> Message:

@@ -1,0 +1,363 @@
+"""What to do next: small rules whose names are sentences, asked in order about the stored facts.
+
+What is wrong is all told; of the way from data to a model that is watched, only the next step.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from datetime import UTC, timedelta
+
+from trimtab.core.clock import from_micros
+from trimtab.loop.platform_advice import Advice
+from trimtab.loop.standing import Gate, Standing
+from trimtab.registry.versions import ModelVersion, VersionState
+from trimtab.rollout.phases import Phase
+
+__all__ = ["PROBLEMS", "STEPS", "advice_about"]
+
+_LONG_ROW = 400
+_CASES = 3
+
+
+Rule = Callable[[Standing], Advice | None]
+
+
+def advice_about(model: Standing) -> list[Advice]:
+    """Return what is wrong with ``model``, and the next step on its way; never empty."""
+    wrong = [advice for rule in PROBLEMS if (advice := rule(model)) is not None]
+    step = next(advice for rule in STEPS if (advice := rule(model)) is not None)
+    # That nothing is to be done is no comfort beside a list of what is; nor is one command said twice.
+    needless = wrong and (step.command is None or step.command in {one.command for one in wrong})
+    return wrong if needless else [*wrong, step]
+
+
+# --- what is wrong --------------------------------------------------------------------------------------------------
+
+
+def a_person_is_asked(model: Standing) -> Advice | None:
+    """An action waits for approval."""
+    if not model.waiting:
+        return None
+    action = model.waiting[-1]
+    more = f" (and {len(model.waiting) - 1} more: trimtab approvals list)" if len(model.waiting) > 1 else ""
+    return Advice(f"{model.model}: {action.purpose}? It waits for you{more}", f"trimtab approvals approve {action.id}")
+
+
+def an_incident_is_open(model: Standing) -> Advice | None:
+    """A case is open that no request for approval speaks of."""
+    asked = {action.incident_id for action in model.waiting}
+    open_cases = [incident for incident in model.incidents if incident.id not in asked]
+    if not open_cases:
+        return None
+    more = f" (and {len(open_cases) - 1} more: trimtab incidents list --open)" if len(open_cases) > 1 else ""
+    return Advice(
+        f"{model.model}: an incident is open: {open_cases[0].title}{more}",
+        f"trimtab incidents show {open_cases[0].id}",
+    )
+
+
+def a_check_breached(model: Standing) -> Advice | None:
+    """The newest run of the monitors breached, and no case tells of it."""
+    if not model.breaches or model.incidents:
+        return None
+    named = ", ".join(model.breaches[:_CASES])
+    return Advice(f"{model.model}: the last checks breached: {named}", f"trimtab checks {model.model} --verdict breach")
+
+
+def a_feed_is_quarantined(model: Standing) -> Advice | None:
+    """What a feed sends is kept apart until somebody trusts it again."""
+    if not model.quarantined_feeds:
+        return None
+    feed = model.quarantined_feeds[0]
+    return Advice(
+        f"{model.model}: feed {feed} is quarantined: its rows are not learnt from; mend its source, release it",
+        f"trimtab feeds release {model.model} {feed} --reason 'what was mended'",
+    )
+
+
+def a_version_cannot_be_served(model: Standing) -> Advice | None:
+    """The inference server refuses what it should serve."""
+    if model.refused is None:
+        return None
+    return Advice(
+        f"{model.model}: the inference server cannot serve what it should: {model.refused}",
+        f"trimtab history {model.endpoint}",
+    )
+
+
+def the_newest_file_failed(model: Standing) -> Advice | None:
+    """The newest delivery could not be read at all."""
+    newest = model.delivered
+    if newest.newest_state != "failed":
+        return None
+    return Advice(
+        f"{model.model}: {newest.newest_source} could not be taken in: {newest.newest_error or 'refused'}",
+        f"trimtab ingest {model.model} FILE",
+    )
+
+
+def rows_are_in_quarantine(model: Standing) -> Advice | None:
+    """Rows of the newest delivery did not fit the contract."""
+    newest = model.delivered
+    if newest.newest_state == "failed" or not newest.newest_quarantined:
+        return None
+    return Advice(
+        f"{model.model}: {newest.newest_quarantined} rows of {newest.newest_source} do not fit contract.yaml and were "
+        "set apart; see why, then mend them or the contract",
+        f"trimtab deliveries --model {model.model}",
+    )
+
+
+# --- the way --------------------------------------------------------------------------------------------------------
+
+
+def a_file_is_being_judged(model: Standing) -> Advice | None:
+    """A delivery waits for the contract, and nothing has passed before."""
+    if not model.delivered.not_judged or model.delivered.rows_passed or model.newest is not None:
+        return None
+    return Advice(f"{model.model}: what was delivered is being judged", f"trimtab deliveries --model {model.model}")
+
+
+def nothing_was_delivered(model: Standing) -> Advice | None:
+    """There is no row to learn from."""
+    if model.delivered.rows_passed or model.newest is not None or model.training is not None:
+        return None
+    why = "no row has passed the contract yet" if model.delivered.newest_state else "no data was delivered yet"
+    return Advice(f"{model.model}: {why}", f"trimtab ingest {model.model} FILE")
+
+
+def a_training_runs(model: Standing) -> Advice | None:
+    """A job is under way."""
+    job = model.training
+    if job is None or job.is_over:
+        return None
+    how_far = f"{job.at_share:.0%} done, {job.message}" if job.message else "waiting to start"
+    return Advice(f"{model.model}: a training runs ({how_far})", f"trimtab jobs show {job.id}")
+
+
+def a_rollout_waits_for_a_person(model: Standing) -> Advice | None:
+    """A rollout is held."""
+    rollout = model.rollout
+    if rollout is None or not rollout.state.phase.is_held:
+        return None
+    waits = "is paused" if rollout.state.phase is Phase.PAUSED else "waits for your decision"
+    reason = (rollout.last or {}).get("reason", "")
+    verb = "resume" if rollout.state.phase is Phase.PAUSED else "promote"
+    return Advice(
+        f"{model.model}: the rollout of version {rollout.spec.candidate.number} {waits} at "
+        f"{rollout.state.weight_pct} % ({reason}); resume, promote or abort it",
+        f"trimtab rollouts {verb} {rollout.id} --reason 'why'",
+    )
+
+
+def a_rollout_runs(model: Standing) -> Advice | None:
+    """A rollout moves by itself."""
+    rollout = model.rollout
+    if rollout is None:
+        return None
+    reason = (rollout.last or {}).get("reason", "just started")
+    return Advice(
+        f"{model.model}: version {rollout.spec.candidate.number} is being rolled out, {rollout.state.phase} at "
+        f"{rollout.state.weight_pct} %: {reason}",
+        "trimtab status --watch",
+    )
+
+
+def the_newest_version_waits(model: Standing) -> Advice | None:
+    """A version was registered, and nobody has decided on it."""
+    newest = model.newest
+    if newest is None or newest.state is not VersionState.PENDING:
+        return None
+    compare = f"; against the one that serves: trimtab compare {model.model}" if model.serves else ""
+    return Advice(
+        f"{model.model}: version {newest.number} ({newest.algorithm}, {_scores(newest)}) waits for approval{compare}",
+        f"trimtab versions approve {model.model}@{newest.number}",
+    )
+
+
+def the_last_training_failed(model: Standing) -> Advice | None:
+    """A training ended without a result."""
+    job = model.training
+    if job is None or job.state != "failed":
+        return None
+    return Advice(f"{model.model}: the last training failed: {job.error}", f"trimtab train {model.model}")
+
+
+def the_last_candidate_failed_a_gate(model: Standing) -> Advice | None:
+    """A training found nothing good enough."""
+    job = model.training
+    if job is None or not job.failed_gates:
+        return None
+    missed = "; ".join(_missed(gate) for gate in job.failed_gates)
+    return Advice(
+        f"{model.model}: the last candidate was not registered: {missed}; deliver more data, try other candidates, or "
+        "set the gate lower in training_config.yaml",
+        f"trimtab train {model.model}",
+    )
+
+
+def nothing_was_trained(model: Standing) -> Advice | None:
+    """There are rows, and no version."""
+    if model.newest is not None:
+        return None
+    return Advice(
+        f"{model.model}: {model.delivered.rows_passed} rows are ready to learn from", f"trimtab train {model.model}"
+    )
+
+
+def the_last_rollout_went_back(model: Standing) -> Advice | None:
+    """The newest approved version was rolled out, and did not stay."""
+    rollout, newest = model.last_rollout, model.newest
+    if rollout is None or newest is None or newest.state is not VersionState.APPROVED:
+        return None
+    if rollout.spec.candidate.number != newest.number or rollout.state.phase is Phase.PROMOTED:
+        return None
+    if newest.number in (model.serves or {}):
+        return None
+    reason = (rollout.last or {}).get("reason", "")
+    ended = "was rolled back" if rollout.state.phase is Phase.ROLLED_BACK else "failed"
+    again = f"trimtab deploy {model.model}@{newest.number}"
+    return Advice(
+        f"{model.model}: the rollout of version {newest.number} {ended}: {reason}"
+        + (f"; what served before serves on. To try again: {again}" if model.serves else ""),
+        f"trimtab compare {model.model}" if model.serves else again,
+    )
+
+
+def an_approved_version_is_not_deployed(model: Standing) -> Advice | None:
+    """The newest version may serve, and does not."""
+    newest = model.newest
+    if newest is None or newest.state is not VersionState.APPROVED or newest.number in (model.serves or {}):
+        return None
+    if model.last_rollout is not None and model.last_rollout.spec.candidate.number == newest.number:
+        # It has served before, and somebody or something went back from it.
+        return None
+    return Advice(
+        f"{model.model}: version {newest.number} is approved and does not serve yet",
+        f"trimtab deploy {model.model}@{newest.number}",
+    )
+
+
+def no_version_may_serve(model: Standing) -> Advice | None:
+    """All there is was rejected, or put away."""
+    if model.serves or model.newest is None or model.newest.state is VersionState.APPROVED:
+        return None
+    return Advice(
+        f"{model.model}: version {model.newest.number} is {model.newest.state} and nothing serves",
+        f"trimtab train {model.model}",
+    )
+
+
+def nothing_was_asked(model: Standing) -> Advice | None:
+    """A version serves, and no request has come."""
+    if not model.serves or model.records:
+        return None
+    return Advice(f"{model.model}: {_serving(model)}; nobody has asked it anything yet", predict_command(model))
+
+
+def outcomes_are_not_due(model: Standing) -> Advice | None:
+    """Requests came; their outcomes cannot be known so soon."""
+    if model.truths or not model.records or model.first_record_us is None:
+        return None
+    due = from_micros(model.first_record_us) + model.label_delay
+    if not model.label_delay or from_micros(model.now_us) >= due:
+        return None
+    return Advice(
+        f"{model.model}: {model.records} rows answered; their outcomes are known after {_span(model.label_delay)}, the "
+        f"first at {due.astimezone(UTC):%Y-%m-%d %H:%M}: nothing to do until then",
+    )
+
+
+def outcomes_are_missing(model: Standing) -> Advice | None:
+    """Requests came, and nobody has told how it really was."""
+    if model.truths or not model.records:
+        return None
+    by = f" --key {shlex.quote(model.record_key)}" if model.record_key else ""
+    at = shlex.quote(model.event_time) if model.event_time else "COLUMN"
+    return Advice(
+        f"{model.model}: {model.records} rows answered, and no true outcome told: quality cannot be watched without; "
+        "send them to /v1/ground-truth, or with a file",
+        f"trimtab replay {model.endpoint} FILE --time {at}{by} --truth {shlex.quote(model.target)}",
+    )
+
+
+def nothing_was_checked(model: Standing) -> Advice | None:
+    """Rows and outcomes are there, and the monitors have not run."""
+    if model.checked or not model.records:
+        return None
+    return Advice(f"{model.model}: {model.records} rows answered, not checked yet", f"trimtab monitor {model.model}")
+
+
+def all_is_well(model: Standing) -> Advice:
+    """There is nothing to do."""
+    return Advice(f"{model.model}: {_serving(model)}; nothing to do")
+
+
+PROBLEMS: tuple[Rule, ...] = (
+    a_version_cannot_be_served,
+    a_person_is_asked,
+    an_incident_is_open,
+    a_check_breached,
+    a_feed_is_quarantined,
+    the_newest_file_failed,
+    rows_are_in_quarantine,
+    the_last_training_failed,
+    the_last_candidate_failed_a_gate,
+)
+"""What is wrong: each that holds is told."""
+
+STEPS: tuple[Rule, ...] = (
+    a_training_runs,
+    a_rollout_waits_for_a_person,
+    a_rollout_runs,
+    the_newest_version_waits,
+    a_file_is_being_judged,
+    nothing_was_delivered,
+    nothing_was_trained,
+    the_last_rollout_went_back,
+    an_approved_version_is_not_deployed,
+    no_version_may_serve,
+    nothing_was_asked,
+    outcomes_are_not_due,
+    outcomes_are_missing,
+    nothing_was_checked,
+    all_is_well,
+)
+"""The way: the first that holds is the next step."""
+
+
+def predict_command(model: Standing) -> str:
+    """Return the command that asks ``model`` with a row it can answer, written out where it is short enough to read.
+
+    >>> print(predict_command(Standing("churn", "churn", 0, example={"plan": "basic", "age": 54})))
+    trimtab predict churn '{"plan": "basic", "age": 54}'
+    """
+    row = "" if model.example is None else json.dumps(model.example, ensure_ascii=False)
+    if not row or len(row) > _LONG_ROW:
+        return f"trimtab predict {model.endpoint} --example"
+    return f"trimtab predict {model.endpoint} {shlex.quote(row)}"
+
+
+def _serving(model: Standing) -> str:
+    shares = ", ".join(f"version {number} ({share})" for number, share in sorted((model.serves or {}).items()))
+    return f"{shares} serves" if shares else "nothing serves"
+
+
+def _scores(version: ModelVersion) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in list(version.metrics.items())[:2]) or "no metrics"
+
+
+def _missed(gate: Gate) -> str:
+    if gate.value is None:
+        return f"{gate.metric} could not be computed ({gate.limit})"
+    by = f", missed by {gate.missed_by:.3g}" if gate.missed_by is not None else ""
+    return f"{gate.metric} is {gate.value:.4g} ({gate.limit}{by})"
+
+
+def _span(span: timedelta) -> str:
+    return (
+        f"{span.days} d" if span.days else f"{span.seconds // 3600} h" if span.seconds >= 3600 else f"{span.seconds} s"
+    )

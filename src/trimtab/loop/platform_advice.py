@@ -1,0 +1,68 @@
+"""What to do about the platform itself: processes that are down, and what the loop could not deliver."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trimtab.core.canonical import JsonObject
+from trimtab.loop.standing import Undelivered
+
+__all__ = ["Advice", "advice_about_platform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Why something is to be done, in one sentence, and the command that does it; None when one can only wait."""
+
+    why: str
+    command: str | None = None
+
+    def to_json(self) -> JsonObject:
+        """Return it as the API tells it."""
+        return {"why": self.why, "command": self.command}
+
+
+def advice_about_platform(
+    *, processes: Sequence[JsonObject], found: Undelivered, serves_something: bool, logs: str
+) -> list[Advice]:
+    """Return what is wrong with the platform itself: processes that are down, events that did not arrive."""
+    return [
+        *_a_process_is_down(processes, serves_something, logs),
+        *_something_was_not_delivered(found),
+    ]
+
+
+def _a_process_is_down(processes: Sequence[JsonObject], serves_something: bool, logs: str) -> list[Advice]:
+    alive = {one["process"]: one["alive"] for one in processes}
+    control, serving = alive.get("control-plane", False), alive.get("inference-server", False)
+    if control and serving:
+        return []
+    if control:
+        return [
+            Advice(
+                "the inference server is down: nothing is answered; 'trimtab up' starts it again by itself, "
+                f"why it ended stands in {logs}",
+                f"tail {shlex.quote(f'{logs}/inference-server.log')}",
+            )
+        ]
+    if serving:
+        return [Advice("the control plane is down: predictions are answered, but nothing is watched", "trimtab up")]
+    if serves_something:
+        return [Advice("nothing runs: no prediction is answered, nothing is watched", "trimtab up")]
+    return [Advice("nothing runs yet; keep this in a terminal of its own", "trimtab up")]
+
+
+def _something_was_not_delivered(found: Undelivered) -> list[Advice]:
+    told = []
+    for subscriber, error in sorted((found.held or {}).items()):
+        where = "MLflow cannot be told of versions" if subscriber == "projection" else f"{subscriber} cannot go on"
+        told.append(Advice(f"{where}, it is tried again until it works: {error}"))
+    if found.dead:
+        events = "1 event was" if found.dead == 1 else f"{found.dead} events were"
+        told.append(Advice(f"{events} given up after many attempts; mend the cause, then retry", "trimtab events list"))
+    if found.unsent:
+        messages = "1 message" if found.unsent == 1 else f"{found.unsent} messages"
+        told.append(Advice(f"{messages} could not be sent; check notifications in trimtab.yaml", "trimtab validate"))
+    return told

@@ -1,0 +1,265 @@
+"""What is stored of how a model stands: the facts from which `trimtab.loop.advice` says what to do next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Select, Table, func, select
+
+from trimtab.bundle.writer import read_manifest
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Verdict
+from trimtab.core.errors import TrimtabError
+from trimtab.db.engine import Connection
+from trimtab.db.tables import check_result, delivery, event_delivery, job, notification
+from trimtab.lake.feeds import feed_states
+from trimtab.loop.model_files import ModelFiles
+from trimtab.loop.platform import Platform
+from trimtab.registry import store as registry
+from trimtab.registry.versions import ModelVersion
+from trimtab.remediation.action_store import list_actions
+from trimtab.remediation.actions import ActionRequest, ActionState
+from trimtab.remediation.incidents import Incident
+from trimtab.remediation.store import list_incidents
+from trimtab.rollout import endpoint_store, store
+from trimtab.rollout.store import Rollout
+
+__all__ = ["Delivered", "Gate", "Standing", "Training", "Undelivered", "example_row", "standing_of", "undelivered"]
+
+_HELD_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Files delivered for a model: rows that passed in all, files not judged yet, and the newest one judged."""
+
+    rows_passed: int = 0
+    not_judged: int = 0
+    newest_source: str = ""
+    newest_state: str = ""
+    newest_quarantined: int = 0
+    newest_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate that a candidate failed: ``limit`` as its result writes it (``min 0.8``), ``value`` None if undefined."""
+
+    metric: str
+    value: float | None
+    limit: str
+
+    @property
+    def missed_by(self) -> float | None:
+        """How far the value lies on the wrong side of the limit; None where either is no number.
+
+        >>> round(Gate("f1", 0.71, "min 0.8").missed_by or 0, 2)
+        0.09
+        """
+        bound = re.search(r"-?\d+(\.\d+)?(e[-+]?\d+)?", self.limit)
+        return None if bound is None or self.value is None else abs(self.value - float(bound[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The newest job of a model."""
+
+    id: str
+    state: str
+    at_share: float = 0.0
+    message: str = ""
+    error: str = ""
+    failed_gates: tuple[Gate, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.state in {"succeeded", "failed", "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one model stands. Times are domain time, microseconds UTC."""
+
+    model: str
+    endpoint: str
+    now_us: int
+    delivered: Delivered = Delivered()
+    training: Training | None = None
+    newest: ModelVersion | None = None
+    serves: Mapping[int, str] | None = None
+    example: JsonObject | None = None
+    refused: str | None = None
+    rollout: Rollout | None = None
+    last_rollout: Rollout | None = None
+    records: int = 0
+    truths: int = 0
+    first_record_us: int | None = None
+    label_delay: timedelta = timedelta(0)
+    record_key: str | None = None
+    event_time: str | None = None
+    target: str = ""
+    checked: bool = False
+    breaches: tuple[str, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    waiting: tuple[ActionRequest, ...] = ()
+    quarantined_feeds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What the loop could not bring to where it belongs.
+
+    ``dead`` events are given up, ``unsent`` messages too; ``held`` is the last error of a subscriber whose deliveries
+    were tried several times and are tried again.
+    """
+
+    dead: int = 0
+    unsent: int = 0
+    held: Mapping[str, str] | None = None
+
+
+def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -> Standing:
+    """Return how the model of ``files`` stands now."""
+    name, endpoint = files.model.name, files.endpoint
+    spec = endpoint_store.desired(connection, endpoint)
+    served = platform.deployer.observe(endpoint)
+    serves = None if spec is None else {v.model_version: f"{v.weight_pct.normalize():f} %" for v in spec.variants}
+    rollouts = store.list_rollouts(connection, model=name, limit=1)
+    counts = _counts(connection, endpoint)
+    return Standing(
+        model=name,
+        endpoint=endpoint,
+        now_us=platform.now_us(),
+        delivered=_delivered(connection, name),
+        training=_training(connection, platform, name),
+        newest=registry.latest(connection, name),
+        serves=serves or None,
+        example=_example(connection, name, serves) if serves and not counts["records"] else None,
+        refused=None if served is None else served.error,
+        rollout=store.active_rollout(connection, endpoint),
+        last_rollout=rollouts[0] if rollouts else None,
+        records=counts["records"],
+        truths=counts["truth"],
+        first_record_us=counts["first_us"] or None,
+        label_delay=files.model.label_delay,
+        record_key=files.model.key,
+        event_time=files.model.time,
+        target=files.model.target,
+        checked=connection.execute(_newest_check(name)).first() is not None,
+        breaches=tuple(connection.execute(_breaches(name)).scalars()),
+        incidents=tuple(list_incidents(connection, model=name, open_only=True)),
+        waiting=tuple(list_actions(connection, model=name, state=ActionState.WAITING_APPROVAL)),
+        quarantined_feeds=tuple(feed.name for feed in feed_states(connection, name) if feed.quarantined),
+    )
+
+
+def example_row(version: ModelVersion) -> JsonObject:
+    """Return one row that ``version`` can answer, from what it learnt from.
+
+    Raises:
+        TrimtabError: its bundle is not there, or was changed.
+    """
+    manifest = read_manifest(Path(version.bundle_path), expected_digest=version.digest)
+    return {feature.name: feature.example for feature in manifest.features}
+
+
+def undelivered(connection: Connection) -> Undelivered:
+    """Return what the loop could not deliver."""
+    held = select(event_delivery.c.subscriber, func.max(event_delivery.c.error)).where(
+        event_delivery.c.state == "pending",
+        event_delivery.c.attempts >= _HELD_AFTER,
+        event_delivery.c.error.is_not(None),
+    )
+    return Undelivered(
+        dead=_count(connection, event_delivery, event_delivery.c.state == "dead"),
+        unsent=_count(connection, notification, notification.c.state == "dead"),
+        held={row[0]: str(row[1]) for row in connection.execute(held.group_by(event_delivery.c.subscriber)).all()},
+    )
+
+
+def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
+    return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
+
+
+def _delivered(connection: Connection, model: str) -> Delivered:
+    mine = (delivery.c.model == model, delivery.c.kind == "table")
+    passed = connection.execute(select(func.sum(delivery.c.rows_passed)).where(*mine)).scalar_one()
+    waiting = connection.execute(
+        select(func.count()).select_from(delivery).where(*mine, delivery.c.state == "received")
+    ).scalar_one()
+    newest = connection.execute(
+        select(delivery).where(*mine, delivery.c.state != "received").order_by(delivery.c.received_us.desc()).limit(1)
+    ).first()
+    if newest is None:
+        return Delivered(not_judged=int(waiting))
+    return Delivered(
+        rows_passed=int(passed or 0),
+        not_judged=int(waiting),
+        newest_source=str(newest.source or newest.spec.get("name") or newest.id),
+        newest_state=newest.state,
+        newest_quarantined=int(newest.rows_quarantined or 0),
+        newest_error=str(newest.spec.get("error") or ""),
+    )
+
+
+def _training(connection: Connection, platform: Platform, model: str) -> Training | None:
+    row = connection.execute(
+        select(job).where(job.c.model == model).order_by(job.c.created_us.desc(), job.c.id.desc()).limit(1)
+    ).first()
+    if row is None:
+        return None
+    progress = platform.jobs.progress(Path(row.out_dir)) or {}
+    result = row.spec.get("result") or {}
+    rejected = result.get("status") == "rejected_by_gate"
+    gates = [Gate(one["metric"], one["value"], one["limit"]) for one in result.get("gates", []) if not one["passed"]]
+    return Training(
+        id=row.id,
+        state=row.state,
+        at_share=float(progress.get("at_share", 0.0)),
+        message=str(progress.get("message", "")),
+        error=str(row.error or ""),
+        failed_gates=tuple(gates) if rejected else (),
+    )
+
+
+def _counts(connection: Connection, endpoint: str) -> dict[str, int]:
+    rows = connection.execute(
+        select(delivery.c.kind, func.sum(delivery.c.rows), func.min(delivery.c.received_us))
+        .where(delivery.c.endpoint == endpoint, delivery.c.state == "processed", delivery.c.kind != "table")
+        .group_by(delivery.c.kind)
+    ).all()
+    totals = {row[0]: int(row[1] or 0) for row in rows}
+    first = next((int(row[2]) for row in rows if row[0] == "records"), 0)
+    return {"records": totals.get("records", 0), "truth": totals.get("truth", 0), "first_us": first}
+
+
+def _newest_check(model: str) -> Select[str]:
+    return (
+        select(check_result.c.run_id)
+        .where(check_result.c.model == model)
+        .order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc())
+        .limit(1)
+    )
+
+
+def _breaches(model: str) -> Select[str]:
+    newest = _newest_check(model).scalar_subquery()
+    return (
+        select(check_result.c.monitor)
+        .distinct()
+        .where(check_result.c.run_id == newest, check_result.c.verdict == Verdict.BREACH.value)
+        .order_by(check_result.c.monitor)
+    )
+
+
+def _example(connection: Connection, model: str, serves: Mapping[int, str]) -> JsonObject | None:
+    try:
+        return example_row(registry.get(connection, model, max(serves)))
+    except TrimtabError:
+        # Advice about the row to send is no place to tell of a broken bundle: the server's own refusal does.
+        return None

@@ -1,0 +1,1 @@
+"""Proposes a project for a table that nobody has described yet."""

@@ -1,0 +1,125 @@
+"""Writes a proposal's files for after the training: deployment, monitoring, retraining; and the project's own."""
+
+from __future__ import annotations
+
+from trimtab.core.enums import Task
+from trimtab.loop.starter.wishes import Plan
+from trimtab.loop.starter.wording import comment
+
+__all__ = ["deployment_file", "monitoring_file", "policy_file", "project_file", "retrain_file"]
+
+_ENOUGH_ROWS = 500
+_BUSY_PER_DAY, _DAILY_PER_DAY = 500.0, 50.0
+
+_DEPLOYMENT = """\
+# How a new version takes over. A first version has nothing to be compared with: after its smoke test it serves.
+strategy:
+  type: canary
+  steps:  # share of the traffic, at least so long, and after so many answers of the new version
+    - {weight_pct: 20, duration: 1m, min_requests: 20}
+    - {weight_pct: 50, duration: 1m, min_requests: 20}  # with real traffic: 30m and 1000
+  limits: {max_error_rate: 0.01, max_latency_p95_ms: 250}  # beyond one, the old version has all traffic again at once
+  max_hold: 2m  # without enough requests for so long, a person is asked (trimtab rollouts promote)
+approval: {required: true}  # trimtab versions approve, before it goes out
+"""
+
+_POLICY = """\
+# What is done about trouble. Rules are asked in order; the first that matches decides. None matches: a person decides.
+# Deploying, retraining and going back never happen without an approval, whatever a rule says.
+autonomy: true  # false: nothing happens by itself (trimtab autonomy off, in an emergency)
+limits:
+  cooldown: 1h  # between two actions on one model
+  actions_per_day: 10
+rules:
+  - name: A feed that changed its units is set aside once a person agrees; nothing is learnt from it
+    when: {origin: incident, diagnosis: unit_change}
+    then: {actions: [quarantine_feed, notify_owner], tier: approval}
+
+  - name: A trigger does not retrain a model while its data are broken
+    when: {origin: trigger, open_diagnosis: unit_change}
+    then: {tier: refuse}
+
+  - name: Real drift is answered by retraining; one approval covers the release of a better version
+    when: {origin: incident, diagnosis: [covariate_drift, concept_drift]}
+    then: {actions: [retrain], tier: approval, covers: [deploy], expires: 7d}
+
+  - name: A trigger or a person may ask for a retraining; somebody agrees, and that covers its release
+    when: {origin: [trigger, person], action: retrain}
+    then: {tier: approval, covers: [deploy], expires: 7d}
+
+  - name: Going back is approved by a person
+    when: {action: roll_back}
+    then: {tier: approval}
+
+  - name: What nobody understands yet is written down, and a person looks
+    when: {origin: incident, diagnosis: unknown}
+    then: {actions: [log], tier: automatic}
+"""
+
+
+def deployment_file(_plan: Plan) -> str:
+    """Return the content of ``deployment_config.yaml``."""
+    return _DEPLOYMENT
+
+
+def policy_file() -> str:
+    """Return the content of ``policy.yaml``."""
+    return _POLICY
+
+
+def project_file(name: str) -> str:
+    """Return the content of ``trimtab.yaml``."""
+    return (
+        f"project: {name}\n"
+        "api: {port: 8765}  # control plane; 0 takes a free port\n"
+        "serving: {port: 8766}  # inference server\n"
+        "notifications:  # who is told; an Apprise URL, secrets by reference: 'slack://${SLACK_TOKEN}'\n"
+        "  - {name: on-call, url: 'log://'}\n"
+    )
+
+
+def monitoring_file(plan: Plan) -> str:
+    """Return the content of ``monitoring_config.yaml``."""
+    window, why = _window(plan)
+    lines = [
+        'schedule: "0 * * * *"  # every hour, in UTC; "trimtab monitor" looks at once',
+        f"window: {window}  {comment(why)}",
+        "profile_period: 1h  # the finest moment that a cause can name",
+        "monitors:  # fewer rows than min_rows (30) are inconclusive: no alarm, and no all-clear",
+        "  - {type: data_drift, severity: medium}  # inputs are not as they were when the model learnt",
+        "  - {type: data_quality, severity: medium}  # missing, unknown or impossible values",
+        "  - {type: model_quality, severity: high, max_degradation: 0.2, min_labels: 50}  # a fifth worse",
+        "  - {type: latency, severity: medium, p95_ms: 250}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _window(plan: Plan) -> tuple[str, str]:
+    rate = plan.rows_per_day
+    if rate is None:
+        return "7d", "how far back a check looks: long enough for some hundred rows"
+    window = "1d" if rate >= _BUSY_PER_DAY else "7d" if rate >= _DAILY_PER_DAY else "28d"
+    return window, f"how far back a check looks; {rate:.3g} rows a day were seen"
+
+
+def retrain_file(plan: Plan) -> str:
+    """Return the content of ``retrain_config.yaml``."""
+    baseline = plan.baseline
+    side = "below" if baseline.is_floor else "above"
+    labels = max(100, min(plan.rows // 10, 10_000))
+    share = 0.2 if plan.rows >= _ENOUGH_ROWS else 0.3
+    unit = "absolute" if plan.task is Task.REGRESSION else "0..1"
+    lines = [
+        "# When a retraining is proposed. The policy says who must agree.",
+        "when:",
+        "  any:",
+        f"    - performance: {{metric: {baseline.metric}, {side}: {baseline.bound:g}}}  # as if it knew nothing",
+        "    - all:  # the inputs moved, and there is something new to learn from",
+        "        - drift: {min_share: 0.3}",
+        f"        - new_labels: {{at_least: {labels}}}  # a tenth of the rows at the start",
+        "    - age: {longer_than: 180d}",
+        "cooldown: 7d  # after a retraining, none is asked for",
+        f"recent_share: {share}  # latest labelled rows, kept from training: old and new are compared on them",
+        f"release: {{min_gain: 0.0}}  # how much better a new version must be ({plan.metrics[0]}, {unit})",
+    ]
+    return "\n".join(lines) + "\n"

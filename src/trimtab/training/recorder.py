@@ -1,0 +1,83 @@
+"""MLflow beside the training: it takes seconds to start, so it starts, and writes, on one thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from trimtab.core.errors import TrimtabError
+from trimtab.training.request import TrainingRequest
+from trimtab.training.tune import Outcome
+
+if TYPE_CHECKING:
+    from trimtab.training.tracking import Tracker
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Hands a training to MLflow in the order of the calls. An error appears at the next call that waits."""
+
+    def __init__(self, request: TrainingRequest, model: str, now: datetime) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracking")
+        self._opening = self._thread.submit(_open, request, model, now)
+        self._writes: list[Future[None]] = []
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run; waits until it is open.
+
+        Raises:
+            BackendError: MLflow does not answer.
+        """
+        return self._opening.result().run_id
+
+    def check(self) -> None:
+        """Raise what went wrong so far: without MLflow there is no use in going on.
+
+        Raises:
+            BackendError: MLflow does not answer.
+        """
+        if self._opening.done():
+            self._opening.result()
+        for write in self._writes:
+            if write.done():
+                write.result()
+
+    def outcome(self, outcome: Outcome, step_key: str, *, reused: bool) -> None:
+        """Write a tuned candidate's trials."""
+        self._submit(lambda tracker: tracker.log_outcome(outcome, step_key, reused=reused))
+
+    def write(self, writing: Callable[[Tracker], None]) -> None:
+        """Let ``writing`` write into the run of the training."""
+        self._submit(writing)
+
+    def end(self, seconds: float) -> None:
+        """Wait for all that is to be written, and close the run.
+
+        Raises:
+            BackendError: MLflow does not answer.
+        """
+        self._submit(lambda tracker: tracker.end("FINISHED", seconds))
+        for future in self._writes:
+            future.result()
+        self._thread.shutdown(wait=False)
+
+    def abandon(self, status: str, seconds: float) -> None:
+        """Close the run if it was opened; what went wrong matters more than whether this works."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._opening.done() and not self._opening.cancelled() and self._opening.exception() is None:
+            with contextlib.suppress(TrimtabError):
+                self._opening.result().end(status, seconds)
+
+    def _submit(self, writing: Callable[[Tracker], None]) -> None:
+        self._writes.append(self._thread.submit(lambda: writing(self._opening.result())))
+
+
+def _open(request: TrainingRequest, model: str, now: datetime) -> Tracker:
+    from trimtab.training.tracking import Tracker  # start-up cost: MLflow takes seconds, spent beside the tuning
+
+    return Tracker(request, model, now)

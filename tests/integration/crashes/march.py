@@ -1,0 +1,103 @@
+"""Which process dies where: every crash point of the platform, in the order in which one story reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.integration.crashes.stage import Stage
+
+__all__ = ["ACTS", "SERVER_POINTS", "TRAINING_POINTS", "play"]
+
+ACTS: Mapping[str, tuple[str, ...]] = {
+    "deliver": (
+        "audit.appended",
+        "delivery.copied",
+        "delivery.registered",
+        "delivery.announced",
+        "shipper.planned",
+        "shipper.segment_written",
+        "shipper.moved",
+        "shipper.released",
+        "intake.registered",
+        "intake.moved",
+        "intake.announced",
+        "ingest.files_written",
+        "ingest.recorded",
+        "ingest.acked",
+    ),
+    "train": (
+        "training.requested",
+        "snapshot.files_written",
+        "snapshot.added",
+        "snapshot.recorded",
+        "training.prepared",
+        "training.tuned",
+        "training.bundle_written",
+        "training.started",
+        "training.running",
+        "training.result_written",
+        "training.finished",
+        "adoption.bundle_copied",
+        "registration.written",
+        "projection.version_created",
+        "projection.tagged",
+        "projection.alias_moved",
+        "event.committed",
+    ),
+    "release": ("approval.decided", "rollout.stepped", "rollout.desired", "rollout.spec_written", "serving.switched"),
+    "go_back": ("approval.granted", "approval.answered", "action.executed"),
+    "checks": ("monitors.judged", "monitors.recorded", "verification.judged", "audit.checkpointed"),
+    "serve": ("serving.recorded",),
+}
+"""The points that processes of each flow die at, in their order."""
+
+TRAINING_POINTS = ("training.tuned", "training.bundle_written", "training.result_written")
+"""Where the training's own process dies, while the control plane goes on."""
+
+SERVER_POINTS = ("serving.switched", "serving.recorded")
+"""Where the inference server dies."""
+
+
+@dataclass(frozen=True)
+class Died:
+    """A point at which a process died, after which ``flow`` went on."""
+
+    flow: str
+    point: str
+
+
+def play(stage: Stage, points: Sequence[str], *, after: Callable[[Died], None] = lambda _: None) -> list[Died]:
+    """Play the story; at each of ``points`` a process dies. ``after`` looks at what each death left."""
+    died = []
+    for flow, in_order in ACTS.items():
+        if flow == "checks":
+            stage.make_schedule_due()
+        for point in in_order:
+            if point in points:
+                _die(stage, flow, point, points)
+                died.append(Died(flow, point))
+                after(died[-1])
+        if flow == "deliver":
+            stage.feed()
+        if flow == "serve":
+            stage.answer_some()
+            flow = "deliver"
+        stage.finish(flow)
+    return died
+
+
+def _die(stage: Stage, flow: str, point: str, points: Sequence[str]) -> None:
+    if point == "serving.switched":
+        stage.die_serving_at_start()
+    elif point == "serving.recorded":
+        stage.die_serving_under_load()
+    elif point in TRAINING_POINTS:
+        stage.die_training(point)
+    elif point == "training.started" and "training.result_written" in points:
+        # Three attempts is all that a training has: the one that goes on dies later.
+        stage.die(flow, point, training_at="training.result_written")
+    else:
+        if flow == "deliver":
+            stage.feed()
+        stage.die(flow, point)

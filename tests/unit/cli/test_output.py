@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from trimtab.cli.output import drawn_rows
+
+ROWS = [
+    {"job_id": "01a1fcc8-8543-7027-9743-e0d9c2a31810", "state": "succeeded", "reason": "all is well " * 5},
+    {"job_id": "01a1fcc8-8543-7027-9743-e0d9c2a31811", "state": "failed", "reason": "–"},
+]
+COLUMNS = ("job_id", "state", "reason")
+
+
+def lines(width: int) -> list[str]:
+    """Return what a terminal of this width shows."""
+    out = io.StringIO()
+    cells = [{name: Text(value) for name, value in row.items()} for row in ROWS]
+    Console(file=out, width=width).print(drawn_rows(cells, COLUMNS, width))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 160, 10_000])
+def test_nothing_is_cut_and_ids_stand_whole_however_wide_the_terminal_is(width: int) -> None:
+    shown = lines(width)
+    assert max(map(len, shown)) <= width
+    whole = "\n".join(shown)
+    if width >= 60:
+        assert all(row["job_id"] in whole for row in ROWS)
+    assert "".join(whole.split()).count("alliswell") in {5, 0} or width < 60
+    assert "succeeded" in whole.replace("\n", "")
+
+
+def test_a_wide_terminal_shows_a_row_a_line() -> None:
+    assert len(lines(10_000)) == 3
+
+
+def test_a_narrow_terminal_shows_names_and_values_and_leaves_out_what_is_empty() -> None:
+    shown = lines(60)
+    assert shown[0] == f"job id  {ROWS[0]['job_id']}"
+    assert [line.split()[0] for line in shown if line[:1].strip()].count("reason") == 1

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from trimtab.config.project import ProjectFolder
+from trimtab.core.enums import Task
+from trimtab.core.errors import ConfigError, ConflictError, DataContractError
+from trimtab.lake.contract import judge
+from trimtab.lake.reading import read_table_file
+from trimtab.loop.model_files import load_model_files
+from trimtab.loop.starter.proposal import propose
+from trimtab.loop.starter.wishes import Wishes
+from trimtab.loop.starter.writing import write_project
+from trimtab.loop.validation import validate_project
+
+GERMAN = Path(__file__).parents[4] / "examples" / "tables" / "german-credit.csv"
+ROWS = 120
+
+
+def table(**changes: list[str]) -> pa.Table:
+    draw = random.Random(1)
+    columns: dict[str, list[str]] = {
+        "id": [str(1000 + row) for row in range(ROWS)],
+        "age": [str(draw.randint(18, 80)) for _ in range(ROWS)],
+        "Ort/Straße: #1": [draw.choice(["a", "b"]) for _ in range(ROWS)],
+        "day": [f"{1 + row % 28}.{1 + row // 28}.2020" for row in range(ROWS)],
+        "out": [draw.choice(["yes", "no"]) for _ in range(ROWS)],
+    }
+    return pa.table({**columns, **changes})
+
+
+def wishes(**changes: object) -> Wishes:
+    return Wishes(**{"name": "model", "target": "out", **changes})  # type: ignore[arg-type]
+
+
+def test_german_credit_becomes_a_valid_project_that_all_its_rows_fit(tmp_path: Path) -> None:
+    rows = read_table_file(GERMAN)
+    plan = propose(rows, wishes(name="german-credit", target="credit"), source=GERMAN.name)
+
+    folder = write_project(tmp_path / "project", plan)
+
+    assert validate_project(folder.root) == []
+    files = load_model_files(folder, "german-credit")
+    assert (files.model.task, files.model.positive_class) == (Task.BINARY, "2")
+    assert len(files.features) == 20
+    assert len(files.training.candidates) >= 3
+    assert judge(rows, files.contract).broken.num_rows == 0
+
+
+def test_unusual_names_and_a_form_of_dates_survive_into_the_files(tmp_path: Path) -> None:
+    rows = table()
+    plan = propose(rows, wishes(time="day", key="id"), source='odd "name": #1.csv')
+
+    files = load_model_files(write_project(tmp_path / "p", plan), "model")
+
+    assert files.contract.unique == ("id",)
+    assert files.contract.columns["day"].format == "%d.%m.%Y"
+    assert files.training.split.type == "time"
+    assert set(files.features) == {"age", "Ort/Straße: #1"}
+    assert judge(rows, files.contract).broken.num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "task"),
+    [
+        ([str(row % 3) for row in range(ROWS)], Task.MULTICLASS),
+        ([str(row % 60) for row in range(ROWS)], Task.REGRESSION),
+        ([str(row / 7) for row in range(ROWS)], Task.REGRESSION),
+        (["red" if row % 3 else "blue" for row in range(ROWS)], Task.BINARY),
+    ],
+)
+def test_the_task_follows_from_the_targets_values(target: list[str], task: Task) -> None:
+    assert propose(table(out=target), wishes(), source="rows.csv").task is task
+
+
+def test_the_gate_of_a_regression_is_what_the_median_achieves() -> None:
+    baseline = propose(
+        table(out=["0", "1.5", "9"] * (ROWS // 3)), wishes(task=Task.REGRESSION), source="r.csv"
+    ).baseline
+
+    assert (baseline.metric, baseline.bound, baseline.is_floor) == ("mae", 3.0, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "sentence"),
+    [
+        ({"out": ["yes"] * ROWS}, {}, "target 'out': always 'yes' in 120 rows"),
+        ({}, {"target": "id"}, "target 'id': looks like an id"),
+        ({"out": [f"c{row % 110}" for row in range(ROWS)]}, {"task": Task.MULTICLASS}, "110 distinct classes; at most"),
+        ({}, {"positive_class": "maybe"}, "positive class 'maybe': not in column 'out'"),
+        ({}, {"key": "age"}, r"key age: rows .* rows repeat an earlier one"),
+        (
+            {"day": ["1/13/2020", "2.1.2020"] * (ROWS // 2)},
+            {"time": "day"},
+            r"in 2 forms \('%m/%d/%Y' from row 1, '%d.%m.%Y' from row 2\)",
+        ),
+        ({"@x": ["1"] * ROWS}, {}, "column '@x' begins with '@'"),
+    ],
+)
+def test_a_table_that_cannot_be_learnt_from_is_refused_with_the_reason(
+    changes: dict[str, list[str]], asked: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(DataContractError, match=sentence) as caught:
+        propose(table(**changes), wishes(**asked), source="rows.csv")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(ConfigError, match=r"--target outcome: rows.csv has no such column; it has id, age"):
+        propose(table(), wishes(target="outcome"), source="rows.csv")
+
+
+def test_a_key_that_repeats_now_and_then_is_told_and_not_declared_unique() -> None:
+    ids = [str(1000 + row) for row in range(ROWS - 1)] + ["1000"]
+
+    plan = propose(table(id=ids), wishes(key="id"), source="rows.csv")
+
+    assert plan.unique == ()
+    assert any("rows 1 and 120 are both '1000'" in note for note in plan.notes)
+
+
+def test_what_is_there_already_is_never_overwritten(tmp_path: Path) -> None:
+    plan = propose(table(), wishes(), source="rows.csv")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+
+    with pytest.raises(ConflictError, match="is not empty and no project"):
+        write_project(tmp_path / "full", plan)
+    folder = write_project(tmp_path / "project", plan)
+    with pytest.raises(ConflictError, match="model 'model': is in project"):
+        write_project(tmp_path / "project", plan)
+    second = propose(table(), wishes(name="second", target="age"), source="rows.csv")
+    write_project(tmp_path / "project", second)
+
+    assert ProjectFolder.open(folder.root).model_names == ("model", "second")
+    assert validate_project(folder.root) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "project"]
