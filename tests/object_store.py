@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import httpx
 from moto.server import ThreadedMotoServer
 
 BUCKET = "acme-lake"
@@ -81,4 +82,7 @@ def object_store() -> Iterator[ObjectStore]:
         store.client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         yield store
     finally:
+        # The store's content belongs to this process, and would be found by the next store in it.
+        address = store.environment["AWS_ENDPOINT_URL"]
+        httpx.post(f"{address}/moto-api/reset", timeout=10, trust_env=False).raise_for_status()
         store.server.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib.util
 import itertools
 import os
@@ -23,6 +25,8 @@ USER = "trimtab"
 PASSWORD = "s3cret/pass word"
 _NOBODY = 65534
 _START_S = 30.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=60")
 
 
@@ -53,6 +57,7 @@ class PostgresServer:
         self._user = _NOBODY if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(self._folder, _NOBODY, _NOBODY)
+            self._binaries = _within_reach(found, self._folder)
         self._names = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
@@ -73,6 +78,7 @@ class PostgresServer:
                 user=self._user,
                 group=self._user,
                 extra_groups=None if self._user is None else [],
+                preexec_fn=_end_with_its_parent,
             )
         deadline = time.monotonic() + _START_S
         while True:
@@ -155,6 +161,28 @@ class PostgresServer:
     def _administer(self, statement: str | sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=5) as connection:
             connection.execute(statement)
+
+
+def _end_with_its_parent() -> None:
+    """Have the kernel stop the server when this process is killed: nobody else would."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _within_reach(folder: Path, own: Path) -> Path:
+    """Return where the user ``nobody`` may run the binaries of ``folder``: there, or in a copy under ``own``.
+
+    A checkout or a virtual environment often lies where only its owner may look.
+    """
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        command = [str(folder / "initdb"), "--version"]
+        subprocess.run(command, check=True, capture_output=True, user=_NOBODY, group=_NOBODY, extra_groups=[])
+        return folder
+    package = folder.parent.parent
+    # Beside the package lie the libraries that its binaries find by their way from there.
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, own / part.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return own / package.name / folder.relative_to(package)
 
 
 def _free_port() -> int:

@@ -7,8 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
-from multiprocessing.synchronize import Event as Signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -29,6 +28,7 @@ from tests.unit.lake.heart import (
     truth_segment,
 )
 
+from trimtab.core.crashpoints import arm
 from trimtab.core.errors import BackendError
 from trimtab.core.ids import new_id
 from trimtab.lake.deliveries import DeliveryState, accept_file, judge_again, recent_deliveries, resend_unqueued
@@ -208,15 +208,20 @@ def work(place: Workplace) -> None:
         ingest.process_some(now=NOW, limit=2)
 
 
-def work_and_be_killed(root: Path, prefix: str, started: Signal) -> None:
+def work_and_be_killed(root: Path, prefix: str, settings: Mapping[str, str], at: str) -> None:
+    # A forked process has the environment of the day on which the server that forks it was started.
+    os.environ.update(settings)
     place = on_a_bucket(root, prefix)
-    started.set()
+    arm(at)
     work(place)
 
 
-@pytest.mark.parametrize("after_s", [0.05, 0.4, 1.2])
+@pytest.mark.parametrize(
+    "at",
+    ["bucket.file_ready", "bucket.file_put", "bucket.file_put#28", "ingest.passed_written#3"],
+)
 def test_a_process_killed_while_it_puts_leaves_what_the_next_one_ends(
-    bucket: Workplace, prefix: str, after_s: float
+    bucket: Workplace, objects: ObjectStore, prefix: str, at: str
 ) -> None:
     for number in range(6):
         bucket.deliver(f"{number}.csv", csv_of(good_rows(2_000, start=number * 2_000 + 1)))
@@ -224,14 +229,10 @@ def test_a_process_killed_while_it_puts_leaves_what_the_next_one_ends(
         write_segment(bucket.root / "intake", records_segment([Asked(number * 10 + row) for row in range(10)]))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["great_expectations", "trimtab.lake.ingest"])
-    started = context.Event()
-    worker = context.Process(target=work_and_be_killed, args=(bucket.root, prefix, started))
+    worker = context.Process(target=work_and_be_killed, args=(bucket.root, prefix, objects.environment, at))
     worker.start()
-    assert started.wait(60)
-    worker.join(after_s)
-    assert worker.pid is not None
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.join()
+    worker.join(90)
+    assert worker.exitcode == -signal.SIGKILL, f"{at} was not reached"
 
     work(bucket)
     assert states(bucket) == [*[("processed", 10, 0)] * 20, *[("processed", 2_000, 0)] * 6]

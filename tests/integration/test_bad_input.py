@@ -170,7 +170,7 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "twice.csv": (b"customer,age,age,plan,churned\nc1,1,1,basic,no\n", "age"),
     "nameless.csv": (b"customer,,spend,plan,churned\nc1,1,1,basic,no\n", "no name"),
     "blank.csv": (b"\n\n\n", "blank"),
-    "page.csv": (b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "customer"),
+    "page.csv": (b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "web page"),
 }
 
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -33,6 +37,8 @@ READS: dict[tuple[str, ...], tuple[str, dict[str, object]]] = {
     ("feeds", "list", MODEL): ("feeds.list", {"model": MODEL}),
     ("jobs", "list"): ("training.jobs", {}),
     ("versions", "list", MODEL): ("versions.list", {"model": MODEL}),
+    ("versions", "show", f"{MODEL}@1"): ("versions.show", {"model": MODEL, "number": 1}),
+    ("events", "list"): ("events.dead", {}),
     ("rollouts", "list"): ("rollouts.list", {}),
     ("incidents", "list"): ("incidents.list", {}),
     ("approvals", "list"): ("approvals.list", {"state": "waiting_approval"}),
@@ -192,6 +198,10 @@ def test_a_control_plane_elsewhere_needs_no_project_here(up: ControlPlane, tmp_p
         (["keys", "revoke", "nobody"], 3, ["nobody"]),
         (["predict", "churn", "{}"], 6, ["inference server", "trimtab up"]),
         (["predict", "churn", "{"], 2, ["JSON"]),
+        (["events", "retry", "--reason", "x"], 2, ["--all"]),
+        (["events", "retry", SOME_ID, "--all", "--reason", "x"], 2, ["--all"]),
+        (["events", "retry", SOME_ID, "--reason", "x"], 3, [SOME_ID]),
+        (["compare", "churn"], 2, ["churn", "1 versions"]),
         (["replay", "churn", "rows.csv", "--time", "when"], 6, ["inference server", "trimtab up"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
@@ -239,20 +249,55 @@ def test_a_reader_that_goes_away_is_no_error(up: ControlPlane, options: list[str
         assert writer.stderr.read() == ""
 
 
-def test_watching_ends_cleanly_on_ctrl_c(up: ControlPlane, tmp_path: Path) -> None:
+def test_watching_into_a_file_shows_each_state_once_and_ends_cleanly_on_ctrl_c(
+    up: ControlPlane, tmp_path: Path
+) -> None:
     arguments = ("-m", "trimtab.cli.main", "status", "--watch", "--project", up.project)
-    with process(*arguments, log=tmp_path / "log") as watcher:
-        eventually(lambda: watcher.poll() is not None or _asked(up), within_s=20, wanted="a first look")
+    log = tmp_path / "log"
+    with process(*arguments, log=log) as watcher:
+        eventually(lambda: watcher.poll() is not None or "→" in log.read_text(), within_s=30, wanted="a first look")
         watcher.send_signal(signal.SIGINT)
-        assert watcher.wait(10) == 130
-    told = (tmp_path / "log").read_text()
+        assert watcher.wait(30) == 130
+    told = log.read_text()
     assert "Traceback" not in told
-    assert "stopped" in told
+    assert told.endswith("stopped\n")
+    assert told.count("processes: ") == 1
+    assert "\x1b" not in told
 
 
-def _asked(plane: ControlPlane) -> bool:
-    """Whether somebody is connected to the control plane right now."""
-    return any(one.status == "ESTABLISHED" for one in psutil.Process(plane.pid).net_connections("tcp"))
+def test_machines_watch_one_object_a_line(up: ControlPlane, tmp_path: Path) -> None:
+    arguments = ("-m", "trimtab.cli.main", "status", "--watch", "--json", "--project", up.project)
+    log = tmp_path / "log"
+    with process(*arguments, log=log) as watcher:
+        eventually(lambda: watcher.poll() is not None or "\n" in log.read_text(), within_s=30, wanted="a first look")
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(30) == 130
+    first, *_ = log.read_text().splitlines()
+    assert json.loads(first)["project"] == "small"
+
+
+@pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}], ids=["colours", "no-colour"])
+def test_a_terminal_shows_colours_unless_it_is_asked_not_to(up: ControlPlane, settings: dict[str, str]) -> None:
+    command = [*TRIMTAB, "status", "--project", str(up.project)]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=theirs, env=environment(TERM="xterm", **settings)
+    ) as shown:
+        os.close(theirs)
+        told = _all_of(ours)
+        assert shown.wait(30) == 0
+    assert f"trimtab deploy {MODEL}@1" in told
+    assert (re.search(r"\x1b\[[0-9;]*3[0-7]m", told) is None) == bool(settings)
+
+
+def _all_of(terminal: int) -> str:
+    """Return what was written to a terminal until its last writer was gone."""
+    told = b""
+    with contextlib.suppress(OSError):  # what Linux says when nobody can write any more
+        while part := os.read(terminal, 4096):
+            told += part
+    os.close(terminal)
+    return told.decode()
 
 
 # --- what is down -----------------------------------------------------------------------------------------------------
@@ -312,12 +357,25 @@ def test_ctrl_c_cancels_a_training_and_leaves_nothing_behind(tmp_path: Path) -> 
         training.send_signal(signal.SIGINT)
         assert training.wait(60) == 130
     assert "Traceback" not in log.read_text()
-    assert "stopped" in log.read_text()
+    assert f"job {folder.name}: cancelled; see 'trimtab jobs show {folder.name}'" in log.read_text()
+    assert log.read_text().endswith("stopped\n")
     left = [one.info for one in psutil.process_iter(["pid", "cmdline"]) if str(folder) in str(one.info["cmdline"])]
     assert left == []
     shown = trimtab("jobs", "show", folder.name, "--json", project=project).json
     assert shown["state"] == "cancelled"
     assert trimtab("versions", "list", MODEL, "--json", project=project).json["versions"] == []
+
+
+def test_a_stop_that_comes_while_the_platform_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    lock = project / ".trimtab" / "up.lock"
+    with process("-m", "trimtab.cli.main", "up", "--project", project, log=tmp_path / "log") as starting:
+        eventually(lambda: starting.poll() is not None or lock.exists(), within_s=60, wanted="a platform that starts")
+        starting.send_signal(signal.SIGTERM)
+        assert starting.wait(60) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    left = [one.info for one in psutil.process_iter(["pid", "cmdline"]) if str(project) in str(one.info["cmdline"])]
+    assert left == []
 
 
 # --- the demo's folder ------------------------------------------------------------------------------------------------

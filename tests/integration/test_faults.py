@@ -20,6 +20,7 @@ from tests.integration.processes import eventually, process, trimtab
 from tests.unit.loop.projects import MODEL, World, make_project, make_world
 
 from trimtab.audit import log as audit
+from trimtab.core.errors import BackendError
 from trimtab.db import leases
 from trimtab.db.engine import machine_us
 from trimtab.db.tables import audit_entry, check_result, delivery, event_delivery, schedule_run
@@ -172,6 +173,42 @@ def test_a_full_disk_takes_no_file_and_loses_none(tmp_path: Path, disk: Disk) ->
     filler.unlink()
     assert not list((root / ".trimtab").rglob(".incoming.*")), "half a file was left"
     assert trimtab("ingest", MODEL, tmp_path / "rows.csv", project=root).code == 0
+
+
+def test_a_database_without_room_refuses_in_a_sentence_and_keeps_what_it_took(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = disk(4)
+    monkeypatch.setenv("TRIMTAB_DATABASE_URL", f"sqlite:///{place / 'trimtab.db'}")
+    world = make_world(tmp_path / "project")
+    filler = _fill(place)
+    taken, refused = 0, ""
+    # Its journal may have room left for some transactions.
+    while taken < 2000 and not refused:
+        try:
+            _deliver(world, tmp_path, taken)
+            taken += 1
+        except BackendError as error:
+            refused = str(error)
+    assert "full" in refused
+    assert "has disk left" in refused
+    told = perform(world.platform, CONDUCTOR, "status.show", {})
+    assert told["project"] == "tiny", "what is stored can be read"
+
+    filler.unlink()
+    _deliver(world, tmp_path, taken)
+    ingestion = Ingestion(world.platform)
+    wanted = ["processed"] * (taken + 1)
+    eventually(lambda: ingestion.run() or _states(world) == wanted, within_s=60, wanted="all that was accepted")
+    with world.platform.database.reading() as connection:
+        assert audit.verify(connection).ok
+    world.platform.database.close()
+
+
+def _deliver(world: World, folder: Path, number: int) -> None:
+    path = folder / f"rows-{number}.csv"
+    path.write_text(f"{_HEADER}r{number},40,200,male,no\n")
+    perform(world.platform, CONDUCTOR, "data.ingest", {"model": MODEL, "path": str(path)})
 
 
 def test_a_lake_that_fails_while_rows_are_judged_is_filled_later(tmp_path: Path, disk: Disk) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 from tests.unit.loop.projects import MODEL, POLICY, World, make_world, result_of
@@ -163,6 +164,18 @@ def test_a_candidate_that_is_not_better_is_rejected_and_the_current_version_stay
     assert "the current version stays; version 2 is not better" in action["outcome"]
     assert [one["candidate"] for one in _rollouts(world)] == [1]
     assert _is_sound(world)
+
+
+def test_a_candidate_that_could_not_be_compared_waits_for_a_person_instead_of_being_rejected(world: World) -> None:
+    _with_data(world)
+    incident = _breach(world)
+    world.jobs.run = lambda out: msgspec.structs.replace(result_of(world, out, number=2, gain=0.0), comparison=None)
+    _decide(world, incident["actions"][0]["action_id"], _DANA)
+    assert world.versions() == [(1, "approved"), (2, "pending")]
+    [action] = _shown(world, incident["incident_id"])["actions"]
+    assert action["state"] == "succeeded"
+    assert "version 2 waits for approval: there are no recent labelled rows" in action["outcome"]
+    assert [one["candidate"] for one in _rollouts(world)] == [1]
 
 
 def test_a_bundle_that_was_changed_after_training_is_not_registered_and_the_action_ends(world: World) -> None:

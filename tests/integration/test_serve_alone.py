@@ -36,7 +36,6 @@ ABSENT = [
     "fastapi",
     "great_expectations",
     "dvc",
-    "httpx",
     "onnx",
     "jinja2",
     "scipy",
@@ -155,10 +154,8 @@ def test_help_is_there(lone: Path) -> None:
     ("command", "environ"),
     [
         (["status"], {}),
-        (["status"], {"TRIMTAB_API_URL": "http://127.0.0.1:9", "TRIMTAB_API_KEY": "tt_x"}),
         (["up"], {}),
         (["ingest", "churn", "rows.csv"], {}),
-        (["predict", "churn", "{}"], {"TRIMTAB_SERVING_URL": "http://127.0.0.1:9"}),
         (["replay", "churn", "rows.csv", "--time", "t"], {"TRIMTAB_SERVING_URL": "http://127.0.0.1:9"}),
         (["validate"], {}),
         (["schema"], {}),
@@ -183,6 +180,31 @@ def test_what_needs_more_says_which_extra_to_install(
     assert ended.stderr == "error: this needs trimtab[platform]; install it with: pip install 'trimtab[platform]'\n"
     assert ended.stdout == ""
     assert sorted(path.name for path in project.iterdir()) == ["models", "policy.yaml", "trimtab.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("command", "environ"),
+    [
+        (["status"], {"TRIMTAB_API_URL": "http://127.0.0.1:9", "TRIMTAB_API_KEY": "tt_x"}),
+        (["predict", "churn", "{}"], {"TRIMTAB_SERVING_URL": "http://127.0.0.1:9"}),
+    ],
+    ids=["status", "predict"],
+)
+def test_it_is_a_client_of_servers_elsewhere(
+    lone: Path, tmp_path: Path, command: list[str], environ: dict[str, str]
+) -> None:
+    ended = subprocess.run(
+        [lone / "trimtab", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=make_project(tmp_path / "project"),
+        env=environment(**environ),
+        check=False,
+    )
+    assert ended.returncode == 6
+    assert "http://127.0.0.1:9" in ended.stderr
+    assert "Connection refused" in ended.stderr
 
 
 def test_the_shipper_runs_there_too(lone: Path, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class ControlPlane:
 
     def __init__(self, project: ProjectFolder, name: str, url: str) -> None:
         self.project = project
+        self.client: HttpClient | None = None
         self.log = project.root / f"{name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -57,8 +58,12 @@ class ControlPlane:
                 env={**os.environ, "TRIMTAB_DATABASE_URL": url},
                 start_new_session=True,
             )
-        ready = _until(lambda: self.said("control-plane.ready"), f"{name} did not start")
+
+    def reached(self) -> ControlPlane:
+        """Wait until it answers."""
+        ready = _until(lambda: self.said("control-plane.ready"), f"{self.log.name}: did not start")
         self.client = HttpClient(f"http://127.0.0.1:{ready[0]['port']}", self._key())
+        return self
 
     def _key(self) -> str:
         return str(json.loads((self.project.state / "credentials.json").read_bytes())["key"])
@@ -69,6 +74,7 @@ class ControlPlane:
         return [line for line in lines if line["event"] == event]
 
     def ask(self, name: str, **fields: object) -> dict[str, Any]:
+        assert self.client is not None, "it is not ready"
         return dict(self.client.ask(name, **fields))
 
     @property
@@ -80,7 +86,8 @@ class ControlPlane:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
             self.process.wait(20)
-        self.client._http.close()
+        if self.client is not None:
+            self.client._http.close()
 
 
 class Pair:
@@ -140,6 +147,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         made = Pair(tmp_path_factory.mktemp("pair") / "project", server)
         made.start("first")
         made.start("second")
+        for plane in made.planes:
+            plane.reached()
         yield made
     finally:
         if made is not None:
@@ -187,11 +196,13 @@ def test_a_database_that_is_killed_is_told_of_and_waited_for(pair: Pair) -> None
     with pytest.raises(BackendError, match="check that it runs") as told:
         pair.planes[0].ask("status.show")
     assert PASSWORD not in str(told.value)
-    time.sleep(1.0)
+    late = pair.start("late")
+    _until(lambda: late.said("control-plane.waiting"), "one that starts meanwhile does not say what it waits for")
     pair.server.start()
     _until(lambda: pair.planes[0].ask("status.show"), "the control plane did not find its database again")
     _until(lambda: pair.all_processed(before + 1), "what was accepted before the kill was lost")
 
+    assert late.reached().ask("status.show")
     for plane in pair.planes:
         assert plane.process.poll() is None
         assert not plane.said("lane.crashed")

@@ -77,6 +77,7 @@ class Encoder:
         self._plain = tuple((f.name, f.kind is ColumnKind.BOOLEAN) for f in self._numeric)
         self._by_name = {feature.name: feature for feature in self._numeric}
         self._dictionaries = tuple((f.name, _dictionary(f), f) for f in self._categorical)
+        self.event_time = manifest.event_time
         self._has_more = bool(self._moments or self._texts)
         self._recorded_names = tuple(feature.name for feature in manifest.features)
         self._marked = tuple(

@@ -22,7 +22,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     A datetime is a column of the code matrix too: whole seconds since 1970 in UTC, `MISSING_EPOCH` where it is missing.
     A text is 1 + T columns of the float matrix: its number of words (NaN where missing), and how often each of its T
     ``terms`` occurs. ``format`` is how the sender writes a datetime beside ISO 8601, ``missing`` what the sender
-    writes for 'not known'.
+    writes for 'not known'. ``is_event_time``: the datetime is when the row happens, so a request need not repeat it.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     terms: tuple[str, ...] = ()
     format: str | None = None
     missing: tuple[str, ...] = ()
+    is_event_time: bool = False
     example: float | bool | str | None = None
 
 
@@ -136,6 +137,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return tuple(feature for feature in self.features if feature.kind is ColumnKind.DATETIME)
 
     @property
+    def event_time(self) -> Feature | None:
+        """The datetime that is both a feature and the time of the row; None where time is no feature."""
+        return next((feature for feature in self.features if feature.is_event_time), None)
+
+    @property
+    def example(self) -> dict[str, float | bool | str | None]:
+        """A row that was learnt from. It says no event time: who tries it out asks about now."""
+        return {feature.name: _as_sent(feature) for feature in self.features if not feature.is_event_time}
+
+    @property
     def numeric_width(self) -> int:
         """Columns of the float matrix."""
         return len(self.numeric) + sum(1 + len(feature.terms) for feature in self.texts)
@@ -144,3 +155,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def codes_width(self) -> int:
         """Columns of the code matrix."""
         return len(self.categorical) + len(self.datetimes)
+
+
+def _as_sent(feature: Feature) -> float | bool | str | None:
+    example = feature.example
+    return int(example) if feature.kind is ColumnKind.INTEGER and isinstance(example, float) else example

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 
 __all__ = ["extra_of"]
 
@@ -18,6 +17,9 @@ def extra_of(module: str) -> str | None:
     >>> extra_of("onnxruntime.capi"), extra_of("sklearn"), extra_of("trimtab.nowhere")
     ('serve', 'platform', None)
     """
+    # Start-up cost: only wanted when something is missing.
+    from importlib import metadata
+
     library = module.partition(".")[0]
     brought: dict[str, set[str]] = {}
     for requirement in metadata.requires("trimtab") or ():

@@ -58,9 +58,10 @@ class InferenceClient:
         """Send true outcomes; see `predict` for errors."""
         return self._post("/v1/ground-truth", {"records": records})
 
-    def features(self, endpoint: str) -> list[str]:
-        """Return the names of the inputs that ``endpoint`` takes."""
-        return [str(tensor["name"]) for tensor in self._send("GET", f"/v2/models/{endpoint}")["inputs"]]
+    def inputs(self, endpoint: str) -> dict[str, str]:
+        """Return the inputs that ``endpoint`` takes, by name: of which datatype each is."""
+        tensors = self._send("GET", f"/v2/models/{endpoint}")["inputs"]
+        return {str(tensor["name"]): str(tensor["datatype"]) for tensor in tensors}
 
     def _post(self, path: str, body: JsonObject) -> JsonObject:
         return self._send("POST", path, json=body)

@@ -24,6 +24,7 @@ from trimtab.cli.commands import (
     versions,
     watch,
 )
+from trimtab.cli.exit_codes import EXIT_CODES, INTERRUPTED, NEEDED_IS_DOWN, WRONG_INPUT, exit_code_of
 from trimtab.cli.extras import extra_of
 from trimtab.cli.output import errors_console
 from trimtab.config.process import silence_telemetry
@@ -34,22 +35,11 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="trimtab",
     help="Keeps machine-learning models on course after they are deployed.",
+    epilog=f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: the coloured one costs another 0.15 s
     pretty_exceptions_enable=False,
-)
-
-_INTERRUPTED = 130
-
-_EXIT_CODES: tuple[tuple[type[errors.TrimtabError], int], ...] = (
-    (errors.ConfigError, 2),
-    (errors.NotFoundError, 3),
-    (errors.PermissionDeniedError, 4),
-    (errors.ConflictError, 5),
-    (errors.IllegalTransitionError, 5),
-    (errors.ApprovalRequiredError, 5),
-    (errors.BackendError, 6),
 )
 
 
@@ -79,12 +69,12 @@ def main() -> None:
         sys.stdout.flush()
     except errors.TrimtabError as error:
         _complain(str(error))
-        sys.exit(next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1))
+        sys.exit(exit_code_of(error))
     except TyperException as error:
         _complain_of_usage(error)
-        sys.exit(2)
+        sys.exit(WRONG_INPUT)
     except (KeyboardInterrupt, Abort):
-        code = _INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         # What is still buffered has no reader either; Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,14 +82,14 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         _complain(f"{where}{error.strerror or error}; check that it exists, may be used, and that the disk has room")
-        sys.exit(6)
+        sys.exit(NEEDED_IS_DOWN)
     except ModuleNotFoundError as error:
         extra = extra_of(error.name or "")
         if extra is None:
             raise
         _complain(f"this needs trimtab[{extra}]; install it with: pip install 'trimtab[{extra}]'")
-        sys.exit(2)
-    if code == _INTERRUPTED:
+        sys.exit(WRONG_INPUT)
+    if code == INTERRUPTED:
         errors_console.print("stopped")
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time as machine_time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
@@ -12,17 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+import pyarrow.compute as pc
 
 from trimtab.cli.inference import InferenceClient
 from trimtab.config.durations import parse_duration
 from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import ColumnKind, Encoding
 from trimtab.core.errors import ConfigError, DataContractError
+from trimtab.lake.casting import cast_column
+from trimtab.lake.dates import find_form
+from trimtab.lake.reading import read_table_file
 
 __all__ = ["Replay", "Sent", "read_rows"]
 
 _TRUTHS_AT_ONCE = 5_000
+_KINDS = {"FP64": ColumnKind.NUMBER, "BOOL": ColumnKind.BOOLEAN}
 
 
 @dataclass(slots=True)
@@ -34,30 +38,71 @@ class Sent:
     versions: dict[int, int] = field(default_factory=dict)
 
 
-def read_rows(path: Path, *, time: str, start: str | None, end: str | None) -> list[JsonObject]:
-    """Return the rows of ``path`` from ``start`` up to ``end``, sorted by column ``time``.
+def read_rows(
+    path: Path,
+    *,
+    inputs: Mapping[str, str],
+    time: str | None,
+    start: str | None,
+    end: str | None,
+    encoding: Encoding = Encoding.UTF_8,
+) -> list[JsonObject]:
+    """Return the rows of ``path``; with ``time`` those from ``start`` up to ``end``, sorted by that column.
+
+    ``inputs``: what the endpoint takes, and of which datatype. A text that is no number where one is taken stays as it
+    is: the server knows what stands for missing, and says what it refuses.
 
     Raises:
         DataContractError: the file cannot be read, or has no such column.
-        ConfigError: a bound is no time.
+        ConfigError: a bound or a time is none.
     """
-    try:
-        if path.suffix == ".parquet":
-            table = pyarrow.parquet.read_table(path)
-        else:
-            delimiter = "\t" if path.suffix in {".tsv", ".tab"} else ","
-            table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter))
-    except (OSError, pa.ArrowException) as error:
-        raise DataContractError(f"{path}: cannot be read ({error}); expected CSV, TSV or Parquet") from error
-    if time not in table.column_names:
+    if time is None and (start is not None or end is not None):
+        raise ConfigError("--from and --to: expected --time too, the column that they bound")
+    table = read_table_file(path, encoding=encoding)
+    if time is not None and time not in table.column_names:
         raise DataContractError(f"{path}: has no column {time!r}; it has {', '.join(table.column_names)}")
-    rows: list[JsonObject] = table.to_pylist()
-    for number, row in enumerate(rows, start=1):
-        row[time] = _moment(row[time], f"{path}: row {number}: {time}")
+    columns = {name: _values(table[name], inputs.get(name)) for name in table.column_names if name != time}
+    if time is not None:
+        columns[time] = _moments(table[time], f"{path}: {time}")
+    names = table.column_names
+    rows: list[JsonObject] = [
+        dict(zip(names, values, strict=True)) for values in zip(*(columns[name] for name in names), strict=True)
+    ]
+    if time is None:
+        return rows
     first = None if start is None else _moment(start, "--from")
     last = None if end is None else _moment(end, "--to")
     kept = [row for row in rows if (first is None or row[time] >= first) and (last is None or row[time] < last)]
     return sorted(kept, key=lambda row: row[time])
+
+
+def _values(column: pa.ChunkedArray, datatype: str | None) -> list[Any]:
+    kind = _KINDS.get(datatype or "")
+    if kind is None or not pa.types.is_string(column.type):
+        return [_plain(value) for value in column.to_pylist()]
+    cast = cast_column(column, kind)
+    given = column.to_pylist()
+    return [
+        text.strip() if wrong else value
+        for text, wrong, value in zip(given, cast.wrong.tolist(), cast.values.to_pylist(), strict=True)
+    ]
+
+
+def _moments(column: pa.ChunkedArray, subject: str) -> list[datetime]:
+    """Return a column of times, in whichever one form they are written."""
+    if not pa.types.is_string(column.type):
+        return [_moment(value, f"{subject}: row {row}") for row, value in enumerate(column.to_pylist(), start=1)]
+    texts = pc.utf8_trim_whitespace(column.combine_chunks())
+    counted = pc.value_counts(texts)
+    form = find_form(counted.field(0), counted.field(1).to_numpy(zero_copy_only=False), named_as_time=True)
+    cast = cast_column(texts, ColumnKind.DATETIME, written_as=None if form is None else form.written_as)
+    read: list[datetime | None] = cast.values.to_pylist()
+    for row, moment in enumerate(read, start=1):
+        if moment is None:
+            raise ConfigError(
+                f"{subject}: row {row}: found {texts[row - 1].as_py()!r}; expected a time such as 2024-03-04T07:00"
+            )
+    return [moment for moment in read if moment is not None]
 
 
 class Replay:
@@ -68,7 +113,8 @@ class Replay:
         inference: InferenceClient,
         endpoint: str,
         *,
-        time: str,
+        inputs: Mapping[str, str],
+        time: str | None,
         key: str | None,
         truth: str | None,
         truth_delay: str,
@@ -84,7 +130,7 @@ class Replay:
         except ValueError as error:
             raise ConfigError(f"--truth-delay: {error}") from None
         self._source = source
-        self._features = inference.features(endpoint)
+        self._inputs = inputs
 
     def send(
         self, rows: Sequence[JsonObject], *, batch: int, rate: float | None, progress: Callable[[int], None]
@@ -107,6 +153,7 @@ class Replay:
                 truths += [
                     self._outcome(row, given["prediction_id"])
                     for row, given in zip(part, answer["predictions"], strict=True)
+                    if _plain(row[self._truth]) is not None
                 ]
             progress(sent.answered)
         for position in range(0, len(truths), _TRUTHS_AT_ONCE):
@@ -128,9 +175,10 @@ class Replay:
 
     def _body(self, rows: Sequence[JsonObject]) -> JsonObject:
         body: JsonObject = {
-            "rows": [{name: _plain(row.get(name)) for name in self._features} for row in rows],
-            "event_times": [row[self._time].isoformat() for row in rows],
+            "rows": [{name: _plain(row[name]) for name in self._inputs if name in row} for row in rows],
         }
+        if self._time is not None:
+            body["event_times"] = [row[self._time].isoformat() for row in rows]
         if self._key is not None:
             body["record_keys"] = [str(row[self._key]) for row in rows]
         if self._source is not None:
@@ -138,13 +186,11 @@ class Replay:
         return body
 
     def _outcome(self, row: JsonObject, prediction_id: str) -> JsonObject:
-        return {
-            "endpoint": self._endpoint,
-            "prediction_id": prediction_id,
-            "event_time": row[self._time].isoformat(),
-            "truth": _plain(row[str(self._truth)]),
-            "labelled_at": (row[self._time] + self._delay).isoformat(),
-        }
+        told = {"endpoint": self._endpoint, "prediction_id": prediction_id, "truth": _plain(row[str(self._truth)])}
+        if self._time is None:
+            return told
+        at: datetime = row[self._time]
+        return {**told, "event_time": at.isoformat(), "labelled_at": (at + self._delay).isoformat()}
 
 
 def _moment(value: Any, subject: str) -> datetime:
@@ -165,4 +211,6 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, str) and not value:
         return None
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -85,7 +85,8 @@ def _parse(content: bytes, model: type[ModelT], source: str) -> tuple[ModelT, di
     try:
         return model.model_validate(data if data is not None else {}), lines
     except ValidationError as error:
-        problems = [_explain(problem, model, lines, source) for problem in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        problems = [_explain(problem, model, lines, source) for problem in found if not _follows(problem, found)]
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -134,13 +135,19 @@ def _index(node: yaml.Node | None, at: Location, lines: dict[Location, int], sou
             _index(value, (*at, position), lines, source)
 
 
+def _follows(problem: Any, found: Sequence[Any]) -> bool:
+    """Whether a list is too short only because what stands in it is wrong, which is told by itself."""
+    at = problem["loc"]
+    return problem["type"] == "too_short" and any(other["loc"][: len(at)] == at != other["loc"] for other in found)
+
+
 def _explain(problem: Any, model: type[BaseModel], lines: dict[Location, int], source: str) -> str:
     location = _known_part(problem["loc"], lines)
     line = lines.get(location, 1)
     name = ".".join(str(part) for part in problem["loc"]) or "the file"
     kind = problem["type"]
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(problem["loc"][-1]), _field_names(model), n=1)
+        close = difflib.get_close_matches(str(problem["loc"][-1]), _field_names(model, problem["loc"][:-1]), n=1)
         hint = f"did you mean {close[0]!r}?" if close else "remove it, or look it up in the configuration reference"
         return f"{source}:{line}: {name}: unknown field; {hint}"
     if kind == "missing":
@@ -160,17 +167,27 @@ def _known_part(location: Location, lines: Mapping[Location, int]) -> Location:
     return known
 
 
-def _field_names(model: type[BaseModel]) -> list[str]:
-    names: set[str] = set()
+def _field_names(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the fields that there are at ``location``, of every kind that may stand there."""
+    whole = model.model_json_schema()
+    here = _options(whole, whole)
+    for part in location:
+        # A part that leads nowhere is what pydantic adds to a path: the tag of a union.
+        here = [option for one in here for inner in _within(one, part) for option in _options(inner, whole)] or here
+    return sorted({name for one in here for name in one.get("properties", {})})
 
-    def visit(schema: Any) -> None:
-        if isinstance(schema, dict):
-            names.update(schema.get("properties", {}))
-            for value in schema.values():
-                visit(value)
-        elif isinstance(schema, list):
-            for value in schema:
-                visit(value)
 
-    visit(model.model_json_schema())
-    return sorted(names)
+def _options(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if "$ref" in schema:
+        return _options(whole["$defs"][schema["$ref"].rsplit("/", 1)[-1]], whole)
+    options = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    return [found for option in options for found in _options(option, whole)] or [schema]
+
+
+def _within(schema: Mapping[str, Any], part: str | int) -> list[Mapping[str, Any]]:
+    if isinstance(part, int):
+        return [schema["items"]] if "items" in schema else []
+    if part in schema.get("properties", {}):
+        return [schema["properties"][part]]
+    named = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+    return [inner for inner in named if isinstance(inner, dict)]

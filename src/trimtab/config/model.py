@@ -49,6 +49,9 @@ class ModelConfig(Strict):
     )
     key: str | None = Field(default=None, description="The column that identifies a row to its sender (record key).")
     time: str | None = Field(default=None, description="The column that says when the row happened (event time).")
+    time_features: bool = Field(
+        default=False, description="Learn from hour, weekday and season of the time column too, as far as they recur."
+    )
     ignore: tuple[str, ...] = Field(default=(), description="Columns that are delivered but are no features.")
     label_delay: Duration = Field(
         default="0s", validate_default=True, description="How late the true outcome is known."
@@ -64,6 +67,8 @@ class ModelConfig(Strict):
             raise ValueError("task binary needs positive_class; name the class that counts as 'yes'")
         if self.task is Task.REGRESSION and self.positive_class is not None:
             raise ValueError("positive_class is for task binary; remove it, or change the task")
+        if self.time_features and (self.time is None or self.time in self.ignore):
+            raise ValueError("time_features needs time, and that column not under ignore; name it, or set it to false")
         named = self.metrics or _DEFAULT_METRICS[self.task]
         if self.primary_metric is not None and self.primary_metric not in named:
             raise ValueError(f"primary_metric {self.primary_metric!r} is not among metrics {list(named)}; add it there")
@@ -81,5 +86,6 @@ class ModelConfig(Strict):
 
     @property
     def not_features(self) -> frozenset[str]:
-        """Columns that never reach the estimator: target, key, time, ignored ones."""
-        return frozenset(name for name in (self.target, self.key, self.time, *self.ignore) if name is not None)
+        """Columns that never reach the estimator: target, key, ignored ones, and time unless it is a feature too."""
+        time = None if self.time_features else self.time
+        return frozenset(name for name in (self.target, self.key, time, *self.ignore) if name is not None)

@@ -123,6 +123,11 @@ class ProjectFolder:
         return self.state / "serving"
 
     @property
+    def journal(self) -> Path:
+        """What the inference server recorded, until it is shipped."""
+        return self.serving / "journal"
+
+    @property
     def reports(self) -> Path:
         """Written reports."""
         return self.state / "reports"

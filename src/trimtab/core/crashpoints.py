@@ -27,6 +27,7 @@ class CrashPoint:
 
 _SENT_AGAIN = "the sender got no answer and sends again: one delivery, each row once"
 _TAKEN_UP = "the work is taken up again, over the same names: each row once"
+_TRAINED_ONCE = "one training, one version, judged once"
 _ASKED_ONCE = "who asked finds it done: it is not asked for twice"
 
 POINTS: tuple[CrashPoint, ...] = tuple(
@@ -42,6 +43,7 @@ POINTS: tuple[CrashPoint, ...] = tuple(
         ("intake.registered", "lake", "rows are stored, the files still lie in the intake", _TAKEN_UP),
         ("intake.moved", "lake", "the files lie in the raw zone, no message is sent", _TAKEN_UP),
         ("intake.announced", "lake", "the messages are sent", _TAKEN_UP),
+        ("ingest.passed_written", "lake", "rows that passed lie in their zone, those that broke in none", _TAKEN_UP),
         ("ingest.files_written", "lake", "rows lie in both zones, the database knows nothing", _TAKEN_UP),
         ("ingest.recorded", "lake", "counts, profiles and alert are stored, the message is not done", _TAKEN_UP),
         ("ingest.acked", "lake", "the message is done", _TAKEN_UP),
@@ -69,11 +71,20 @@ POINTS: tuple[CrashPoint, ...] = tuple(
         ("rollout.spec_written", "rollout", "the spec is written, nobody looked at what serves", "the same generation"),
         ("rollout.stepped", "loop", "a step is in the open transaction", "the step is decided again"),
         ("action.executed", "loop", "an action's effect is in the open transaction", "it is done once"),
+        (
+            "retraining.requested",
+            "loop",
+            "the job is asked for, in the open transaction",
+            _TRAINED_ONCE,
+        ),
+        ("retraining.concluded", "loop", "the verdict on its version is in the open transaction", _TRAINED_ONCE),
         ("monitors.judged", "loop", "checks are made, none is stored", "the schedule is still due: one run"),
         ("monitors.recorded", "loop", "checks are stored, with the schedule", "one run"),
         ("verification.judged", "loop", "the verdict is in the open transaction", "judged once"),
         ("audit.appended", "audit", "entry and head are in the open transaction", "the chain has no gap and no fork"),
         ("audit.checkpointed", "audit", "the checkpoint lies in the lake", "the chain agrees with it"),
+        ("bucket.file_ready", "lake", "the file lies on the disk, the bucket does not have it", _TAKEN_UP),
+        ("bucket.file_put", "lake", "the bucket has the file, the folder before it does not", _TAKEN_UP),
         ("serving.recorded", "serving", "the record is in the journal, no answer left", "the record is shipped once"),
         ("serving.switched", "serving", "the new generation answers, its status is not written", "it is loaded again"),
     )

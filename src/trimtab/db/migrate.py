@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from trimtab.core.errors import BackendError
 from trimtab.db.engine import Database
 
-__all__ = ["current_revision", "newest_revision", "upgrade"]
+__all__ = ["current_revision", "newest_revision", "revisions", "upgrade"]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -24,8 +24,7 @@ def upgrade(database: Database) -> None:
         BackendError: the database is newer than this program.
     """
     found = current_revision(database)
-    known = {script.revision for script in _directory().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in revisions():
         where = database.engine.url.render_as_string(hide_password=True)
         raise BackendError(f"database {where}: revision {found!r} is newer than this Trimtab; upgrade Trimtab")
     if found == newest_revision():
@@ -45,6 +44,15 @@ def current_revision(database: Database) -> str | None:
 def newest_revision() -> str | None:
     """Return the revision that this program knows as the newest."""
     return _directory().get_current_head()
+
+
+def revisions() -> tuple[str, ...]:
+    """Return the revisions that this program knows, oldest first.
+
+    >>> revisions()[0]
+    '0001'
+    """
+    return tuple(reversed([script.revision for script in _directory().walk_revisions()]))
 
 
 def _directory() -> ScriptDirectory:

@@ -18,7 +18,7 @@ from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection
 from trimtab.db.tables import event, event_delivery
 
-__all__ = ["Delivery", "Event", "Outbox", "events_of"]
+__all__ = ["Delivery", "Event", "Outbox"]
 
 _log = structlog.get_logger(__name__)
 
@@ -155,9 +155,16 @@ class Outbox:
                 "another worker took it over, nothing was written"
             )
 
-    def fail(self, connection: Connection, failed: Delivery, error: str, *, machine_us: int) -> bool:
-        """Put ``failed`` back for a later attempt; after 8 attempts it is dead. Return whether it is dead."""
-        dead = failed.attempts >= _MAX_ATTEMPTS
+    def fail(
+        self, connection: Connection, failed: Delivery, error: str, *, machine_us: int, outage: bool = False
+    ) -> bool:
+        """Put ``failed`` back for a later attempt; after 8 attempts it is dead. Return whether it is dead.
+
+        An ``outage`` is waited out, however long it takes: it uses up the five attempts whose waits grow, and no more,
+        so that three are left for what comes after it.
+        """
+        dead = failed.attempts >= _MAX_ATTEMPTS and not outage
+        attempts = min(failed.attempts, len(_RETRY_S)) if outage else failed.attempts
         wait_s = _RETRY_S[min(failed.attempts, len(_RETRY_S)) - 1]
         changed = connection.execute(
             update(event_delivery)
@@ -165,6 +172,7 @@ class Outbox:
             .values(
                 state="dead" if dead else "pending",
                 leased_until_us=None,
+                attempts=attempts,
                 available_us=machine_us + int(wait_s * 1_000_000),
                 error=error[:2000],
             )
@@ -185,17 +193,6 @@ class Outbox:
         """Return how many deliveries are still to be made."""
         rows = connection.execute(select(event_delivery.c.event_id).where(event_delivery.c.state == "pending"))
         return len(rows.all())
-
-
-def events_of(connection: Connection, aggregate: str, limit: int = 200) -> list[Event]:
-    """Return the newest ``limit`` events of ``aggregate``, oldest first."""
-    rows = connection.execute(
-        select(event).where(event.c.aggregate == aggregate).order_by(event.c.position.desc()).limit(limit)
-    ).all()
-    return [
-        Event(kind=row.kind, aggregate=row.aggregate, payload=row.payload, at_us=row.at_us, id=row.id)
-        for row in reversed(rows)
-    ]
 
 
 def _is_free(subscriber: str, machine_us: int) -> ColumnElement[bool]:

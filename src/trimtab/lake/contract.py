@@ -1,35 +1,35 @@
 """Judges rows by a contract: Great Expectations finds what breaks it, and each broken row gets its reasons.
 
-The only file that imports Great Expectations. That takes seconds, so it happens at the first judgement or in `warm_up`.
+A rule of a column asks nothing but its values, so it is put to each distinct value once, however many rows hold it.
 """
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from trimtab.config.columns import ColumnContract, ContractConfig
-from trimtab.config.process import silence_telemetry
+from trimtab.config.columns import ContractConfig
 from trimtab.core.enums import ColumnKind
-from trimtab.core.errors import BackendError, DataContractError
+from trimtab.core.errors import DataContractError
 from trimtab.lake.casting import Cast, as_text, cast_as
+from trimtab.lake.expectations import NEW, Question, broken_rows_by_rule
 from trimtab.lake.keys import key_texts
 from trimtab.lake.quarantine import broken_rows
 from trimtab.lake.reasons import Broken, Rule, reason_of
 
-__all__ = ["Judgement", "check_columns", "check_row_count", "judge", "warm_up"]
+__all__ = ["Judgement", "OnProgress", "check_columns", "check_row_count", "judge", "warm_up"]
+
+OnProgress = Callable[[int, int], None]
+"""Is told how many columns of how many have been judged; what it raises ends the judging."""
 
 _KIND, _KEY, _SEEN = "@kind:", "@key", "@seen"
-_ONE_AT_A_TIME = threading.Lock()
+_TOGETHER = 16
 
 Reasons = dict[int, list[Broken]]
 
@@ -58,6 +58,7 @@ def judge(
     *,
     known_keys: Set[str] | None = None,
     required: Collection[str] | None = None,
+    on_progress: OnProgress = lambda _done, _all: None,
 ) -> Judgement:
     """Return which rows of ``table`` keep ``contract``, and why the others don't.
 
@@ -70,6 +71,7 @@ def judge(
         contract: what they must look like.
         known_keys: keys processed earlier.
         required: columns that must be there; None means all that the contract declares. Others are judged if present.
+        on_progress: told now and then how far it is.
 
     Raises:
         DataContractError: a required column is absent, or there is an extra one that the contract does not allow.
@@ -82,7 +84,7 @@ def judge(
         return Judgement(passed=typed, broken=broken_rows(table, {}), rules=())
     unique = contract.unique if set(contract.unique) <= set(names) else ()
     keys = key_texts(typed, unique) if unique else None
-    broken = _evaluate(table, typed, casts, contract, keys=keys, known_keys=known_keys)
+    broken = _evaluate(table, typed, casts, contract, keys=keys, known_keys=known_keys, on_progress=on_progress)
     mask = np.ones(table.num_rows, dtype=bool)
     mask[list(broken)] = False
     rules = tuple(tuple(found.rule_text for found in reasons) for reasons in broken.values())
@@ -140,159 +142,107 @@ def _evaluate(
     *,
     keys: pa.Array | None,
     known_keys: Set[str] | None,
+    on_progress: OnProgress,
 ) -> Reasons:
-    frame = _frame(typed, casts, contract, keys, known_keys)
-    suite = _suite(contract.model_dump_json(), tuple(typed.column_names), keys is not None)
     found: Reasons = defaultdict(list)
-    repeated: list[int] = []
-    for rule, rows in _run(frame, suite):
-        if rule.name == "repeated":
-            repeated = sorted(rows)
-            continue
-        columns = contract.unique if rule.name == "known" else (rule.column,)
-        for row, value in zip(rows, _shown_values(table, columns, rows), strict=True):
-            found[row].append(reason_of(rule, contract.columns.get(rule.column), value))
-    if keys is not None and repeated:
+    names = list(casts)
+    repeated = np.empty(0, np.int64)
+    for start in range(0, len(names), _TOGETHER):
+        on_progress(start, len(names))
+        together = names[start : start + _TOGETHER]
+        questions = [one for name in together for one in _questions(name, casts[name], typed[name], contract)]
+        if keys is not None and start + _TOGETHER >= len(names):
+            questions += _key_questions(keys, known_keys or frozenset(), contract)
+        rows = broken_rows_by_rule(questions)
+        repeated = rows.pop(Rule("repeated", _key_name(contract)), repeated)
+        _add(found, rows, table, contract)
+    if keys is not None:
+        # Last: of the rows with one key the first passes that breaks nothing else.
         _add_repeats(found, repeated, keys, table, contract)
+    on_progress(len(names), len(names))
     return dict(sorted(found.items()))
 
 
+def _add(found: Reasons, broken: Mapping[Rule, NDArray[np.int64]], table: pa.Table, contract: ContractConfig) -> None:
+    """Add to ``found`` why these rows broke; the words are made once for each value."""
+    for rule, rows in broken.items():
+        if not len(rows):
+            continue
+        columns = contract.unique if rule.name == "known" else (rule.column,)
+        words: dict[str | None, Broken] = {}
+        for row, value in zip(rows.tolist(), _shown_values(table, columns, rows), strict=True):
+            if value not in words:
+                words[value] = reason_of(rule, contract.columns.get(rule.column), value)
+            found[row].append(words[value])
+
+
 def _add_repeats(
-    found: Reasons, repeated: list[int], keys: pa.Array, table: pa.Table, contract: ContractConfig
+    found: Reasons, repeated: NDArray[np.int64], keys: pa.Array, table: pa.Table, contract: ContractConfig
 ) -> None:
     """Let the first whole row of each repeated key pass, and break the other whole ones."""
-    rule = Rule("repeated", " + ".join(contract.unique))
+    rule = Rule("repeated", _key_name(contract))
     first: dict[str, int] = {}
-    for row, value in zip(repeated, _shown_values(table, contract.unique, repeated), strict=True):
+    texts = keys.take(pa.array(repeated)).to_pylist()
+    shown = _shown_values(table, contract.unique, repeated)
+    for row, key, value in zip(repeated.tolist(), texts, shown, strict=True):
         if row in found:
             continue
-        earlier = first.setdefault(keys[row].as_py(), row)
+        earlier = first.setdefault(key, row)
         if earlier != row:
             found[row].append(reason_of(rule, None, value, earlier=earlier + 1))
 
 
-def _shown_values(table: pa.Table, columns: Collection[str], rows: list[int]) -> list[str | None]:
+def _shown_values(table: pa.Table, columns: Collection[str], rows: NDArray[np.int64]) -> list[str | None]:
     """Return what stood in these columns of each row, for people."""
+    if not len(rows):
+        return []
     taken = table.select(list(columns)).take(pa.array(rows, pa.int64()))
     shown = [as_text(taken[name]) for name in columns]
     joined = shown[0] if len(shown) == 1 else pc.binary_join_element_wise(*shown, ", ")
     return list(joined.to_pylist())
 
 
-def _frame(
-    typed: pa.Table,
-    casts: Mapping[str, Cast],
-    contract: ContractConfig,
-    keys: pa.Array | None,
-    known_keys: Set[str] | None,
-) -> Any:
-    """Return what Great Expectations looks at: values, and beside each column what its values read as."""
-    import pandas as pd  # start-up cost: the control plane imports this file long before it judges
-
-    columns: dict[str, Any] = {}
-    for name, cast in casts.items():
-        kind = contract.columns[name].type
-        values = typed[name]
-        if kind.is_numeric:
-            columns[name] = values.cast(pa.float64()).to_numpy()
-        elif kind is not ColumnKind.DATETIME:
-            columns[name] = values.to_numpy()
-        reads_as = np.full(len(typed), str(kind), dtype=object)
-        reads_as[cast.wrong] = "other"
-        reads_as[cast.missing] = None
-        columns[_KIND + name] = reads_as
-    if keys is not None:
-        columns[_KEY] = keys.to_numpy(zero_copy_only=False)
-        known = pc.is_in(keys, pa.array(sorted(known_keys or ()), pa.string())).to_numpy(zero_copy_only=False)
-        columns[_SEEN] = np.where(known, "processed", "new").astype(object)
-    return pd.DataFrame(columns)
-
-
-@lru_cache(maxsize=64)
-def _suite(contract_json: str, names: tuple[str, ...], keyed: bool) -> Any:
-    """Return the contract's rules for these columns as an expectation suite."""
-    gx = _library()
-    contract = ContractConfig.model_validate_json(contract_json)
-    rules = [rule for name in names for rule in _column_rules(name, contract.columns[name])]
-    if keyed:
-        unique = " + ".join(contract.unique)
-        rules.append(gx.expectations.ExpectColumnValuesToBeUnique(column=_KEY, meta=_meta("repeated", unique)))
-        rules.append(
-            gx.expectations.ExpectColumnValuesToBeInSet(column=_SEEN, value_set=["new"], meta=_meta("known", unique))
-        )
-    return gx.ExpectationSuite(name="contract", expectations=rules)
-
-
-def _column_rules(name: str, column: ColumnContract) -> list[Any]:
-    expectations = _library().expectations
-    rules: list[Any] = []
-    if not column.nullable:
-        rules.append(expectations.ExpectColumnValuesToNotBeNull(column=_KIND + name, meta=_meta("missing", name)))
+def _questions(name: str, cast: Cast, values: pa.ChunkedArray, contract: ContractConfig) -> Iterator[Question]:
+    """Yield what is to be asked of a column: about what its values read as, and about the values."""
+    column = contract.columns[name]
+    rules = [] if column.nullable else [Rule("missing", name)]
     if column.type not in {ColumnKind.TEXT, ColumnKind.CATEGORY}:
-        rules.append(
-            expectations.ExpectColumnValuesToBeInSet(
-                column=_KIND + name, value_set=[str(column.type)], meta=_meta("type", name)
-            )
-        )
-    if column.min is not None or column.max is not None:
-        rules.append(
-            expectations.ExpectColumnValuesToBeBetween(
-                column=name, min_value=column.min, max_value=column.max, meta=_meta("range", name)
-            )
-        )
-    if column.values is not None:
-        rules.append(
-            expectations.ExpectColumnValuesToBeInSet(
-                column=name, value_set=list(column.values), meta=_meta("values", name)
-            )
-        )
-    return rules
+        rules.append(Rule("type", name))
+    if rules:
+        codes = np.zeros(len(values), np.int32)
+        codes[cast.wrong] = 1
+        codes[cast.missing] = 2
+        present, places = np.unique(codes, return_inverse=True)
+        cells = np.array([str(column.type), "other", None], dtype=object)[present]
+        yield Question(_KIND + name, cells, places.astype(np.int32), tuple(rules), column)
+    of_values = "range" if column.min is not None or column.max is not None else "values"
+    if of_values == "range" or column.values is not None:
+        coded = values.combine_chunks().dictionary_encode()
+        if len(coded.dictionary):
+            cells = coded.dictionary.to_numpy(zero_copy_only=False)
+            yield Question(name, cells, _codes(coded.indices), (Rule(of_values, name),), column)
 
 
-def _meta(rule: str, column: str) -> dict[str, str]:
-    return {"rule": rule, "column": column}
+def _key_questions(keys: pa.Array, known_keys: Set[str], contract: ContractConfig) -> list[Question]:
+    """Return what is to be asked of the keys: none twice, none that is known."""
+    name = _key_name(contract)
+    coded = keys.dictionary_encode()
+    given = coded.indices.drop_null().to_numpy()
+    rows = np.full(len(keys), -1, np.int32)
+    rows[keys.is_valid().to_numpy(zero_copy_only=False)] = np.arange(len(given))
+    processed = pc.is_in(keys, pa.array(sorted(known_keys), pa.string())).to_numpy(zero_copy_only=False)
+    seen, places = np.unique(processed, return_inverse=True)
+    cells = np.array([NEW, "processed"], dtype=object)[seen.astype(np.int8)]
+    repeated = Question(_KEY, given if len(given) else np.array([-1]), rows, (Rule("repeated", name),))
+    return [repeated, Question(_SEEN, cells, places.astype(np.int32), (Rule("known", name),))]
 
 
-@lru_cache(maxsize=1)
-def _library() -> Any:
-    silence_telemetry()
-    with warnings.catch_warnings():
-        # While it loads, it touches deprecated names of its own and of Python's.
-        warnings.simplefilter("ignore")
-        import great_expectations as gx  # start-up cost: seconds
-        import great_expectations.data_context.types.base  # start-up cost
-    return gx
+def _codes(indices: pa.Array) -> NDArray[np.int32]:
+    return np.asarray(indices.fill_null(-1).to_numpy(), dtype=np.int32)
 
 
-@lru_cache(maxsize=1)
-def _batches() -> Any:
-    """Return the definition of a batch in a context that lives in memory only and reports nothing."""
-    context = _library().get_context(mode="ephemeral")
-    context.variables.progress_bars = _library().data_context.types.base.ProgressBarsConfig(globally=False)
-    return (
-        context.data_sources.add_pandas("delivery")
-        .add_dataframe_asset("rows")
-        .add_batch_definition_whole_dataframe("all")
-    )
-
-
-def _run(frame: Any, suite: Any) -> list[tuple[Rule, list[int]]]:
-    """Return the rows that break each rule."""
-    if not suite.expectations:
-        return []
-    with _ONE_AT_A_TIME:
-        outcome = _batches().get_batch({"dataframe": frame}).validate(suite, result_format="COMPLETE")
-    found = []
-    for result in outcome.results:
-        meta = result.expectation_config.meta
-        rows = result.result.get("unexpected_index_list")
-        if rows is None or bool(rows) is bool(result.success):
-            raise BackendError(
-                f"contract rule {meta['rule']!r} of column {meta['column']!r}: Great Expectations gave no answer "
-                f"({str(result.exception_info)[:300]}); nothing was judged"
-            )
-        found.append((Rule(meta["rule"], meta["column"]), [int(row) for row in rows]))
-    return found
+def _key_name(contract: ContractConfig) -> str:
+    return " + ".join(contract.unique)
 
 
 def _sentences(broken: Reasons) -> dict[int, list[str]]:

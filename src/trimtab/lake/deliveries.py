@@ -40,6 +40,7 @@ __all__ = [
     "announce",
     "find_delivery",
     "judge_again",
+    "received",
     "recent_deliveries",
     "register",
     "resend_unqueued",
@@ -176,9 +177,13 @@ def announce(queue: Queue, stored: Delivery) -> bool:
 
 def resend_unqueued(database: Database, queue: Queue) -> int:
     """Announce the deliveries that a crash left without a message, and return how many there were."""
+    return sum(announce(queue, stored) for stored in database.read(received))
+
+
+def received(connection: Connection) -> list[Delivery]:
+    """Return the deliveries that nobody has processed yet, oldest first."""
     query = select(_table).where(_table.c.state == DeliveryState.RECEIVED).order_by(_table.c.received_us)
-    waiting = database.read(lambda connection: [_delivery(row) for row in connection.execute(query)])
-    return sum(announce(queue, stored) for stored in waiting)
+    return [_delivery(row) for row in connection.execute(query)]
 
 
 def judge_again(connection: Connection, model: str) -> int:

@@ -55,12 +55,13 @@ def _prepare(root: Path) -> None:
 
 def _add(root: Path, folder: Path, index: Path) -> Added:
     silence_telemetry()
-    logging.getLogger("dvc").setLevel(logging.ERROR)
+    # What fails is raised; above ERROR there is no progress bar that would write over that of our own caller.
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
     from dvc.exceptions import DvcException  # start-up cost: 0.5 s
     from dvc.repo import Repo
     from dvc.ui import ui
 
-    # Its spinner would write over the progress that our own caller shows.
+    # Nor its spinner.
     ui.error_console.quiet = True
     try:
         # A new object each time: one that has seen the cache before does not see how it changed since.

@@ -29,6 +29,7 @@ _NAMED_AS_ID = re.compile(
     r"(^|[_\W])(id|uuid|guid|key|index|row_?names?|row_?(no|nr|num|number)|nr|no)$|[a-z]ID$|^Unnamed", re.I
 )
 _NAMED_AS_TIME = re.compile(r"date|time|day|stamp|(^|_)(ts|at|on|when)$", re.I)
+_DRESSED_NUMBER = r"^[-+(]?[$€£¥]?\s?-?\d+([.,' ]\d{3})*([.,]\d+)?\s?[%$€£¥]?\)?$"
 _TRUTHS = ({"true", "false"}, {"yes", "no"})
 _MAX_VALUES = 20
 _RARE_VALUE = 5
@@ -256,9 +257,17 @@ def _mixture(texts: _Texts) -> tuple[str, ...]:
     numbers = int(texts.counts[~cast.wrong].sum())
     if _has_codes(texts):
         return ("holds digits with leading zeros, so it is read as codes, not numbers",)
+    if not cast.wrong.any():
+        return ("numbers too large to calculate with (beyond 2 to the 53rd): read as words",)
     comma = pc.match_substring_regex(texts.known, r"^-?\d+,\d+$").to_numpy(zero_copy_only=False)
     if texts.counts[comma].sum() > texts.total / 2:
         return ("looks like numbers with a decimal comma; write 3.14, not 3,14, to use them as numbers",)
+    dressed = cast.wrong & pc.match_substring_regex(texts.known, _DRESSED_NUMBER).to_numpy(zero_copy_only=False)
+    if numbers + int(texts.counts[dressed].sum()) >= (1 - _FEW_WRONG) * texts.total:
+        shown = str(texts.known.filter(pa.array(dressed))[0])
+        return (
+            f"looks like numbers with signs or separators ({shown[:40]!r}); write bare ones, e.g. 1234.5, to use them",
+        )
     if not numbers or numbers < texts.total * 0.05:
         return ()
     number = texts.rows_of(texts.known.filter(pa.array(~cast.wrong)))[0]

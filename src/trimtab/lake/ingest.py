@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import pyarrow as pa
 import structlog
@@ -25,11 +26,12 @@ from trimtab.db.engine import Connection, Database
 from trimtab.db.tables import delivery as _table
 from trimtab.lake.deliveries import TOPIC, Delivery, DeliveryKind, DeliveryState, find_delivery
 from trimtab.lake.feeds import Interval, feed_states, quarantined_intervals
+from trimtab.lake.known_keys import KnownKeys
 from trimtab.lake.outcome import Outcome
 from trimtab.lake.profile_store import save_profiles
 from trimtab.lake.queues.base import MAX_ATTEMPTS, Message, Queue
 from trimtab.lake.record_rows import features_of, process_records
-from trimtab.lake.table_rows import keys_processed, process_table
+from trimtab.lake.table_rows import process_table
 from trimtab.lake.truth_rows import process_truth
 from trimtab.lake.zones import Lake
 from trimtab.records.segments import read_segment
@@ -113,6 +115,7 @@ class Ingest:
         self._on_processed = on_processed
         self._lease_s = lease_s
         self._storage_failed = False
+        self._known_keys = KnownKeys(lake)
 
     def process_some(self, *, now: datetime, limit: int = 50) -> list[Processed]:
         """Process up to ``limit`` deliveries that are announced, and return what came of each.
@@ -191,7 +194,9 @@ class Ingest:
                 first,
                 context.model,
                 context.contract,
-                known_keys=keys_processed(self._lake, context.model.name, earlier, context.contract),
+                earlier_keys=partial(
+                    self._known_keys.among, model=context.model.name, digests=earlier, contract=context.contract
+                ),
                 intervals=intervals,
             )
             return [_Result(outcome, earlier)]

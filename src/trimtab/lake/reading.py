@@ -15,14 +15,15 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from trimtab.config.memory import available_bytes
 from trimtab.core.enums import Encoding
 from trimtab.core.errors import DataContractError
 from trimtab.lake.disguises import refuse_no_file, refuse_no_parquet, refuse_no_text
 
-__all__ = ["MAX_TABLE_BYTES", "TABLE_SUFFIXES", "read_table_file", "refuse_too_large"]
+__all__ = ["MEMORY_PER_BYTE", "TABLE_SUFFIXES", "read_table_file", "refuse_too_large"]
 
-MAX_TABLE_BYTES = 1_000_000_000
-"""What a delivery may hold: it is judged as a whole, in some 16 times its size of memory."""
+MEMORY_PER_BYTE = 10
+"""Memory that a delivery takes while it is judged as a whole, per byte: 6 were measured, more if many rows break."""
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
 
@@ -67,17 +68,29 @@ def read_table_file(path: Path, *, name: str | None = None, encoding: Encoding =
     return table
 
 
-def refuse_too_large(size_bytes: int, name: str) -> None:
+def refuse_too_large(size_bytes: int, name: str, *, available: int | None = None) -> None:
     """Raise when a delivery has more bytes than can be judged at once.
+
+    Args:
+        size_bytes: of the text, or of what a Parquet file unpacks to.
+        name: what the sender calls it.
+        available: bytes of memory that are free; None asks the machine. Where that does not say, nothing is refused.
 
     Raises:
         DataContractError: it has.
     """
-    if size_bytes > MAX_TABLE_BYTES:
+    free_bytes = available_bytes() if available is None else available
+    needed = size_bytes * MEMORY_PER_BYTE
+    if free_bytes is not None and needed > free_bytes:
         raise DataContractError(
-            f"{name}: {size_bytes} bytes; a delivery may have {MAX_TABLE_BYTES}; split it into several files of rows, "
-            "each with the header, and deliver one after the other"
+            f"{name}: {_gigabytes(size_bytes)} of rows need about {_gigabytes(needed)} of memory to be judged, "
+            f"{_gigabytes(free_bytes)} are free; split it into several files of rows, each with the header, and "
+            "deliver one after the other"
         )
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.3g} GB"
 
 
 def _read_parquet(path: Path, name: str) -> pa.Table:

@@ -27,7 +27,7 @@ from trimtab.lake.learnable import DELIVERY, EVENT, ORIGIN, PRODUCTION, Learnabl
 from trimtab.lake.outcome import write_or_remove, write_rows
 from trimtab.lake.zones import Lake
 
-__all__ = ["Snapshot", "find_snapshot", "latest_snapshot", "make_snapshot"]
+__all__ = ["Snapshot", "find_snapshot", "make_snapshot"]
 
 _ROWS, _RECENT = "rows.parquet", "recent.parquet"
 
@@ -120,13 +120,6 @@ def find_snapshot(connection: Connection, lake: Lake, snapshot_id: str) -> Snaps
     if row is None:
         raise NotFoundError(f"snapshot {snapshot_id!r}: not known; make one with `trimtab snapshot`")
     return _snapshot(lake, row)
-
-
-def latest_snapshot(connection: Connection, lake: Lake, model: str) -> Snapshot | None:
-    """Return the newest snapshot of ``model``, None when it has none."""
-    newest = select(_table).where(_table.c.model == model).order_by(_table.c.created_us.desc(), _table.c.id.desc())
-    row = connection.execute(newest.limit(1)).first()
-    return None if row is None else _snapshot(lake, row)
 
 
 def _within(table: pa.Table, lookback: timedelta | None) -> pa.Table:

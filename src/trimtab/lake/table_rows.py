@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,20 +11,23 @@ import pyarrow.parquet
 
 from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
+from trimtab.core.crashpoints import reached
 from trimtab.core.enums import ColumnKind
 from trimtab.lake.casting import cast_as, cast_column
 from trimtab.lake.contract import check_row_count, judge
 from trimtab.lake.deliveries import Delivery
 from trimtab.lake.feed_rules import quarantined_rows
 from trimtab.lake.feeds import Interval
-from trimtab.lake.keys import key_texts
 from trimtab.lake.outcome import Outcome, counted, write_or_remove, write_rows
 from trimtab.lake.quarantine import ROW, broken_rows
 from trimtab.lake.reading import read_table_file
 from trimtab.lake.reasons import Broken
 from trimtab.lake.zones import Lake
 
-__all__ = ["event_micros", "keys_processed", "process_table"]
+__all__ = ["EarlierKeys", "event_micros", "process_table"]
+
+EarlierKeys = Callable[[pa.Table], frozenset[str]]
+"""Says which keys of these delivered rows, as texts, earlier deliveries brought."""
 
 
 def process_table(
@@ -33,7 +36,7 @@ def process_table(
     model: ModelConfig,
     contract: ContractConfig,
     *,
-    known_keys: Collection[str],
+    earlier_keys: EarlierKeys,
     intervals: Mapping[str, Sequence[Interval]],
 ) -> Outcome:
     """Judge all rows of the file, and write those that pass, and those that don't, to their zones.
@@ -53,7 +56,8 @@ def process_table(
     kept = np.ones(table.num_rows, dtype=bool)
     kept[list(held)] = False
     places = np.flatnonzero(kept)
-    judgement = judge(table.filter(pa.array(kept)), contract, known_keys=frozenset(known_keys))
+    rows = table.filter(pa.array(kept))
+    judgement = judge(rows, contract, known_keys=earlier_keys(rows))
     broken = judgement.broken.set_column(
         judgement.broken.num_columns - 1, ROW, pa.array(places[judgement.broken[ROW].to_numpy() - 1] + 1, pa.int64())
     )
@@ -62,6 +66,7 @@ def process_table(
             [broken, broken_rows(table, {row: [reason.sentence] for row, reason in held.items()})]
         ).sort_by(ROW)
     write_rows(lake, lake.processed_table(model.name, delivery.digest), judgement.passed)
+    reached("ingest.passed_written")
     quarantine = lake.quarantined_table(model.name, delivery.digest)
     event_us = event_micros(judgement.passed, model)
     times = [at_us for at_us in event_us.to_pylist() if at_us is not None]
@@ -85,20 +90,6 @@ def event_micros(table: pa.Table, model: ModelConfig, contract: ContractConfig |
     if contract is not None and model.time in contract.columns:
         return cast_as(table[model.time], contract.columns[model.time]).values.cast(pa.int64())
     return cast_column(table[model.time], ColumnKind.DATETIME).values.cast(pa.int64())
-
-
-def keys_processed(lake: Lake, model: str, digests: Collection[str], contract: ContractConfig) -> frozenset[str]:
-    """Return the keys of the rows that earlier deliveries brought, as texts.
-
-    A file that was processed under a contract without one of the key's columns has none.
-    """
-    found: set[str] = set()
-    for path in lake.tables_at_hand(model, sorted(digests) if contract.unique else ()).values():
-        if set(contract.unique) <= set(pa.parquet.read_schema(path).names):
-            table = pa.parquet.read_table(path, columns=list(contract.unique), partitioning=None)
-            typed = {name: cast_as(table[name], contract.columns[name]).values for name in contract.unique}
-            found.update(key for key in key_texts(pa.table(typed), contract.unique).to_pylist() if key is not None)
-    return frozenset(found)
 
 
 def _from_quarantined_feed(

@@ -266,8 +266,8 @@ def outcomes_are_not_due(model: Standing) -> Advice | None:
     if not model.label_delay or from_micros(model.now_us) >= due:
         return None
     return Advice(
-        f"{model.model}: {model.records} rows answered; their outcomes are known after {_span(model.label_delay)}, the "
-        f"first at {due.astimezone(UTC):%Y-%m-%d %H:%M}: nothing to do until then",
+        f"{model.model}: {_rows(model.records)} answered; their outcomes are known after {_span(model.label_delay)}, "
+        f"the first at {due.astimezone(UTC):%Y-%m-%d %H:%M}: nothing to do until then",
     )
 
 
@@ -276,11 +276,11 @@ def outcomes_are_missing(model: Standing) -> Advice | None:
     if model.truths or not model.records:
         return None
     by = f" --key {shlex.quote(model.record_key)}" if model.record_key else ""
-    at = shlex.quote(model.event_time) if model.event_time else "COLUMN"
+    at = f" --time {shlex.quote(model.event_time)}" if model.event_time else ""
     return Advice(
-        f"{model.model}: {model.records} rows answered, and no true outcome told: quality cannot be watched without; "
-        "send them to /v1/ground-truth, or with a file",
-        f"trimtab replay {model.endpoint} FILE --time {at}{by} --truth {shlex.quote(model.target)}",
+        f"{model.model}: {_rows(model.records)} answered, and no true outcome told: quality cannot be watched "
+        "without; send them to /v1/ground-truth, or with a file of rows that were not delivered before",
+        f"trimtab replay {model.endpoint} FILE{at}{by} --truth {shlex.quote(model.target)}",
     )
 
 
@@ -288,7 +288,7 @@ def nothing_was_checked(model: Standing) -> Advice | None:
     """Rows and outcomes are there, and the monitors have not run."""
     if model.checked or not model.records:
         return None
-    return Advice(f"{model.model}: {model.records} rows answered, not checked yet", f"trimtab monitor {model.model}")
+    return Advice(f"{model.model}: {_rows(model.records)} answered, not checked yet", f"trimtab monitor {model.model}")
 
 
 def all_is_well(model: Standing) -> Advice:
@@ -355,6 +355,10 @@ def _missed(gate: Gate) -> str:
         return f"{gate.metric} could not be computed ({gate.limit})"
     by = f", missed by {gate.missed_by:.3g}" if gate.missed_by is not None else ""
     return f"{gate.metric} is {gate.value:.4g} ({gate.limit}{by})"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _span(span: timedelta) -> str:

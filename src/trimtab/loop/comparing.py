@@ -54,7 +54,7 @@ def pair_of(connection: Connection, files: ModelFiles, first: int | None, second
     """
     name = files.model.name
     numbers = [version.number for version in registry.listing(connection, model=name)]
-    if first is None and len(numbers) < 2:
+    if None in {first, second} and len(numbers) < 2:
         raise ConfigError(f"model {name!r}: has {len(numbers)} versions; two are needed; train again first")
     other = numbers[0] if second is None else second
     if first is None:

@@ -6,6 +6,7 @@ effect of once, so a crash between any two lines is followed by doing it again.
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from trimtab.core.crashpoints import reached
-from trimtab.core.errors import ConflictError, TrimtabError
+from trimtab.core.errors import BackendError, ConflictError, TrimtabError
 from trimtab.db import leases
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.outbox import Delivery, Event
@@ -33,6 +34,8 @@ _IDLE_S = 0.1
 _SLOWER = 1.2
 _IDLE_AT_MOST_S = 0.5
 _AFTER_ERROR_S = 1.0
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""No room, or no writing: what passes once somebody makes room, as an outage does."""
 
 Commit = Callable[[Connection], None]
 """What a handler wants written; runs in the transaction that marks the event as delivered."""
@@ -73,15 +76,19 @@ def _deliver(platform: Platform, handler: Handler, delivery: Delivery) -> None:
         _put_back(platform, delivery, str(error))
     except TrimtabError as error:
         _log.warning("delivery.failed", error=str(error))
-        _put_back(platform, delivery, str(error))
+        _put_back(platform, delivery, str(error), outage=isinstance(error, BackendError))
     except Exception as error:  # noqa: BLE001 - the boundary of a delivery: it is retried, and the loop goes on
         _log.exception("delivery.crashed")
-        _put_back(platform, delivery, f"{type(error).__name__}: {error}")
+        _put_back(platform, delivery, f"{type(error).__name__}: {error}", outage=_is_of_the_disk(error))
 
 
-def _put_back(platform: Platform, delivery: Delivery, error: str) -> None:
+def _is_of_the_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in _OF_THE_DISK
+
+
+def _put_back(platform: Platform, delivery: Delivery, error: str, *, outage: bool = False) -> None:
     with platform.database.transaction() as connection:
-        dead = platform.outbox.fail(connection, delivery, error, machine_us=machine_us())
+        dead = platform.outbox.fail(connection, delivery, error, machine_us=machine_us(), outage=outage)
     if dead:
         _log.error("delivery.dead", subscriber=delivery.subscriber, event_id=delivery.event.id, error=error)
 

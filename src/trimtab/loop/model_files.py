@@ -13,6 +13,7 @@ from trimtab.config.loading import Loaded, load_yaml
 from trimtab.config.model import ModelConfig
 from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import digest_of
+from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.remediation.policy import PolicyConfig
@@ -48,12 +49,12 @@ class ModelFiles:
     @property
     def endpoint(self) -> str:
         """The production endpoint's name."""
-        return self.deployment.endpoint or self.model.name
+        return self.deployment.endpoint_of(self.model.name)
 
     @property
     def staging_endpoint(self) -> str:
         """The staging endpoint's name."""
-        return self.deployment.staging_endpoint or f"{self.endpoint}-staging"
+        return self.deployment.staging_of(self.model.name)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -95,7 +96,7 @@ def load_policy(project: ProjectFolder) -> Loaded[PolicyConfig]:
         ConfigError: it is missing, empty, or does not fit.
     """
     loaded = load_yaml(project.root / "policy.yaml", PolicyConfig)
-    if not loaded.lines:
+    if set(loaded.lines) <= {()}:
         raise ConfigError(
             f"{loaded.path}: is empty; expected rules; write 'rules: []' if a person is to be asked about everything"
         )
@@ -116,6 +117,12 @@ def _check_columns(model: Loaded[ModelConfig], contract: Loaded[ContractConfig])
             raise ConfigError(
                 f"{model.at('ignore', place)}: ignore: {column!r} is not declared in {contract.path.name}; remove it"
             )
+    time = model.value.time
+    if model.value.time_features and time is not None and columns[time].type is not ColumnKind.DATETIME:
+        raise ConfigError(
+            f"{model.at('time_features')}: time_features: column {time!r} is {columns[time].type} in "
+            f"{contract.path.name}; expected datetime; correct its type there, or set time_features to false"
+        )
     features = [name for name in columns if name not in model.value.not_features]
     if not features:
         raise ConfigError(

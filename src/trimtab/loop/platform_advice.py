@@ -25,11 +25,15 @@ class Advice:
 
 
 def advice_about_platform(
-    *, processes: Sequence[JsonObject], found: Undelivered, serves_something: bool, logs: str
+    *, processes: Sequence[JsonObject], found: Undelivered, hindered: str | None, serves_something: bool, logs: str
 ) -> list[Advice]:
-    """Return what is wrong with the platform itself: processes that are down, events that did not arrive."""
+    """Return what is wrong with the platform itself: processes that are down, events that did not arrive.
+
+    ``hindered`` says what keeps the shipper from shipping.
+    """
     return [
         *_a_process_is_down(processes, serves_something, logs),
+        *_nothing_is_shipped(hindered),
         *_something_was_not_delivered(found),
     ]
 
@@ -38,7 +42,7 @@ def _a_process_is_down(processes: Sequence[JsonObject], serves_something: bool, 
     alive = {one["process"]: one["alive"] for one in processes}
     control, serving = alive.get("control-plane", False), alive.get("inference-server", False)
     if control and serving:
-        return []
+        return [] if alive.get("shipper", False) else [_no_shipper(logs)]
     if control:
         return [
             Advice(
@@ -52,6 +56,20 @@ def _a_process_is_down(processes: Sequence[JsonObject], serves_something: bool, 
     if serves_something:
         return [Advice("nothing runs: no prediction is answered, nothing is watched", "trimtab up")]
     return [Advice("nothing runs yet; keep this in a terminal of its own", "trimtab up")]
+
+
+def _no_shipper(logs: str) -> Advice:
+    return Advice(
+        "the shipper is down: predictions are answered and recorded, but do not reach the lake until it is back; "
+        f"'trimtab up' starts it again by itself, why it ended stands in {logs}",
+        f"tail {shlex.quote(f'{logs}/shipper.log')}",
+    )
+
+
+def _nothing_is_shipped(hindered: str | None) -> list[Advice]:
+    if hindered is None:
+        return []
+    return [Advice(f"recorded predictions do not reach the lake, it is tried again until it works: {hindered}")]
 
 
 def _something_was_not_delivered(found: Undelivered) -> list[Advice]:

@@ -99,7 +99,7 @@ def start_rollout(
         ConflictError: another rollout is under way, or the version serves already.
     """
     version = registry.get(connection, files.model.name, number)
-    if version.state in {VersionState.REJECTED, VersionState.ARCHIVED}:
+    if version.state is VersionState.REJECTED:
         raise ApprovalRequiredError(
             f"version {files.model.name}@{number}: is {version.state}; deploy another one, "
             f"see 'trimtab versions list {files.model.name}'"

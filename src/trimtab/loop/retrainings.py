@@ -1,8 +1,9 @@
-"""What follows a training that an approved action asked for: release if better, or keep what serves."""
+"""What follows a training that an approved action asked for: release if better, keep what serves, or ask a person."""
 
 from __future__ import annotations
 
 from trimtab.core.canonical import JsonObject
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.loop.cases import note
@@ -31,9 +32,25 @@ def conclude_training(connection: Connection, platform: Platform, found: Job, ve
         return
     if version is None:
         _keep(connection, platform, request, found)
-        return
+    else:
+        _release_if_better(connection, platform, request, found, version)
+    reached("retraining.concluded")
+
+
+def _release_if_better(
+    connection: Connection, platform: Platform, request: ActionRequest, found: Job, version: ModelVersion
+) -> None:
     files = platform.files(found.model)
-    better, why = judge_gain(found.spec["result"].get("comparison"), files.retrain.release.min_gain)
+    comparison = found.spec["result"].get("comparison")
+    if comparison is None:
+        # Not known to be better, nor to be worse: no rule can decide on it, but whoever approves versions can.
+        text = (
+            f"the current version stays; version {version.number} waits for approval: there are no recent labelled "
+            "rows to compare the two on"
+        )
+        _end(connection, platform, request, ActionState.SUCCEEDED, text)
+        return
+    better, why = judge_gain(comparison, files.retrain.release.min_gain)
     if not better:
         reason = f"version {version.number} is not better: {why}"
         decide_version(connection, platform, found.model, version.number, approved=False, by="policy", reason=reason)
@@ -54,7 +71,7 @@ def conclude_training(connection: Connection, platform: Platform, found: Job, ve
     note(connection, platform, request.incident_id, f"version {version.number} is rolled out", why)
 
 
-def judge_gain(comparison: JsonObject | None, min_gain: float) -> tuple[bool, str]:
+def judge_gain(comparison: JsonObject, min_gain: float) -> tuple[bool, str]:
     """Return whether the candidate is better than what serves, and why.
 
     It must gain ``min_gain`` in the primary metric, and the interval of the mean loss difference must lie above zero:
@@ -63,8 +80,6 @@ def judge_gain(comparison: JsonObject | None, min_gain: float) -> tuple[bool, st
     >>> judge_gain({"metric": "rmse", "gain": 9.0, "loss_gain_low": 4.0, "loss_gain_high": 14.0, "rows": 500}, 1.0)
     (True, 'rmse better by 9; loss a row better by 4 to 14 (95 %) on 500 recent rows')
     """
-    if comparison is None:
-        return False, "there are no recent labelled rows to compare on"
     gain, low, high = (comparison.get(name) for name in ("gain", "loss_gain_low", "loss_gain_high"))
     rows = f"on {comparison['rows']} recent rows"
     if gain is None or low is None or high is None:

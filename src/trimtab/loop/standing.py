@@ -165,7 +165,7 @@ def example_row(version: ModelVersion) -> JsonObject:
         TrimtabError: its bundle is not there, or was changed.
     """
     manifest = read_manifest(Path(version.bundle_path), expected_digest=version.digest)
-    return {feature.name: feature.example for feature in manifest.features}
+    return dict(manifest.example)
 
 
 def undelivered(connection: Connection) -> Undelivered:

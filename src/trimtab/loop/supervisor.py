@@ -52,7 +52,6 @@ class _Child:
 def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> tuple[ChildSpec, ...]:
     """Return the processes of ``trimtab up``, in the order in which they start; they stop in this order too."""
     serving = project.config.serving
-    journal = project.serving / "journal"
     return (
         ChildSpec(
             "inference-server",
@@ -66,7 +65,7 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
         ChildSpec(
             "shipper",
             (
-                *("-m", "trimtab.records.shipper", "--journal", str(journal), "--intake", str(project.intake)),
+                *("-m", "trimtab.records.shipper", "--journal", str(project.journal), "--intake", str(project.intake)),
                 *("--interval", f"{serving.ship_interval.total_seconds()}s"),
             ),
         ),

@@ -324,6 +324,7 @@ def _training_request(platform: Platform, files: ModelFiles, snapshot: Snapshot,
         compare_with=current.bundle_path if compares and current is not None else None,
         compare_digest=current.digest if compares and current is not None else None,
         compare_rows_path=str(snapshot.recent_path) if compares else None,
+        time_limit_s=None if files.training.time_limit is None else files.training.time_limit.total_seconds(),
     )
 
 

@@ -87,7 +87,7 @@ class DataDriftMonitor:
     def _overall(self, data: WindowData, findings: list[Finding]) -> Finding:
         judged = [finding for finding in findings if finding.verdict is not Verdict.INCONCLUSIVE]
         if not judged:
-            reason = findings[0].explanation if findings else "there is no column"
+            reason = _reason(findings[0]) if findings else "there is no column"
             return Finding(Verdict.INCONCLUSIVE, f"no column could be judged: {reason}")
         drifted = [str(finding.column) for finding in judged if finding.verdict is Verdict.BREACH]
         share = len(drifted) / len(judged)
@@ -102,6 +102,10 @@ class DataDriftMonitor:
             effect=share,
             detail={"drifted": drifted, "judged": len(judged), "rows": data.current.rows},
         )
+
+
+def _reason(finding: Finding) -> str:
+    return finding.explanation.removeprefix(f"{finding.column}: ")
 
 
 def _explained(name: str, found: Divergence, threshold: float, breach: bool, causes: tuple[Cause, ...]) -> str:

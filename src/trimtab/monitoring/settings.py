@@ -119,7 +119,7 @@ MonitorSettings = Annotated[
 
 
 class MonitoringConfig(Strict):
-    """``monitoring_config.yaml`` of one model."""
+    """``monitoring_config.yaml``: what is watched of a model, how often, and from when on it is told."""
 
     endpoint: Name | None = Field(default=None, description="The endpoint to watch; default: the model's name.")
     schedule: str = Field(default="0 * * * *", description="When checks run: five cron fields, in UTC.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -23,6 +23,8 @@ __all__ = ["Pending", "claim", "enqueue", "give_back", "mark_sent"]
 
 _INSERT: dict[str, Any] = {"sqlite": insert_sqlite, "postgresql": insert_postgresql}
 _MAX_BODY_CHARS = 20_000
+_NEVER_LATER_US = 2 * 3_600_000_000
+"""Twice the longest wait between two attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,11 @@ def claim(connection: Connection, *, machine_us: int, lease_s: float) -> Pending
     """Lease the oldest message that is due, or return None. A sender that dies loses it after ``lease_s``."""
     row = connection.execute(
         select(notification)
-        .where(notification.c.state == "pending", notification.c.available_us <= machine_us)
+        .where(
+            notification.c.state == "pending",
+            # So far ahead that the machine's clock must have gone back since: its time has come, too.
+            or_(notification.c.available_us <= machine_us, notification.c.available_us > machine_us + _NEVER_LATER_US),
+        )
         .order_by(notification.c.at_us, notification.c.id)
         .limit(1)
     ).first()

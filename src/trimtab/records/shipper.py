@@ -27,6 +27,7 @@ from trimtab.core.errors import ConfigError, ConflictError, DataContractError
 from trimtab.records.cursor import Cursor, cursor_path, read_cursor, write_cursor
 from trimtab.records.layout import journal_files
 from trimtab.records.lean import keep_pandas_out
+from trimtab.records.liveness import tell_shipper
 from trimtab.records.reader import WriterState, is_damaged, read_frames, writer_state
 from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
 from trimtab.records.segments import TRUTH, predictions_table, segment_id, truth_table, write_segment
@@ -183,14 +184,28 @@ def run(journal: Path, intake: Path, interval_s: float, stop: threading.Event) -
     A disk that refuses is logged, and tried again at the next interval.
     """
     shipper = Shipper(journal, intake)
+    told = _tell(journal, None)
     for _ in _ticks(stop.wait, interval_s):
         try:
             rows = shipper.ship_once()
         except OSError as error:
             _log.error("ship_failed", error=str(error), next="tried again at the next interval")
+            told = told if told == str(error) else _tell(journal, str(error))
             continue
+        told = told if told is None else _tell(journal, None)
         if rows:
             _log.info("shipped", rows=rows)
+
+
+def _tell(journal: Path, error: str | None) -> str | None:
+    """Say beside the journals how it goes; return what was said, so that it is said once."""
+    try:
+        tell_shipper(journal, error)
+    except OSError as refused:
+        # The disk that hinders the shipper may refuse this, too; the log has it, and shipping goes before telling.
+        _log.warning("state_not_told", error=str(refused))
+        return ""
+    return error
 
 
 def _ticks(wait: Callable[[float], bool], interval_s: float) -> Iterator[None]:

@@ -5,19 +5,18 @@ Importing this file imports MLflow (3.5 s): only the process that projects does 
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-import sqlalchemy.exc
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SADeprecationWarning, SQLAlchemyError
 
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError
+from trimtab.registry.mlflow_store import open_client
 from trimtab.registry.versions import ModelVersion, VersionState
 
 __all__ = ["OUR_ALIASES", "MlflowProjection", "StageShown"]
@@ -32,8 +31,6 @@ _NUMBER_TAG = "trimtab.version"
 _BUNDLE_ARTIFACT = "bundle"
 _MAX_TAG_CHARS = 2_000
 
-logging.getLogger("mlflow").setLevel(logging.WARNING)
-
 
 class MlflowProjection:
     """Writes model versions, tags, aliases and stages into one MLflow registry.
@@ -44,12 +41,15 @@ class MlflowProjection:
     Args:
         tracking_uri: where runs are.
         registry_uri: where registered models are; the same place unless given.
+
+    Raises:
+        BackendError: MLflow is not reached or refuses.
     """
 
     def __init__(self, tracking_uri: str, registry_uri: str | None = None) -> None:
         self._where = registry_uri or tracking_uri
         with _translated(self._where):
-            self._client = MlflowClient(tracking_uri=tracking_uri, registry_uri=self._where)
+            self._client = open_client(tracking_uri, self._where)
 
     def project(self, version: ModelVersion, *, aliases: Mapping[str, int], stage_shown: StageShown = None) -> str:
         """Make MLflow agree with ``version``; return the number that MLflow gave it.
@@ -130,10 +130,10 @@ def _translated(where: str) -> Iterator[None]:
         # Stages are deprecated by MLflow, and asked for by those who look at them.
         warnings.filterwarnings("ignore", category=FutureWarning, message=r"(?s).*stage")
         # MLflow 3.17 configures its tables with an option that SQLAlchemy 2.1 deprecates.
-        warnings.filterwarnings("ignore", category=sqlalchemy.exc.SADeprecationWarning)
+        warnings.filterwarnings("ignore", category=SADeprecationWarning)
         try:
             yield
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             said = " ".join(str(error).split())[:500]
             raise BackendError(f"MLflow at {_shown(where)}: {said}; check that it runs; it is tried again") from error
 

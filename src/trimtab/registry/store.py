@@ -16,7 +16,7 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import model_version
 from trimtab.registry.versions import ModelVersion, VersionState, check_transition
 
-__all__ = ["archive", "decide", "get", "latest", "listing", "mark_projected", "register", "unprojected"]
+__all__ = ["decide", "get", "latest", "listing", "mark_projected", "register"]
 
 
 def register(
@@ -87,21 +87,11 @@ def decide(
 
     Raises:
         NotFoundError: there is no such version.
-        IllegalTransitionError: it was decided already, or is archived.
+        IllegalTransitionError: it was decided already.
         ConflictError: it changed meanwhile.
     """
     to = VersionState.APPROVED if approved else VersionState.REJECTED
     return _move(connection, get(connection, model, number), to, by=by, reason=reason, at_us=at_us)
-
-
-def archive(connection: Connection, model: str, number: int, *, by: str, reason: str, at_us: int) -> ModelVersion:
-    """Take a version out of use for good, and return it; its bundle stays.
-
-    Raises:
-        NotFoundError: there is no such version.
-        ConflictError: it changed meanwhile.
-    """
-    return _move(connection, get(connection, model, number), VersionState.ARCHIVED, by=by, reason=reason, at_us=at_us)
 
 
 def get(connection: Connection, model: str, number: int) -> ModelVersion:
@@ -136,17 +126,6 @@ def latest(connection: Connection, model: str, *, state: VersionState | None = N
     """Return the newest version of ``model`` (in ``state``, where given), None when there is none."""
     found = listing(connection, model=model, state=state, limit=1)
     return found[0] if found else None
-
-
-def unprojected(connection: Connection, *, limit: int = 50) -> list[ModelVersion]:
-    """Return versions that changed since the tracking server was told, oldest first."""
-    rows = connection.execute(
-        select(model_version)
-        .where(model_version.c.projected_version < model_version.c.version)
-        .order_by(model_version.c.created_us, model_version.c.number)
-        .limit(limit)
-    ).all()
-    return [_version(row) for row in rows]
 
 
 def mark_projected(connection: Connection, told: ModelVersion) -> None:

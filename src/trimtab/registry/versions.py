@@ -19,15 +19,13 @@ class VersionState(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
-    ARCHIVED = "archived"
 
 
 TRANSITIONS: Mapping[VersionState, frozenset[VersionState]] = MappingProxyType(
     {
-        VersionState.PENDING: frozenset({VersionState.APPROVED, VersionState.REJECTED, VersionState.ARCHIVED}),
-        VersionState.APPROVED: frozenset({VersionState.REJECTED, VersionState.ARCHIVED}),
-        VersionState.REJECTED: frozenset({VersionState.ARCHIVED}),
-        VersionState.ARCHIVED: frozenset(),
+        VersionState.PENDING: frozenset({VersionState.APPROVED, VersionState.REJECTED}),
+        VersionState.APPROVED: frozenset({VersionState.REJECTED}),
+        VersionState.REJECTED: frozenset(),
     }
 )
 """Every legal move, and no other."""
@@ -66,7 +64,7 @@ class ModelVersion:
 
     @property
     def reason(self) -> str:
-        """Why it was approved, rejected or archived; empty while nobody decided."""
+        """Why it was approved or rejected; empty while nobody decided."""
         return str(self.spec.get("reason", ""))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trimtab.core.enums import Verdict
-from trimtab.core.errors import ApprovalRequiredError, ConflictError, NotFoundError
+from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import action_grant, action_request
 from trimtab.db.tables import verification as verification_table
@@ -29,7 +29,6 @@ __all__ = [
     "past_actions",
     "pending_verifications",
     "plan_verification",
-    "require_grant",
     "save_action",
     "save_grant",
     "verification_of",
@@ -170,19 +169,6 @@ def grant_of(connection: Connection, action_id: str) -> Grant | None:
         granted_us=row.granted_us,
         expires_us=row.expires_us,
     )
-
-
-def require_grant(connection: Connection, action_id: str, action: ActionKind, *, at_us: int) -> Grant:
-    """Return the grant of ``action_id`` if it covers ``action`` at ``at_us``.
-
-    Raises:
-        ApprovalRequiredError: there is none, it has run out, or it is for something else.
-    """
-    grant = grant_of(connection, action_id)
-    if grant is None or not grant.allows(action, at_us):
-        found = "has no grant" if grant is None else f"has a grant for {', '.join(grant.covers)}, or it has run out"
-        raise ApprovalRequiredError(f"action {action_id}: {found}; {action} needs an approval of its own")
-    return grant
 
 
 def plan_verification(connection: Connection, planned: PlannedVerification) -> None:

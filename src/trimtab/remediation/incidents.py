@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,7 +24,6 @@ __all__ = [
     "Signal",
     "TimelineEntry",
     "attach_alert",
-    "by_subject",
     "close",
     "fold",
     "mitigate",
@@ -112,11 +111,6 @@ class Incident:
         return tuple(signal.check for signal in self.signals if signal.recovered_us is None)
 
     @property
-    def recovered_checks(self) -> tuple[Check, ...]:
-        """The last breach of what is right again."""
-        return tuple(signal.check for signal in self.signals if signal.recovered_us is not None)
-
-    @property
     def loudest(self) -> Severity:
         """The highest severity among its breaches."""
         return max((check.severity for check in self.evidence), key=lambda severity: severity.rank)
@@ -133,14 +127,6 @@ class IncidentChange:
 
     kind: ChangeKind
     incident: Incident | None
-
-
-def by_subject(checks: Iterable[Check]) -> dict[tuple[str, str], tuple[Check, ...]]:
-    """Return checks by model and endpoint, as `fold` takes them."""
-    groups: dict[tuple[str, str], list[Check]] = {}
-    for check in checks:
-        groups.setdefault((check.model, check.endpoint), []).append(check)
-    return {subject: tuple(group) for subject, group in groups.items()}
 
 
 def fold(

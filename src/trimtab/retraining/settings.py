@@ -175,7 +175,7 @@ class ReleaseConfig(Strict):
 
 
 class RetrainConfig(Strict):
-    """``retrain_config.yaml``."""
+    """``retrain_config.yaml``: when a model is trained again, and when the result may replace what serves."""
 
     when: Condition = Field(description="The condition; combine several with all, any, not.")
     cooldown: Duration = Field(

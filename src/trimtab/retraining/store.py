@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from trimtab.core.clock import from_micros, to_micros
-from trimtab.core.errors import NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import retraining_event
 from trimtab.retraining.conditions import Explanation, Firing
 
-__all__ = ["RetrainingEvent", "last_retrain_us", "link_action", "recent_events", "save_firing"]
+__all__ = ["RetrainingEvent", "last_retrain_us", "recent_events", "save_firing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +36,6 @@ def save_firing(connection: Connection, event_id: str, firing: Firing, *, action
             spec={"reason": firing.reason, "explanation": firing.explanation.to_json()},
         )
     )
-
-
-def link_action(connection: Connection, event_id: str, action_id: str) -> None:
-    """Note which action request came of an evaluation.
-
-    Raises:
-        NotFoundError: there is no such evaluation.
-    """
-    changed = connection.execute(
-        update(retraining_event).where(retraining_event.c.id == event_id).values(action_id=action_id)
-    )
-    if changed.rowcount != 1:
-        raise NotFoundError(f"retraining event {event_id!r}: not known; action {action_id} was not linked")
 
 
 def last_retrain_us(connection: Connection, model: str) -> int | None:

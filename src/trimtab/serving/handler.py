@@ -11,6 +11,7 @@ from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import PredictionFrame, Scalar
 from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
+from trimtab.serving.event_times import with_event_times
 
 __all__ = ["Answer", "Exchange", "Handler", "RowContext"]
 
@@ -80,6 +81,9 @@ class Handler:
         assignment = endpoint.assign(_sticky_key(endpoint, rows[0], context))
         variant = exchange.variant = assignment.variant
         predictor = variant.predictor
+        events, event_time = context.event_us, predictor.encoder.event_time
+        if event_time is not None:
+            rows, events = with_event_times(rows, events, exchange.received_us, event_time)
         inputs = predictor.encoder.encode_rows(rows)
         predictions = predictor.predict(inputs)
         answer = Answer(
@@ -93,7 +97,9 @@ class Handler:
         )
         if endpoint.spec.record:
             values = predictor.encoder.recorded(rows, inputs)
-            self._record(endpoint, values, exchange, context, answer, assignment.probability, assignment.sticky_hash)
+            self._record(
+                endpoint, values, events, exchange, context, answer, assignment.probability, assignment.sticky_hash
+            )
             reached("serving.recorded")
         variant.metrics.rows.inc(len(rows))
         return answer
@@ -102,6 +108,7 @@ class Handler:
         self,
         endpoint: LoadedEndpoint,
         rows: Sequence[tuple[Scalar, ...]],
+        events: Sequence[int] | None,
         exchange: Exchange,
         context: RowContext,
         answer: Answer,
@@ -110,7 +117,7 @@ class Handler:
     ) -> None:
         schema_id = answer.variant.schema.schema_id
         latency_ms = (self._monotonic_ns() - exchange.started_ns) / 1e6
-        keys, events, probability = context.record_keys, context.event_us, answer.probability
+        keys, probability = context.record_keys, answer.probability
         for place, values in enumerate(rows):
             self._append(
                 PredictionFrame(

@@ -32,6 +32,19 @@ class CalendarPart(StrEnum):
     ELAPSED = "elapsed"
 
 
+_ROUNDS = {
+    CalendarPart.MINUTE_OF_DAY: 2 * _SECONDS_A_DAY,
+    CalendarPart.WEEKDAY: 14 * _SECONDS_A_DAY,
+    CalendarPart.DAY: 366 * _SECONDS_A_DAY,
+    CalendarPart.MONTH: 730 * _SECONDS_A_DAY,
+    CalendarPart.DAY_OF_YEAR: 730 * _SECONDS_A_DAY,
+}
+"""Seconds in which a part has come round often enough to be known; before that it only tells early from late.
+
+A day of the month needs a year: what is taken for one, in a few months, are mostly weeks that went up or down.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class CalendarColumn:
     """A part of the moments in column ``column`` of the codes; elapsed days count from the second ``origin``."""
@@ -82,8 +95,15 @@ def parts_of(second: Any) -> dict[CalendarPart, Any]:
     }
 
 
-def calendar_columns(codes: NDArray[np.int64], places: Iterable[int]) -> tuple[CalendarColumn, ...]:
-    """Return the columns that the datetimes in ``places`` of the codes become: those whose values differ among rows."""
+def calendar_columns(
+    codes: NDArray[np.int64], places: Iterable[int], *, event_place: int | None = None, extrapolates: bool = False
+) -> tuple[CalendarColumn, ...]:
+    """Return the columns that the datetimes in ``places`` of the codes become: those whose values differ among rows.
+
+    The one in ``event_place`` is when the row happens: every row to come lies beyond what was seen. So only parts that
+    came round often enough are taken, and the days elapsed unless the estimator ``extrapolates``: trees then go on from
+    the latest level, where a line would run away.
+    """
     found: list[CalendarColumn] = []
     for place in places:
         present = np.unique(codes[:, place])
@@ -93,7 +113,10 @@ def calendar_columns(codes: NDArray[np.int64], places: Iterable[int]) -> tuple[C
         origin = int(present[0])
         parts = parts_of(present)
         varying = [part for part, values in parts.items() if values.min() != values.max()]
-        if len(present) > 1:
+        if place == event_place:
+            span = int(present[-1]) - origin
+            varying = [part for part in varying if span >= _ROUNDS[part]]
+        if len(present) > 1 and not (place == event_place and extrapolates):
             varying.append(CalendarPart.ELAPSED)
         found += [CalendarColumn(place, part, origin) for part in varying]
     return tuple(found)

@@ -100,7 +100,8 @@ def read_training_data(
     texts = {name: table.column(name) for name in names if contract.columns[name].type is ColumnKind.TEXT}
     terms = _terms(texts, settings, classes, target, time_us, notes)
     features = tuple(
-        _feature(name, contract.columns[name], table.column(name), settings, terms.get(name, ())) for name in names
+        _feature(name, contract.columns[name], table.column(name), settings, terms.get(name, ()), name == model.time)
+        for name in names
     )
     problem = Problem(
         task=model.task,
@@ -210,7 +211,12 @@ def _terms(
 
 
 def _feature(
-    name: str, column: ColumnContract, values: pa.ChunkedArray, settings: TrainingConfig, terms: tuple[str, ...]
+    name: str,
+    column: ColumnContract,
+    values: pa.ChunkedArray,
+    settings: TrainingConfig,
+    terms: tuple[str, ...],
+    is_time: bool,
 ) -> Feature:
     example = values.drop_null()[0].as_py()
     if isinstance(example, (int, float)) and not isinstance(example, bool):
@@ -228,6 +234,7 @@ def _feature(
         terms=terms,
         format=column.format,
         missing=tuple(dict.fromkeys(("", *(text.strip() for text in column.missing)))),
+        is_event_time=is_time and column.type is ColumnKind.DATETIME,
         example=str(example) if column.type is ColumnKind.CATEGORY else example,
     )
 

@@ -27,6 +27,9 @@ LOG_CEILING = 60.0
 
 _KEEPS_NAN = frozenset({Algorithm.XGBOOST, Algorithm.LIGHTGBM})
 _SCALED = frozenset({Algorithm.LOGISTIC_REGRESSION, Algorithm.RIDGE})
+_TAKES_SPARSE = frozenset({Algorithm.LOGISTIC_REGRESSION, Algorithm.RIDGE, Algorithm.LIGHTGBM})
+"""To these a zero that is not stored is a zero; to XGBoost it would be missing."""
+
 _OWN_WEIGHTS = ("class_weight", "scale_pos_weight")
 _HEAVIEST = 50.0
 _MODULES = {
@@ -116,7 +119,10 @@ def fit(
             # A trial that does not converge is judged by its score; the warning would tell nobody anything.
             warnings.simplefilter("ignore")
             weights = _weights(problem, wanted, params)
-            estimator.fit(preparation.transform(inputs), wanted, sample_weight=weights)
+            has_terms = any(feature.terms for feature in features)
+            sparsely = has_terms and algorithm in _TAKES_SPARSE
+            design = preparation.transform_sparse(inputs) if sparsely else preparation.transform(inputs)
+            estimator.fit(design, wanted, sample_weight=weights)
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"candidate {algorithm}: refuses {dict(params)} ({(str(error).splitlines() or ['?'])[0][:200]}); correct "

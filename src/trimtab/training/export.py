@@ -18,7 +18,7 @@ from trimtab.core.errors import DataContractError
 from trimtab.training.calendar_parts import GraphNumbers
 from trimtab.training.calibration import calibration_nodes
 from trimtab.training.estimators import LOG_CEILING, Fitted
-from trimtab.training.preparation import Preparation
+from trimtab.training.preparation import SHORTEST, Preparation, TermBlock
 from trimtab.training.settings import Algorithm
 
 __all__ = ["ParityError", "check_parity", "export", "floor_thresholds"]
@@ -183,15 +183,31 @@ def _preparation_nodes(preparation: Preparation) -> tuple[list[Any], list[Any], 
 
 
 def _numeric_parts(graph: GraphNumbers, preparation: Preparation) -> list[str]:
-    """Return the names of what the numeric matrix is made of: the numbers, and the logarithms of the words' counts."""
-    if preparation.log_from is None:
+    """Return the names of what the numeric matrix is made of: the numbers, and the weights of each text's terms."""
+    if not preparation.texts:
         return [NUMERIC_INPUT]
-    plain = np.arange(preparation.log_from, dtype=np.int64)
-    counted = np.arange(preparation.log_from, preparation.numeric_width, dtype=np.int64)
-    counts = graph.node("Gather", [NUMERIC_INPUT, graph.constant(counted)], axis=1)
-    one_more = graph.node("Add", [counts, graph.constant(np.array(1, dtype=np.float32))])
+    plain = np.arange(preparation.texts[0].start, dtype=np.int64)
     numbers = [graph.node("Gather", [NUMERIC_INPUT, graph.constant(plain)], axis=1)] if len(plain) else []
-    return [*numbers, graph.node("Log", [one_more])]
+    return [*numbers, *(part for text in preparation.texts for part in _weighed(graph, text))]
+
+
+def _weighed(graph: GraphNumbers, text: TermBlock) -> list[str]:
+    """Return the names of a text's number of words and of its terms' weights, as `TermBlock.weigh` makes them."""
+    one = graph.constant(np.array(1, dtype=np.float32))
+
+    def logarithm(columns: NDArray[np.int64]) -> str:
+        counts = graph.node("Gather", [NUMERIC_INPUT, graph.constant(columns)], axis=1)
+        return graph.node("Log", [graph.node("Add", [counts, one])])
+
+    words = logarithm(np.array([text.start], dtype=np.int64))
+    if not len(text.idf):
+        return [words]
+    terms = logarithm(np.arange(text.terms.start, text.terms.stop, dtype=np.int64))
+    weights = graph.node("Mul", [terms, graph.constant(text.idf)])
+    axis = graph.constant(np.array([1], dtype=np.int64))
+    length = graph.node("Sqrt", [graph.node("ReduceSumSquare", [weights, axis], keepdims=1)])
+    bounded = graph.node("Max", [length, graph.constant(np.array(SHORTEST, dtype=np.float32))])
+    return [words, graph.node("Div", [weights, bounded])]
 
 
 def _filled_and_scaled(graph: GraphNumbers, preparation: Preparation, floats: str) -> str:

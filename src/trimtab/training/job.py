@@ -10,16 +10,18 @@ import signal
 import sys
 import time
 import traceback
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 
+from trimtab.config.durations import format_duration
+from trimtab.config.memory import available_bytes
 from trimtab.config.process import setting, silence_telemetry
 from trimtab.core.clock import SystemClock
 from trimtab.core.crashpoints import arm, reached
 from trimtab.core.errors import ConfigError, TrimtabError
-from trimtab.training.memory import available_bytes
 from trimtab.training.request import (
     PROGRESS_NAME,
     RESULT_NAME,
@@ -29,6 +31,7 @@ from trimtab.training.request import (
     read_request,
     write_result,
 )
+from trimtab.training.time_limit import TimeLimit
 
 __all__ = ["main", "run_job"]
 
@@ -66,6 +69,12 @@ def run_job(request: TrainingRequest) -> int:
     signal.signal(signal.SIGTERM, _cancel)
     signal.signal(signal.SIGINT, _cancel)
 
+    def give_up() -> None:
+        write_result(out / RESULT_NAME, _failed(request, _too_long(request), began))
+
+    limit = TimeLimit(request.time_limit_s, give_up)
+    limit.start()
+
     def report(share: float, message: str) -> None:
         line = msgspec.json.encode(Progress(at_share=round(share, 3), message=message)) + b"\n"
         with (out / PROGRESS_NAME).open("ab") as stream:
@@ -78,7 +87,7 @@ def run_job(request: TrainingRequest) -> int:
         result = train(request, now=SystemClock().now(), report=report, available_bytes=available_bytes())
         report(1.0, f"{result.status}: {result.algorithm}")
     except _CancelledError:
-        result = _failed(request, _CANCELLED, began)
+        result = _failed(request, _too_long(request) if limit.is_over else _CANCELLED, began)
     except TrimtabError as error:
         result = _failed(request, str(error), began)
     except MemoryError:
@@ -89,6 +98,7 @@ def run_job(request: TrainingRequest) -> int:
         result = _failed(request, f"training: {type(error).__name__}: {reason}; see the job's log", began)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit.stop()
     write_result(out / RESULT_NAME, result)
     reached("training.result_written")
     return 1 if result.status == "failed" else 0
@@ -99,6 +109,14 @@ def _cancel(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise _CancelledError
+
+
+def _too_long(request: TrainingRequest) -> str:
+    limit = format_duration(timedelta(seconds=request.time_limit_s or 0.0))
+    return (
+        f"training: took longer than time_limit {limit}, expected it to end before; raise time_limit in "
+        "training_config.yaml, or set fewer trials, candidates or tuning_rows"
+    )
 
 
 def _failed(request: TrainingRequest, error: str, began: float) -> TrainingResult:

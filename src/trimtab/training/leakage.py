@@ -19,7 +19,9 @@ from scipy.stats import rankdata
 
 from trimtab.bundle.manifest import Feature
 from trimtab.core.enums import ColumnKind
+from trimtab.training.column_values import codes_of, values_of
 from trimtab.training.data import TrainingData
+from trimtab.training.duplicates import repeated_columns, repeated_rows
 from trimtab.training.problem import Problem
 from trimtab.training.split import Split
 
@@ -31,7 +33,6 @@ _TELLS_ALL = 0.98
 _MOST_NOTES_OF_A_KIND = 5
 _FEWEST_OF_A_VALUE = 5
 _LATE_SHARE = 0.5
-_SAME_ROWS_SHARE = 0.01
 _ID_SHARE = 0.98
 _AFTER = re.compile(
     r"(^|_)(outcome|result|final|closed|resolved|discharge|cancel\w*|refund\w*|churned|paid|actual)(_|$)"
@@ -75,8 +76,8 @@ def leakage_notes(data: TrainingData, split: Split, rng: np.random.Generator) ->
         [note for feature in data.features for note in _comes_later(sample, feature)],
         [note for feature in data.features if feature.name not in told for note in _is_id(sample, feature)],
         [note for feature in data.features for note in _is_constant(sample, feature)],
-        list(_repeats(sample, data.features)),
-        list(_same_rows(data, split, rng)),
+        list(repeated_columns(sample.table, data.features)),
+        list(repeated_rows(data, split, rng)),
     ]
     return tuple(note for kind in kinds for note in _bounded(kind))
 
@@ -95,7 +96,7 @@ def _tells_target(sample: _Sample, feature: Feature) -> Iterator[tuple[str, str]
     if feature.kind is ColumnKind.CATEGORY:
         seen = _category_tells(column, sample)
     elif feature.kind is not ColumnKind.TEXT:
-        seen = _number_tells(_values(column), sample)
+        seen = _number_tells(values_of(column), sample)
     if seen is None:
         return
     hint = "; its name, too, speaks of what comes after" if _AFTER.search(feature.name.lower()) else ""
@@ -156,7 +157,7 @@ def _presence_tells(missing: NDArray[np.bool_], sample: _Sample) -> str | None:
 
 
 def _category_tells(column: pa.ChunkedArray, sample: _Sample) -> str | None:
-    codes, count = _codes(column)
+    codes, count = codes_of(column)
     sizes = np.bincount(codes, minlength=count)
     common = sizes >= _FEWEST_OF_A_VALUE
     kept = common[codes]
@@ -188,7 +189,7 @@ def _comes_later(sample: _Sample, feature: Feature) -> Iterator[str]:
     column = sample.table.column(feature.name)
     if sample.time_us is None or not pa.types.is_timestamp(column.type):
         return
-    moments = _values(column)
+    moments = values_of(column)
     known = ~np.isnan(moments)
     if known.sum() < _FEWEST_ROWS:
         return
@@ -210,7 +211,7 @@ def _is_id(sample: _Sample, feature: Feature) -> Iterator[str]:
         return
     seen = f"{distinct} different values in {rows} rows"
     if feature.kind is not ColumnKind.CATEGORY:
-        values = _values(column)
+        values = values_of(column)
         if (values != np.floor(values)).any():
             return
         steps = np.diff(values)
@@ -233,86 +234,6 @@ def _is_constant(sample: _Sample, feature: Feature) -> Iterator[str]:
             f"feature {feature.name!r} is always {str(distinct[0].as_py())[:60]!r} in {len(column)} rows: it tells "
             "nothing; name it under ignore in model.yaml"
         )
-
-
-def _repeats(sample: _Sample, features: tuple[Feature, ...]) -> Iterator[str]:
-    """Yield a note for each column that says what an earlier one says, value by value."""
-    first: dict[bytes, str] = {}
-    for feature in features:
-        form = _form(sample.table.column(feature.name), feature)
-        if form in first:
-            yield (
-                f"feature {feature.name!r} says the same as {first[form]!r} in all {len(sample.target)} rows; name one "
-                "of them under ignore in model.yaml"
-            )
-        if form is not None:
-            first.setdefault(form, feature.name)
-
-
-def _form(column: pa.ChunkedArray, feature: Feature) -> bytes | None:
-    """Return what two columns have in common that repeat each other; None for a column that cannot be told."""
-    codes, count = _codes(column)
-    if count < 2:
-        return None
-    if count <= _LATE_SHARE * len(codes):
-        # Places in the order in which values first occur: equal for columns that are renamings of one another.
-        return codes.astype(np.int32).tobytes()
-    if feature.kind in {ColumnKind.CATEGORY, ColumnKind.TEXT}:
-        return None
-    # Where most values differ, so do those of any two columns: there the numbers must lie on a line.
-    values = _values(column)
-    spread = float(np.nanstd(values))
-    return np.round((values - np.nanmean(values)) / spread, 5).tobytes() if spread else None
-
-
-def _same_rows(data: TrainingData, split: Split, rng: np.random.Generator) -> Iterator[str]:
-    """Yield a note if held-out rows, target included, stand among the others: then the metrics flatter."""
-    test = split.test if len(split.test) <= _MOST_ROWS else rng.choice(split.test, _MOST_ROWS, replace=False)
-    train = split.train
-    if len(train) > 10 * _MOST_ROWS:
-        train = rng.choice(train, 10 * _MOST_ROWS, replace=False)
-    learnt = set(_row_keys(data, train).tolist())
-    again = sum(key in learnt for key in _row_keys(data, test).tolist())
-    # Tables of few columns repeat by themselves: that is no leakage.
-    distinct = len(learnt) / len(train)
-    if again > _SAME_ROWS_SHARE * len(test) and distinct > _LATE_SHARE:
-        yield (
-            f"leakage: {again} of {len(test)} held-out rows stand, equal in all features and the target, among the "
-            "rows learnt from, so the metrics flatter; remove duplicates at the source, or name a key in model.yaml"
-        )
-
-
-def _row_keys(data: TrainingData, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each row's features and target, ``(n,)``."""
-    inputs = data.inputs.take(rows)
-    parts: list[NDArray[Any]] = [
-        np.ascontiguousarray(inputs.numeric).view(np.uint32),
-        inputs.codes,
-        data.target[rows].reshape(-1, 1),
-    ]
-    key = np.full(len(rows), 0xCBF29CE484222325, dtype=np.uint64)
-    for part in parts:
-        bits = part.view(np.uint64) if part.dtype.itemsize == 8 else part.astype(np.uint64)
-        for place in range(bits.shape[1]):
-            # Wraps around on purpose: multiply, mix, and go on (FNV with a shift, so that high bits count).
-            key = (key ^ bits[:, place]) * np.uint64(0x100000001B3)
-            key ^= key >> np.uint64(29)
-    return key
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
-    """Return each value's place in the order of first occurrence, null being a value, and how many values there are."""
-    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(coded.dictionary)
-
-
-def _values(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Return numbers, booleans and moments as floats, ``(n,)``, null as NaN."""
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
 def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:

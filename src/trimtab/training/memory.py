@@ -1,17 +1,13 @@
-"""How much memory a training needs, and how much there is: so that it is refused before it is killed."""
+"""How much memory a training needs: so that it is refused before it is killed."""
 
 from __future__ import annotations
-
-import contextlib
-import os
-from pathlib import Path
 
 from trimtab.bundle.manifest import Feature, Manifest
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import DataContractError
 from trimtab.training.calendar_parts import CalendarPart
 
-__all__ = ["TEXT_BYTES", "available_bytes", "check_memory", "design_width", "terms_that_fit"]
+__all__ = ["TEXT_BYTES", "check_memory", "design_width", "terms_that_fit"]
 
 TEXT_BYTES = 1 << 30
 """Memory that the counts of all text columns together may take; with more rows, fewer terms are counted."""
@@ -20,21 +16,6 @@ _DESIGN_COPIES = 2.5
 """Copies of the matrix that an estimator sees, while one is fitted: ours, and what the library makes of it."""
 
 _ENCODED_COPIES = 2
-
-
-def available_bytes() -> int | None:
-    """Return the memory that this machine, or the container that we are in, has left; None where it does not say."""
-    found: list[int] = []
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    with contextlib.suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        limit, used = (int((group / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
-        found.append(max(0, limit - used))
-    with contextlib.suppress(OSError, ValueError):
-        found = found or [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    return min(found, default=None)
 
 
 def design_width(features: tuple[Feature, ...]) -> int:

@@ -17,6 +17,7 @@ from trimtab.config.model import ModelConfig
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import ConfigError
 from trimtab.training.data import TrainingData, read_training_data
+from trimtab.training.problem import Problem
 from trimtab.training.request import TrainingRequest
 from trimtab.training.selection import bounded
 from trimtab.training.settings import TimeSplit, TrainingConfig
@@ -113,9 +114,15 @@ def _tasks(settings: TrainingConfig, data: TrainingData, split: Split, folds: tu
             trial_timeout_s=settings.trial_timeout.total_seconds(),
             seed=settings.seed,
             prune=settings.prune,
+            free_threshold=_frees_threshold(settings, data.problem),
         )
         for candidate in settings.candidates
     )
+
+
+def _frees_threshold(settings: TrainingConfig, problem: Problem) -> bool:
+    wanted = settings.decision_threshold
+    return problem.positive_place is not None and (wanted == "auto" or (wanted is None and problem.weighted))
 
 
 def _tuning_sample(

@@ -1,7 +1,7 @@
 """What happens to the two matrices before an estimator sees them: calendar parts, filling, scaling, one-hot.
 
 NumPy and the graph do the same operations in the same order, so the estimator in the graph sees the very bits that it
-was trained on. (The logarithm of the words' counts may differ in its last bit: only linear models see it.)
+was trained on. (The weights of terms may differ in their last bits: only linear models see them.)
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from trimtab.bundle.encoder import MISSING_CODE, Inputs
 from trimtab.bundle.manifest import Feature
 from trimtab.core.enums import ColumnKind
 from trimtab.training.calendar_parts import CalendarColumn, calendar_columns
 
-__all__ = ["Preparation", "fit_preparation", "numeric_names"]
+__all__ = ["SHORTEST", "Preparation", "TermBlock", "fit_preparation", "numeric_names"]
+
+SHORTEST = 1e-6
+"""What the length of a text without known terms counts as: its weights stay 0."""
 
 _SMALLEST_SPREAD = 1e-30
 """Below it a column counts as constant; its reciprocal would not fit a float32."""
@@ -25,18 +29,41 @@ _CELLS_A_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class TermBlock:
+    """One text in the float matrix: its number of words in column ``start``, its T terms behind it.
+
+    ``idf`` (T,): how much a term tells by being rare, log((1 + n) / (1 + texts with it)) + 1.
+    """
+
+    start: int
+    idf: NDArray[np.float32]
+
+    @property
+    def terms(self) -> slice:
+        """The columns of the terms."""
+        return slice(self.start + 1, self.start + 1 + len(self.idf))
+
+    def weigh(self, floats: NDArray[np.float32]) -> None:
+        """Replace the counts by log(1 + words) and, for the terms, log(1 + count) · idf, each text of length 1."""
+        floats[:, self.start] = np.log(floats[:, self.start] + np.float32(1))
+        weights = np.log(floats[:, self.terms] + np.float32(1)) * self.idf
+        length = np.sqrt(np.square(weights).sum(axis=1, keepdims=True))
+        floats[:, self.terms] = weights / np.maximum(length, np.float32(SHORTEST))
+
+
+@dataclass(frozen=True, slots=True)
 class Preparation:
     """A fitted preparation of F numeric and C code columns into D float32 columns: first F + P floats, then one-hots.
 
-    ``calendar`` (P,): columns that datetimes become. ``log_from``: the numeric columns from there on (counts of words)
-    are replaced by log(1 + x); None: none are. ``fill`` (F + P,): what replaces NaN; NaN where the estimator takes it
-    as it is. ``centre``, ``factor`` (F + P,): scaled = (x - centre) · factor; None where nothing is scaled.
+    ``calendar`` (P,): columns that datetimes become. ``texts``: blocks whose counts become weights. ``fill`` (F + P,):
+    what replaces NaN; NaN where the estimator takes it as it is. ``centre``, ``factor`` (F + P,):
+    scaled = (x - centre) · factor; None where nothing is scaled.
     ``one_hot_column``, ``one_hot_code`` (D - F - P,): each further column is 1 where that code column has that code.
     ``names`` (D,): the feature behind each column. ``codes_width``: C.
     """
 
     calendar: tuple[CalendarColumn, ...]
-    log_from: int | None
+    texts: tuple[TermBlock, ...]
     fill: NDArray[np.float32]
     centre: NDArray[np.float32] | None
     factor: NDArray[np.float32] | None
@@ -55,6 +82,17 @@ class Preparation:
         """D."""
         return len(self.names)
 
+    def transform_sparse(self, inputs: Inputs) -> sparse.csr_matrix:
+        """Return the same matrix (n, D), n > 0, without its zeros, of which texts have many."""
+        rows = max(256, _CELLS_A_BLOCK // max(1, self.width))
+        parts = []
+        for start in range(0, len(inputs), rows):
+            part = slice(start, start + rows)
+            block = np.empty((len(inputs.numeric[part]), self.width), dtype=np.float32)
+            self._transform_block(inputs.numeric[part], inputs.codes[part], block)
+            parts.append(sparse.csr_matrix(block))
+        return sparse.csr_matrix(sparse.vstack(parts))
+
     def transform(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return the matrix (n, D) that the estimator sees; beside it little memory is needed."""
         design = np.empty((len(inputs), self.width), dtype=np.float32)
@@ -70,9 +108,8 @@ class Preparation:
         width = len(self.fill)
         floats = design[:, :width]
         floats[:, : self.numeric_width] = numeric
-        if self.log_from is not None:
-            counts = floats[:, self.log_from : self.numeric_width]
-            counts[:] = np.log(counts + np.float32(1))
+        for text in self.texts:
+            text.weigh(floats)
         for place, column in enumerate(self.calendar, start=self.numeric_width):
             floats[:, place] = column.values(codes[:, column.column])
         np.copyto(floats, self.fill, where=np.isnan(floats))
@@ -95,18 +132,30 @@ def fit_preparation(features: tuple[Feature, ...], inputs: Inputs, *, keep_nan: 
     """Learn medians, scales, which calendar parts vary and which codes occur.
 
     ``keep_nan``: the estimator handles NaN; it still gets medians in columns where training saw no NaN, since then it
-    learnt no direction for it. Codes that training never saw get no column. ``scale``: counts of words are taken
-    logarithms of too; estimators that need no scale split at the same places without.
+    learnt no direction for it. Codes that training never saw get no column. ``scale``: terms are weighed too (tf-idf);
+    estimators that need no scale split at the same places without.
     """
     names = numeric_names(features)
-    plain = sum(feature.kind.is_numeric for feature in features)
+    texts = _term_blocks(features, inputs)
     categories = [feature.name for feature in features if feature.kind is ColumnKind.CATEGORY]
-    moments = [feature.name for feature in features if feature.kind is ColumnKind.DATETIME]
-    calendar = calendar_columns(inputs.codes, range(len(categories), len(categories) + len(moments)))
-    log_from = plain if scale and len(names) > plain else None
+    datetimes = [feature for feature in features if feature.kind is ColumnKind.DATETIME]
+    moments = [feature.name for feature in datetimes]
+    event = next((len(categories) + at for at, feature in enumerate(datetimes) if feature.is_event_time), None)
+    places = range(len(categories), len(categories) + len(moments))
+    calendar = calendar_columns(inputs.codes, places, event_place=event, extrapolates=scale)
+    terms = {place for text in texts for place in range(text.terms.start, text.terms.stop)}
+    words = {text.start for text in texts} if scale else set()
     fill, centre, factor = [], [], []
     for place in range(len(names) + len(calendar)):
-        values = _floats(inputs, place, len(names), calendar, log_from)
+        if place in terms:
+            # Never missing; and what is 0 must stay 0, so that it need not be stored.
+            fill.append(0.0)
+            centre.append(0.0)
+            factor.append(1.0)
+            continue
+        values = _floats(inputs, place, len(names), calendar)
+        if place in words:
+            values = np.log(values + np.float32(1))
         missing = np.isnan(values)
         median = _median(values[~missing])
         if scale:
@@ -125,7 +174,7 @@ def fit_preparation(features: tuple[Feature, ...], inputs: Inputs, *, keep_nan: 
     calendar_names = tuple(moments[column.column - len(categories)] for column in calendar)
     return Preparation(
         calendar=calendar,
-        log_from=log_from,
+        texts=texts if scale else (),
         fill=np.array(fill, dtype=np.float32),
         centre=np.array(centre, dtype=np.float32) if scale else None,
         factor=np.array(factor, dtype=np.float32) if scale else None,
@@ -136,15 +185,27 @@ def fit_preparation(features: tuple[Feature, ...], inputs: Inputs, *, keep_nan: 
     )
 
 
+def _term_blocks(features: tuple[Feature, ...], inputs: Inputs) -> tuple[TermBlock, ...]:
+    blocks, start = [], sum(feature.kind.is_numeric for feature in features)
+    for feature in features:
+        if feature.kind is not ColumnKind.TEXT:
+            continue
+        end = start + 1 + len(feature.terms)
+        with_it = np.count_nonzero(inputs.numeric[:, start + 1 : end], axis=0)
+        idf = np.log((1 + len(inputs)) / (1 + with_it)) + 1
+        blocks.append(TermBlock(start, idf.astype(np.float32)))
+        start = end
+    return tuple(blocks)
+
+
 def _floats(
-    inputs: Inputs, place: int, numeric_width: int, calendar: tuple[CalendarColumn, ...], log_from: int | None
+    inputs: Inputs, place: int, numeric_width: int, calendar: tuple[CalendarColumn, ...]
 ) -> NDArray[np.float32]:
     """Return one float column (n,) before it is filled."""
     if place >= numeric_width:
         column = calendar[place - numeric_width]
         return column.values(inputs.codes[:, column.column])
-    values = inputs.numeric[:, place]
-    return np.log(values + np.float32(1)) if log_from is not None and place >= log_from else values
+    return inputs.numeric[:, place]
 
 
 def _median(present: NDArray[np.float32]) -> float:

@@ -24,7 +24,6 @@ __all__ = [
     "TrainingRequest",
     "TrainingResult",
     "read_request",
-    "read_result",
     "write_result",
 ]
 
@@ -64,6 +63,7 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     compare_with: str | None = None
     compare_digest: str | None = None
     compare_rows_path: str | None = None
+    time_limit_s: float | None = None
     cache_dir: str | None = None
 
 
@@ -173,19 +173,6 @@ def read_request(path: Path) -> TrainingRequest:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); pass the path of a request") from error
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path}: no training request ({error}); write it as TrainingRequest says") from error
-
-
-def read_result(path: Path) -> TrainingResult:
-    """Return the result in ``path``.
-
-    Raises:
-        ConfigError: it is no result.
-        OSError: it cannot be read.
-    """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=TrainingResult)
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: no training result ({error}); run the job again") from error
 
 
 def write_result(path: Path, result: TrainingResult) -> None:

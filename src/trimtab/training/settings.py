@@ -208,6 +208,9 @@ class TrainingConfig(Strict):
     candidates: tuple[CandidateSettings, ...] = Field(min_length=1)
     trials: int = Field(default=10, ge=1, le=1000, description="Trials of each candidate.")
     trial_timeout: Duration = Field(default="10m", validate_default=True, description="A longer trial is given up.")
+    time_limit: Duration | None = Field(
+        default="6h", validate_default=True, description="A training that takes longer is ended; null: never."
+    )
     prune: bool = Field(default=True, description="Give up a trial early that does worse than half of those before.")
     tuning_rows: int = Field(
         default=50_000,
@@ -243,7 +246,7 @@ class TrainingConfig(Strict):
     max_categories: int = Field(
         default=100, ge=1, le=5_000, description="Categories of a column; rarer ones are unseen."
     )
-    max_terms: int = Field(default=300, ge=1, le=5_000, description="Terms of a text column that are counted.")
+    max_terms: int = Field(default=2_000, ge=1, le=5_000, description="Terms of a text column that are counted.")
     explain_rows: int = Field(
         default=500, ge=0, le=10_000, description="Held-out rows that are explained (SHAP values); 0: none."
     )

@@ -133,6 +133,9 @@ def _plain(value: object) -> object:
     name = type(value).__name__
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, np.generic):
+        # A comparison of arrays gives a bool that is none of Python's; what it says is the same.
+        return value.item()
     if isinstance(value, np.ndarray) and value.dtype.hasobject:
         raise TypeError(f"fingerprint: an array of {value.dtype} has no fixed form; store text as fixed width")
     if isinstance(value, BaseModel):

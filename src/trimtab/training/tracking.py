@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
@@ -18,6 +15,7 @@ from trimtab.config.database import with_driver
 from trimtab.config.process import expand_secrets
 from trimtab.core.clock import to_micros
 from trimtab.core.errors import BackendError
+from trimtab.registry.mlflow_store import open_client
 from trimtab.training.evaluate import Confusion
 from trimtab.training.finishing import Winner
 from trimtab.training.request import BUNDLE_NAME, PLOTS_NAME, TrainingRequest, TrainingResult
@@ -50,11 +48,9 @@ class Tracker:
             "mlflow.source.type": "JOB",
             "mlflow.source.name": "trimtab train",
         }
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # its default keeps one waiting for minutes
         self._uri = with_driver(expand_secrets(request.mlflow_uri))
         try:
-            self._client = MlflowClient(tracking_uri=self._uri)
+            self._client = open_client(self._uri)
             self._experiment_id = self._experiment()
             self._close_earlier_attempts()
             run = self._client.create_run(

@@ -16,6 +16,7 @@ class Trial:
 
     ``error`` tells why it has no metrics. ``by_fold``: the primary metric on the rows scored so far, after each fold.
     ``pruned``: it was given up after the last of them, since half of the trials before did better; it has no metrics.
+    ``threshold``: binary, the probability from which its answers were read as the positive class.
     """
 
     number: int
@@ -27,3 +28,4 @@ class Trial:
     error: str | None = None
     by_fold: tuple[float, ...] = ()
     pruned: bool = False
+    threshold: float = 0.5

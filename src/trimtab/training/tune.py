@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -18,6 +18,7 @@ from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.manifest import Feature
 from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.measures.metrics import higher_is_better
+from trimtab.training.calibration import best_threshold
 from trimtab.training.estimators import Fitted, Scalar, fit
 from trimtab.training.evaluate import Confusion, confusion_of, metrics_of
 from trimtab.training.journal import TrialJournal
@@ -34,7 +35,11 @@ _UNPRUNED_TRIALS = 4
 
 @dataclass(frozen=True, slots=True)
 class TuneTask:
-    """Everything that tuning one candidate needs besides the rows. ``prune``: give hopeless trials up after a fold."""
+    """Everything that tuning one candidate needs besides the rows.
+
+    ``prune``: give hopeless trials up after a fold. ``free_threshold``: the version will decide by the threshold of the
+    best F1, so each trial is judged by its own, too.
+    """
 
     candidate: CandidateSettings
     problem: Problem
@@ -45,6 +50,7 @@ class TuneTask:
     trial_timeout_s: float
     seed: int
     prune: bool = True
+    free_threshold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +128,15 @@ def tune(
     choose = max if higher else min
     best = choose(scored, key=lambda trial: trial.metrics[task.problem.primary])
     train, test = task.split.train, task.split.test
-    held_out = fit_rows(task, best.params, inputs, target, train).answer(inputs.take(test))
+    raw = fit_rows(task, best.params, inputs, target, train).answer(inputs.take(test)).raw
+    problem = replace(task.problem, threshold=best.threshold)
+    held_out = problem.read(raw)
     return Outcome(
         candidate=task.candidate,
         trials=tuple(trials),
         best=best,
-        metrics=metrics_of(task.problem, target[test], held_out),
-        confusion=confusion_of(task.problem, target[test], held_out),
+        metrics=metrics_of(problem, target[test], held_out),
+        confusion=confusion_of(problem, target[test], held_out),
         held_out=held_out,
         seconds=time.perf_counter() - began,
     )
@@ -185,15 +193,16 @@ def _score(
             raise  # the rows or the space are at fault, not this draw
         seconds = time.perf_counter() - began
         return Trial(number, params, {}, None, {}, seconds, error=str(error), by_fold=tuple(by_fold))
-    truth, answer = _so_far(task, target, answers)
+    problem, truth, answer = _so_far(task, target, answers)
     return Trial(
         number=number,
         params=params,
-        metrics=metrics_of(task.problem, truth, answer),
-        confusion=confusion_of(task.problem, truth, answer),
+        metrics=metrics_of(problem, truth, answer),
+        confusion=confusion_of(problem, truth, answer),
         importance=importance,
         seconds=time.perf_counter() - began,
         by_fold=tuple(by_fold),
+        threshold=problem.threshold,
     )
 
 
@@ -203,7 +212,7 @@ def _is_hopeless(
     """Add how the folds so far did to ``by_fold``, and say whether half of the trials before did better by then."""
     if not task.prune:
         return False
-    value = metrics_of(task.problem, *_so_far(task, target, answers)).get(task.problem.primary)
+    value = metrics_of(*_so_far(task, target, answers)).get(task.problem.primary)
     if value is None:
         return False
     proposal.report(value, len(by_fold))
@@ -211,10 +220,16 @@ def _is_hopeless(
     return bool(proposal.should_prune())
 
 
-def _so_far(task: TuneTask, target: NDArray[Any], answers: list[NDArray[np.float64]]) -> tuple[NDArray[Any], Answer]:
-    """Return the truth and the answers of the folds that were answered."""
+def _so_far(
+    task: TuneTask, target: NDArray[Any], answers: list[NDArray[np.float64]]
+) -> tuple[Problem, NDArray[Any], Answer]:
+    """Return how the folds that were answered are judged, their truth, and the answers."""
     truth = np.concatenate([target[fold.score] for fold in task.folds[: len(answers)]])
-    return truth, task.problem.read(np.concatenate(answers))
+    raw, problem = np.concatenate(answers), task.problem
+    place = problem.positive_place
+    if task.free_threshold and place is not None:
+        problem = replace(problem, threshold=best_threshold(truth == place, raw[:, place]))
+    return problem, truth, problem.read(raw)
 
 
 def fit_rows(

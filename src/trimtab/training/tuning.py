@@ -83,6 +83,8 @@ def tune_candidates(
     waiting.sort(key=lambda task: _SLOW_FIRST.index(task.candidate.type))
     running = {workers.tune(task, journals / f"{tuned.keys[task.candidate.type]}.jsonl"): task for task in waiting}
     told = 0
+    if running:
+        report(_FROM, f"0 of {total} trials done")
     while running:
         done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
         recorder.check()

@@ -109,6 +109,18 @@ def go_back(platform: Platform) -> None:
         perform(platform, APPROVER, "approvals.decide", {"action_id": action.id, "approve": True, "reason": "yes"})
 
 
+def retrain(platform: Platform) -> None:
+    """A retraining is asked for and approved, unless it was."""
+    with platform.database.reading() as connection:
+        asked = any(action.kind is ActionKind.RETRAIN for action in list_actions(connection))
+    if not asked:
+        perform(platform, OPERATOR, "retraining.trigger", {"model": MODEL, "reason": "the world has changed"})
+    with platform.database.reading() as connection:
+        [action] = [action for action in list_actions(connection) if action.kind is ActionKind.RETRAIN]
+    if action.state is ActionState.WAITING_APPROVAL:
+        perform(platform, APPROVER, "approvals.decide", {"action_id": action.id, "approve": True, "reason": "yes"})
+
+
 def checks(_platform: Platform) -> None:
     """The schedule of the monitors is due: nobody need ask."""
 
@@ -119,6 +131,7 @@ FLOWS: Mapping[str, Flow] = {
     "release": release,
     "go_back": go_back,
     "checks": checks,
+    "retrain": retrain,
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.integration.crashes.stage import Stage
 
-__all__ = ["ACTS", "SERVER_POINTS", "TRAINING_POINTS", "play"]
+__all__ = ["ACTS", "ON_A_BUCKET", "SERVER_POINTS", "TRAINING_POINTS", "play"]
 
 ACTS: Mapping[str, tuple[str, ...]] = {
     "deliver": (
@@ -22,6 +22,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         "intake.registered",
         "intake.moved",
         "intake.announced",
+        "ingest.passed_written",
         "ingest.files_written",
         "ingest.recorded",
         "ingest.acked",
@@ -48,9 +49,13 @@ ACTS: Mapping[str, tuple[str, ...]] = {
     "release": ("approval.decided", "rollout.stepped", "rollout.desired", "rollout.spec_written", "serving.switched"),
     "go_back": ("approval.granted", "approval.answered", "action.executed"),
     "checks": ("monitors.judged", "monitors.recorded", "verification.judged", "audit.checkpointed"),
+    "retrain": ("retraining.requested", "retraining.concluded"),
     "serve": ("serving.recorded",),
 }
 """The points that processes of each flow die at, in their order."""
+
+ON_A_BUCKET = ("bucket.file_ready", "bucket.file_put")
+"""The points that this story, whose lake is a folder, does not reach: see ``tests/contract/test_lake_on_both.py``."""
 
 TRAINING_POINTS = ("training.tuned", "training.bundle_written", "training.result_written")
 """Where the training's own process dies, while the control plane goes on."""
@@ -67,10 +72,22 @@ class Died:
     point: str
 
 
-def play(stage: Stage, points: Sequence[str], *, after: Callable[[Died], None] = lambda _: None) -> list[Died]:
-    """Play the story; at each of ``points`` a process dies. ``after`` looks at what each death left."""
+def play(
+    stage: Stage,
+    points: Sequence[str],
+    *,
+    acts: Sequence[str] = tuple(ACTS),
+    before: Callable[[str], None] = lambda _: None,
+    after: Callable[[Died], None] = lambda _: None,
+) -> list[Died]:
+    """Play ``acts`` of the story; at each of ``points`` a process dies.
+
+    ``before`` is called with each act that begins; ``after`` looks at what each death left.
+    """
     died = []
-    for flow, in_order in ACTS.items():
+    for flow in acts:
+        in_order = ACTS[flow]
+        before(flow)
         if flow == "checks":
             stage.make_schedule_due()
         for point in in_order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from trimtab.loop.platform import Platform
 from trimtab.loop.releases import start_rollout
 from trimtab.records.journal import JournalWriter, new_writer_id
 from trimtab.records.layout import file_name
-from trimtab.records.schema import PredictionFrame, SchemaFrame
+from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
 from trimtab.serving.address import server_url
 
 ROWS, BROKEN = 60, 3
@@ -85,12 +86,40 @@ class Stage:
         self.shipped: set[str] = set()
         self.answered: dict[str, str] = {}
         self.unanswered: set[str] = set()
+        self._memories: dict[str, tuple[int, set[str], dict[str, str], set[str]]] = {}
         world = World(self.platform, ManualClock(START), InstantServer(), InstantJobs(lambda _: None))
         self.digest = world.version(1).digest
         self.serve()
         with self.platform.database.transaction() as connection:
             start_rollout(connection, self.platform, self.platform.files(MODEL), 1, by="dana")
         self.finish("checks")
+
+    def save(self, name: str) -> None:
+        """Keep the project as it is, to be brought back under ``name``."""
+        self._rest()
+        shutil.copytree(self.project.root, self._saved(name))
+        self._memories[name] = (self.files, set(self.shipped), dict(self.answered), set(self.unanswered))
+        self._wake()
+
+    def restore(self, name: str) -> None:
+        """Bring the project back as it was when it was saved, to the same place: its database holds whole paths."""
+        self._rest()
+        shutil.rmtree(self.project.root)
+        shutil.copytree(self._saved(name), self.project.root)
+        files, shipped, answered, unanswered = self._memories[name]
+        self.files, self.shipped, self.answered, self.unanswered = files, set(shipped), dict(answered), set(unanswered)
+        self._wake()
+
+    def _saved(self, name: str) -> Path:
+        return self.project.root.with_name(f"saved-{name}")
+
+    def _rest(self) -> None:
+        self.stop_serving()
+        self.platform.database.close()
+
+    def _wake(self) -> None:
+        self.platform = build_platform(self.project)
+        self.serve()
 
     def close(self) -> None:
         """End the server."""
@@ -110,7 +139,8 @@ class Stage:
             lines.append(f"f{number}r{row},{age},{200 + row},{'male' if row % 2 else 'female'},{sick}")
         (self.project.root / f"delivery-{number}.csv").write_text("\n".join(lines) + "\n")
         keys = [f"j{number}r{row}" for row in range(5)]
-        self.shipped |= set(left_journal(self.project.serving / "journal", keys, self.digest, torn=number % 2 == 1))
+        journals = self.project.serving / "journal"
+        self.shipped |= set(left_journal(journals, keys, self.digest, torn=number % 2 == 1, truth="yes"))
 
     def die(self, flow: str, point: str, *, training_at: str | None = None) -> None:
         """Run ``flow`` in a process that dies at ``point``, by SIGKILL, and let the leases that it held run out."""
@@ -221,10 +251,10 @@ class Stage:
         return [row for path in files for row in pq.read_table(path, columns=list(columns)).to_pylist()]
 
 
-def left_journal(folder: Path, keys: list[str], digest: str, *, torn: bool) -> list[str]:
+def left_journal(folder: Path, keys: list[str], digest: str, *, torn: bool, truth: str | None = None) -> list[str]:
     """Write what a server that was killed left: a journal with a row for each key, and perhaps half a row more.
 
-    Returns the keys of the rows that are whole.
+    With ``truth`` it has the outcome of each row, too. Returns the keys of the rows that are whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kinds = (("age", ColumnKind.NUMBER), ("chol", ColumnKind.NUMBER), ("sex", ColumnKind.CATEGORY))
@@ -233,7 +263,10 @@ def left_journal(folder: Path, keys: list[str], digest: str, *, torn: bool) -> l
     try:
         writer.declare(schema)
         for key in keys:
-            writer.append(_answered(key))
+            answer = _answered(key)
+            writer.append(answer)
+            if truth is not None:
+                writer.append(_outcome(answer, truth))
         whole = writer.position
         if torn:
             writer.append(_answered("torn"))
@@ -249,6 +282,18 @@ def left_journal(folder: Path, keys: list[str], digest: str, *, torn: bool) -> l
     writer.path.unlink()
     temporary.rename(left)
     return keys
+
+
+def _outcome(answer: PredictionFrame, truth: str) -> TruthFrame:
+    return TruthFrame(
+        endpoint=MODEL,
+        prediction_id=answer.prediction_id,
+        record_key=None,
+        event_us=None,
+        truth=truth,
+        labelled_us=answer.event_us,
+        received_us=answer.received_us,
+    )
 
 
 def _answered(key: str) -> PredictionFrame:

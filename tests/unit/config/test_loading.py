@@ -68,6 +68,9 @@ def test_a_good_file_is_typed_and_its_digest_is_that_of_its_bytes(tmp_path: Path
     [
         ("weight_pct: 50", "weigth_pct: 50", "d.yaml:7: {steps}.1.weigth_pct: unknown field; did you mean 'weight"),
         ("endpoint: churn", "endpoint: churn\nzzz: 1", "d.yaml:2: zzz: unknown field; remove it"),
+        # Only what may stand there is proposed: 'wait' is a field of a step.
+        ("endpoint: churn", "endpoint: churn\nwaits: 1", "d.yaml:2: waits: unknown field; remove it"),
+        ("wait: 30s", "waits: 30s", "d.yaml:6: {steps}.0.waits: unknown field; did you mean 'wait'?"),
         ("weight_pct: 50", "weight_pct: 120", "d.yaml:7: {steps}.1.weight_pct: found 120; input should be less"),
         ("weight_pct: 10", "weight_pct: ten", "d.yaml:5: {steps}.0.weight_pct: found 'ten'; input should be"),
         ("wait: 30s", "wait: 30", "d.yaml:6: {steps}.0.wait: found 30; 30 is no duration"),
@@ -92,6 +95,14 @@ def test_a_mistake_is_explained_with_its_line(before: str, after: str, said: str
     problem = _problem(_GOOD.replace(before, after, 1))
     assert said.replace("{steps}", "strategy.canary.steps") in problem
     assert "Traceback" not in problem
+
+
+def test_a_list_whose_only_item_is_wrong_is_not_called_empty_besides() -> None:
+    problem = _problem("endpoint: churn\nstrategy:\n  type: canary\n  steps: [{weight_pct: 120}]\n")
+    assert problem.splitlines() == [
+        "d.yaml:4: strategy.canary.steps.0.weight_pct: found 120; input should be less than or equal to 100"
+    ]
+    assert "at least 1 item" in _problem("endpoint: churn\nstrategy:\n  type: canary\n  steps: []\n")
 
 
 def test_all_mistakes_of_a_file_are_told_at_once() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from docs.architecture import _loop, architecture_page
+from docs.generators.architecture import _loop, architecture_page
 
 from trimtab.loop.subscriptions import SUBSCRIPTIONS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from docs import generate
+from docs.generators.configuration import ENVIRONMENT
+from docs.generators.decisions import decisions
 
 from trimtab.loop.operation import OPERATIONS
-from trimtab.loop.validation import json_schemas
+from trimtab.loop.validation import json_schemas, validate_project
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO_FILES = sorted((ROOT / "examples").rglob("*.yaml"))
@@ -68,3 +71,26 @@ def test_every_field_of_an_operation_is_described(name: str) -> None:
 def test_an_editor_accepts_the_examples(path: Path) -> None:
     schema = json.loads((ROOT / "schemas" / f"{path.stem}.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(path.read_text("utf-8")))
+
+
+def test_the_example_of_the_reference_is_a_project() -> None:
+    assert validate_project(ROOT / "examples" / "churn") == []
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text("utf-8")
+    for path in (ROOT / "examples" / "churn").rglob("*.yaml"):
+        assert path.read_text("utf-8").rstrip() in page
+
+
+def test_every_variable_of_the_environment_is_described() -> None:
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    named = set(re.findall(r"TRIMTAB_[A-Z][A-Z_]*[A-Z]", sources))
+    read = {f"TRIMTAB_{name.upper()}" for name in re.findall(r'setting\("([a-z_]+)"', sources)}
+    assert read <= named
+    assert named == set(ENVIRONMENT)
+
+
+def test_a_decision_without_a_title_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "0001-cache.md").write_text("# 0001: Keep what was computed\n", encoding="utf-8")
+    assert "| 0001 | [Keep what was computed](0001-cache.md) |" in decisions(tmp_path)
+    (tmp_path / "0002-queue.md").write_text("# 0003: A queue\n", encoding="utf-8")
+    with pytest.raises(LookupError, match="0002-queue"):
+        decisions(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 
 from trimtab.core.errors import DataContractError
 from trimtab.lake import reading
-from trimtab.lake.reading import read_table_file
+from trimtab.lake.reading import MEMORY_PER_BYTE, read_table_file, refuse_too_large
 
 
 def written(folder: Path, content: bytes, name: str = "rows.csv") -> Path:
@@ -62,9 +62,12 @@ def test_the_place_of_a_wrong_byte_is_found_across_chunks(tmp_path: Path, monkey
         read_table_file(written(tmp_path, content))
 
 
-def test_a_missing_and_a_too_large_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataContractError, match="no such file"):
         read_table_file(tmp_path / "rows.csv")
-    monkeypatch.setattr(reading, "MAX_TABLE_BYTES", 3)
-    with pytest.raises(DataContractError, match="8 bytes; a delivery may have 3"):
-        read_table_file(written(tmp_path, b"a,b\n1,2\n"))
+
+
+def test_a_file_that_needs_more_memory_than_is_free_is_refused() -> None:
+    refuse_too_large(100, "rows.csv", available=100 * MEMORY_PER_BYTE)
+    with pytest.raises(DataContractError, match=r"rows.csv: 3 GB of rows need about 30 GB of memory .* 8 GB are free"):
+        refuse_too_large(3_000_000_000, "rows.csv", available=8_000_000_000)

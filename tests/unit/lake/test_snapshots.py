@@ -28,7 +28,7 @@ from trimtab.core.errors import DataContractError
 from trimtab.lake.deliveries import accept_file
 from trimtab.lake.feeds import quarantine_feed
 from trimtab.lake.intake import take_in
-from trimtab.lake.snapshots import Snapshot, find_snapshot, latest_snapshot, make_snapshot
+from trimtab.lake.snapshots import Snapshot, find_snapshot, make_snapshot
 from trimtab.records.segments import write_segment
 
 
@@ -86,7 +86,6 @@ def test_delivered_rows_become_a_version_that_dvc_knows(place: Workplace) -> Non
     assert (cached / made.dataset_hash[:2] / made.dataset_hash[2:]).is_file()
     with place.database.reading() as connection:
         assert find_snapshot(connection, place.lake, made.id) == made
-        assert latest_snapshot(connection, place.lake, MODEL) == made
 
 
 def test_the_same_rows_are_one_snapshot_whatever_way_they_came(place: Workplace, tmp_path: Path) -> None:

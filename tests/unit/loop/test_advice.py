@@ -157,13 +157,13 @@ WAY: list[tuple[str, Standing, str, str | None]] = [
         "labels missing",
         ANSWERED,
         "no true outcome told",
-        "trimtab replay churn-live FILE --time COLUMN --key 'customer id' --truth left",
+        "trimtab replay churn-live FILE --key 'customer id' --truth left",
     ),
     (
         "labels overdue",
         replace(ANSWERED, label_delay=timedelta(minutes=10)),
         "no true outcome told",
-        "trimtab replay churn-live FILE --time COLUMN --key 'customer id' --truth left",
+        "trimtab replay churn-live FILE --key 'customer id' --truth left",
     ),
     ("not checked", LABELLED, "not checked yet", "trimtab monitor churn"),
     ("all well", WELL, "version 1 (100 %) serves; nothing to do", None),
@@ -272,13 +272,20 @@ def test_every_rule_is_reached_by_an_example() -> None:
 # --- the platform -----------------------------------------------------------------------------------------------------
 
 
-def about_platform(control: bool, serving: bool, found: Undelivered | None = None, **more: Any) -> list[Advice]:
+def about_platform(
+    control: bool, serving: bool, shipper: bool = True, found: Undelivered | None = None, hindered: str | None = None
+) -> list[Advice]:
     processes: list[dict[str, Any]] = [
         {"process": "control-plane", "pid": 1, "alive": control},
         {"process": "inference-server", "pid": None, "alive": serving},
+        {"process": "shipper", "pid": None, "alive": shipper},
     ]
     return advice_about_platform(
-        processes=processes, found=found or Undelivered(), serves_something=True, logs="/a b/logs", **more
+        processes=processes,
+        found=found or Undelivered(),
+        hindered=hindered,
+        serves_something=True,
+        logs="/a b/logs",
     )
 
 
@@ -287,22 +294,29 @@ def test_nothing_is_said_of_a_platform_that_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("control", "serving", "why", "command"),
+    ("control", "serving", "shipper", "why", "command"),
     [
-        (True, False, "the inference server is down", "tail '/a b/logs/inference-server.log'"),
-        (False, True, "the control plane is down", "trimtab up"),
-        (False, False, "nothing runs: no prediction is answered", "trimtab up"),
+        (True, False, True, "the inference server is down", "tail '/a b/logs/inference-server.log'"),
+        (True, True, False, "the shipper is down", "tail '/a b/logs/shipper.log'"),
+        (False, True, True, "the control plane is down", "trimtab up"),
+        (False, False, False, "nothing runs: no prediction is answered", "trimtab up"),
     ],
 )
-def test_a_process_that_is_down_is_named(control: bool, serving: bool, why: str, command: str) -> None:
-    (advice,) = about_platform(control, serving)
+def test_a_process_that_is_down_is_named(control: bool, serving: bool, shipper: bool, why: str, command: str) -> None:
+    (advice,) = about_platform(control, serving, shipper)
     assert advice.why.startswith(why)
     assert advice.command == command
 
 
+def test_a_shipper_that_is_hindered_is_told_with_its_cause() -> None:
+    (advice,) = about_platform(True, True, hindered="[Errno 28] No space left on device: '/in'")
+    assert advice.why.startswith("recorded predictions do not reach the lake")
+    assert advice.why.endswith("No space left on device: '/in'")
+
+
 def test_what_could_not_be_delivered_is_told_with_its_cause() -> None:
     found = Undelivered(dead=2, unsent=1, held={"projection": "connection refused"})
-    told = [advice.why for advice in about_platform(True, True, found)]
+    told = [advice.why for advice in about_platform(True, True, found=found)]
     assert told[0].startswith("MLflow cannot be told of versions")
     assert "connection refused" in told[0]
     assert told[1].startswith("2 events were given up")

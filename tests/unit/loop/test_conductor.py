@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from tests.unit.loop.projects import World
 
-from trimtab.core.errors import BackendError, ConflictError
+from trimtab.core.errors import BackendError, ConfigError, ConflictError
 from trimtab.db import leases
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.outbox import Event, Outbox
@@ -91,15 +92,42 @@ def test_a_handler_that_fails_is_tried_again_and_dead_after_eight_attempts(platf
     _publish(platform)
 
     def fails(_platform: Platform, _event: Event) -> None:
-        raise BackendError("disk: full; make room")
+        raise ConfigError("policy.yaml: gone; bring it back")
 
     for attempt in range(1, 9):
         assert deliver_once(platform, {"a": fails}, "a")
-        assert _state(platform) == ("dead" if attempt == 8 else "pending", attempt, "disk: full; make room")
+        assert _state(platform) == ("dead" if attempt == 8 else "pending", attempt, "policy.yaml: gone; bring it back")
         assert not deliver_once(platform, {"a": fails}, "a"), "it waits before the next attempt"
         with platform.database.transaction() as connection:
             connection.execute(update(event_delivery).values(available_us=0))
     assert not deliver_once(platform, {"a": fails}, "a")
+
+
+@pytest.mark.parametrize(
+    "outage", [BackendError("MLflow: no answer; check that it runs"), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_an_outage_of_a_night_is_waited_out_and_leaves_attempts_for_what_comes_after_it(
+    platform: Platform, outage: Exception
+) -> None:
+    _publish(platform)
+    faults: list[Exception] = [*[outage] * 60, ConfigError("policy.yaml: gone"), ConfigError("policy.yaml: gone")]
+
+    def handle(_platform: Platform, _event: Event) -> Callable[[Connection], None]:
+        if faults:
+            raise faults.pop(0)
+        return _note("done")
+
+    waits_s = []
+    while faults:
+        assert deliver_once(platform, {"a": handle}, "a")
+        assert _state(platform)[0] == "pending"
+        with platform.database.transaction() as connection:
+            due_us = connection.execute(select(event_delivery.c.available_us)).scalar_one()
+            waits_s.append((due_us - machine_us()) / 1_000_000)
+            connection.execute(update(event_delivery).values(available_us=0))
+    assert min(waits_s[4:]) > 50, "an outage was asked about every moment"
+    assert deliver_once(platform, {"a": handle}, "a")
+    assert (_noted(platform), _state(platform)[0]) == (["done"], "done")
 
 
 def test_a_handler_that_crashes_is_told_by_its_kind_and_tried_again(platform: Platform) -> None:

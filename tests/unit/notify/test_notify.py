@@ -197,3 +197,11 @@ def test_a_message_is_leased_to_one_sender_and_freed_when_that_died(database: Da
         again = claim(connection, machine_us=61 * _S, lease_s=60)
     assert again is not None
     assert (again.id, again.attempt) == (taken.id, 2)
+
+
+def test_a_sender_that_died_before_the_clock_went_back_by_a_day_is_not_waited_for_that_long(database: Database) -> None:
+    _enqueue(database, _message(), _LOG)
+    with database.transaction() as connection:
+        assert claim(connection, machine_us=86_400 * _S, lease_s=60) is not None
+        assert claim(connection, machine_us=0, lease_s=60) is not None
+        assert claim(connection, machine_us=0, lease_s=60) is None, "what is leased now is left alone"

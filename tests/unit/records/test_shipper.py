@@ -15,6 +15,7 @@ from tests.unit.records.frames import SCHEMA, prediction, truth, writer
 from trimtab.records.cursor import backlog_bytes, cursor_path, read_cursor
 from trimtab.records.journal import JournalWriter
 from trimtab.records.layout import MAGIC, journal_files
+from trimtab.records.liveness import shipper_state
 from trimtab.records.reader import is_damaged
 from trimtab.records.segments import read_segment
 from trimtab.records.shipper import Shipper
@@ -156,6 +157,9 @@ def test_the_process_ships_until_told_to_stop_and_once_more_then(tmp_path: Path)
         while not list((tmp_path / "in").glob("*.arrow")):
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        told = shipper_state(tmp_path / "j")
+        assert told is not None
+        assert (told.pid, told.alive, told.error) == (process.pid, True, None)
         second = subprocess.run(process.args, capture_output=True, check=False)
         assert second.returncode == 1
         assert b"another shipper is at work" in second.stderr
@@ -168,6 +172,39 @@ def test_the_process_ships_until_told_to_stop_and_once_more_then(tmp_path: Path)
     assert {"shipped"} <= {line["event"] for line in lines}
     assert shipped_ids(tmp_path / "in") == expected_ids(2)
     assert journal_files(tmp_path / "j") == []
+    assert not told.alive
+
+
+def test_a_shipper_that_cannot_write_says_so_until_it_can_again(tmp_path: Path) -> None:
+    journal = writer(tmp_path / "j")
+    journal.declare(SCHEMA)
+    journal.append(prediction(0))
+    (tmp_path / "in").write_bytes(b"a file where the intake should be")
+
+    def error() -> str | None:
+        told = shipper_state(tmp_path / "j")
+        return None if told is None else told.error
+
+    with start(tmp_path) as process:
+        deadline = time.monotonic() + 20
+        while error() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert str(tmp_path / "in") in (error() or "")
+        (tmp_path / "in").unlink()
+        while error() is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        journal.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert shipped_ids(tmp_path / "in") == expected_ids(1)
+
+
+def test_a_word_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    assert shipper_state(tmp_path) is None
+    (tmp_path / "shipper.json").write_bytes(b'{"pid": "no number"}')
+    assert shipper_state(tmp_path) is None
 
 
 def test_the_plan_stands_before_its_first_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

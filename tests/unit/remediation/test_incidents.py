@@ -26,7 +26,6 @@ from trimtab.remediation.incidents import (
     IncidentChange,
     IncidentState,
     attach_alert,
-    by_subject,
     close,
     fold,
     mitigate,
@@ -78,7 +77,7 @@ def test_a_case_recovers_only_when_everything_that_breached_is_ok_in_a_later_win
     done = take(held.incident, check(OK, column="age", hour=3), hour=3)
     assert (done.kind, done.incident and done.incident.state) == (ChangeKind.RECOVERED, IncidentState.RESOLVED)
     assert done.incident is not None
-    assert len(done.incident.recovered_checks) == 2
+    assert (len(done.incident.evidence), done.incident.unrecovered) == (2, ())
     assert done.incident.closed_us is not None
 
 
@@ -144,7 +143,5 @@ def test_a_diagnosis_names_the_case_and_only_its_changes_are_noted() -> None:
     assert [len(one.timeline) for one in (once, same, other)] == [2, 2, 3]
 
 
-def test_checks_are_grouped_by_model_and_endpoint() -> None:
-    groups = by_subject([check(OK), check(BREACH, column="age")])
-    assert {subject: len(group) for subject, group in groups.items()} == {("heart", "heart"): 2}
+def test_a_case_is_as_loud_as_its_loudest_breach() -> None:
     assert opened().loudest is Severity.HIGH

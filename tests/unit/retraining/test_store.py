@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from trimtab.core.clock import to_micros
-from trimtab.core.errors import NotFoundError
 from trimtab.db.engine import Connection, Database
 from trimtab.retraining.conditions import Explanation, Firing
-from trimtab.retraining.store import last_retrain_us, link_action, recent_events, save_firing
+from trimtab.retraining.store import last_retrain_us, recent_events, save_firing
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 TREE = Explanation("any", True, "b", children=(Explanation("age", True, "b", "40d", "30d"),))
@@ -41,8 +40,6 @@ def test_the_last_retraining_is_the_last_firing_that_led_to_an_action(connection
     save_firing(connection, "e1", firing(0), action_id="a1")
     save_firing(connection, "e2", firing(1))
     assert last_retrain_us(connection, "bikes") == to_micros(NOW)
-    link_action(connection, "e2", "a2")
-    assert last_retrain_us(connection, "bikes") == to_micros(NOW + timedelta(hours=1))
+    save_firing(connection, "e3", firing(2), action_id="a2")
+    assert last_retrain_us(connection, "bikes") == to_micros(NOW + timedelta(hours=2))
     assert recent_events(connection, "bikes")[0].action_id == "a2"
-    with pytest.raises(NotFoundError, match="'e9'"):
-        link_action(connection, "e9", "a1")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.manifest import Feature
@@ -12,6 +13,8 @@ from trimtab.bundle.predictor import Predictor
 from trimtab.core.enums import ColumnKind, Task
 from trimtab.training.data import shell_manifest
 from trimtab.training.estimators import Scalar, fit
+from trimtab.training.evaluate import metrics_of
+from trimtab.training.export import ParityError
 from trimtab.training.finish import Finished, FinishTask, finish
 from trimtab.training.problem import Problem
 from trimtab.training.selection import bounded
@@ -29,10 +32,17 @@ TARGET = (np.quantile(SCORE, 0.94) < SCORE).astype(np.int64)
 SMALL = {Algorithm.XGBOOST: {"n_estimators": 20}, Algorithm.LIGHTGBM: {"n_estimators": 20}}
 
 
-def finished(algorithm: Algorithm, problem: Problem, **wanted: object) -> tuple[Finished, FinishTask]:
+def finished(
+    algorithm: Algorithm,
+    problem: Problem,
+    *,
+    target: NDArray[np.int64] = TARGET,
+    params: dict[str, Scalar] | None = None,
+    **wanted: object,
+) -> tuple[Finished, FinishTask]:
     rng = np.random.default_rng(0)
-    split = split_rows(StratifiedSplit(), TARGET, None, ROWS, rng)
-    folds = validation_folds(CrossValidation(folds=3), split, TARGET, None, rng)
+    split = split_rows(StratifiedSplit(), target, None, ROWS, rng)
+    folds = validation_folds(CrossValidation(folds=3), split, target, None, rng)
     tuned = TuneTask(
         candidate=CandidateSettings(type=algorithm),
         problem=problem,
@@ -43,14 +53,14 @@ def finished(algorithm: Algorithm, problem: Problem, **wanted: object) -> tuple[
         trial_timeout_s=60,
         seed=1,
     )
-    params: dict[str, Scalar] = dict(SMALL.get(algorithm, {}))
+    chosen: dict[str, Scalar] = params or dict(SMALL.get(algorithm, {}))
     train = split.train
-    raw = fit(algorithm, params, problem, FEATURES, INPUTS.take(train), TARGET[train], seed=1).answer(
+    raw = fit(algorithm, chosen, problem, FEATURES, INPUTS.take(train), target[train], seed=1).answer(
         INPUTS.take(split.test)
     )
     task = FinishTask(
         tuned=tuned,
-        params=params,
+        params=chosen,
         rows=train,
         golden_rows=np.arange(60),
         reference_folds=folds,
@@ -60,7 +70,7 @@ def finished(algorithm: Algorithm, problem: Problem, **wanted: object) -> tuple[
         decision_threshold=None,
     )
     task = replace(task, **wanted)  # type: ignore[arg-type]
-    return finish(task, INPUTS, TARGET), task
+    return finish(task, INPUTS, target), task
 
 
 @pytest.mark.parametrize(
@@ -107,6 +117,52 @@ def test_nothing_is_changed_where_nothing_is_asked() -> None:
     done, task = finished(Algorithm.LOGISTIC_REGRESSION, plain, calibration="none")
     assert (done.calibration, done.decision_threshold, done.notes) == (None, 0.5, ())
     np.testing.assert_array_equal(done.held_out.raw, task.held_out_raw)
+
+
+def test_threshold_of_the_best_f1_can_be_asked_for_without_weights() -> None:
+    plain = replace(RARE, weighted=False)
+    found, task = finished(Algorithm.LOGISTIC_REGRESSION, plain, decision_threshold="auto")
+    assert found.decision_threshold != 0.5
+    assert any(note.startswith("decision_threshold") for note in found.notes)
+    truth = np.concatenate([TARGET[fold.score] for fold in task.reference_folds])
+    chances = np.concatenate(found.out_of_sample)[:, 1]
+
+    def f1(threshold: float) -> float:
+        said = chances >= threshold
+        return 2 * float((said & (truth == 1)).sum()) / float(said.sum() + truth.sum())
+
+    assert f1(found.decision_threshold) == max(f1(threshold) for threshold in chances)
+
+
+def test_calibration_that_the_graph_cannot_follow_is_left_out_with_a_note() -> None:
+    calibrated, _ = finished(Algorithm.XGBOOST, RARE)
+    plain, _ = finished(Algorithm.XGBOOST, RARE, calibration="none")
+    worse, better = calibrated.parity.max_abs_difference, plain.parity.max_abs_difference
+    assert calibrated.calibration is not None
+    assert worse > better
+    found, _ = finished(Algorithm.XGBOOST, RARE, parity_tolerance=(worse + better) / 2)
+    assert found.calibration is None
+    assert found.notes[0].startswith("not calibrated: candidate xgboost: ONNX differs")
+    assert found.parity == msgspec.structs.replace(plain.parity, tolerance=(worse + better) / 2)
+    with pytest.raises(ParityError, match="ONNX differs"):
+        finished(Algorithm.XGBOOST, RARE, calibration="sigmoid", parity_tolerance=(worse + better) / 2)
+
+
+def test_temperature_of_many_classes_is_in_the_graph_too() -> None:
+    problem = Problem(Task.MULTICLASS, ("low", "middle", "high"), None, ("log_loss", "f1"), "f1", "none")
+    levels = np.digitize(SCORE, np.quantile(SCORE, [0.4, 0.7]))
+    # Deep trees on noisy rows are far too sure.
+    params: dict[str, Scalar] = {"n_estimators": 60, "min_child_samples": 1, "learning_rate": 0.3}
+    done, task = finished(Algorithm.LIGHTGBM, problem, target=levels, params=params)
+    assert done.calibration is not None
+    assert (done.calibration.method, done.calibration.slope < 1) == ("temperature", True)
+    manifest = shell_manifest(done.problem, FEATURES, "m", "y")
+    served = Predictor(manifest, done.model_onnx).predict(INPUTS.take(task.golden_rows))
+    assert served.probabilities is not None
+    np.testing.assert_allclose(served.probabilities, done.golden.raw, atol=1e-4)
+    uncalibrated = metrics_of(problem, levels[task.tuned.split.test], problem.read(task.held_out_raw))
+    assert done.metrics["log_loss"] < uncalibrated["log_loss"]
+    assert done.metrics["f1"] == uncalibrated["f1"]
 
 
 @pytest.mark.parametrize("algorithm", [one for one in Algorithm if one is not Algorithm.RIDGE])

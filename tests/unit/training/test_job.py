@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ import pytest
 
 from trimtab.bundle.predictor import Predictor
 from trimtab.profiles.reference import read_reference
-from trimtab.training.request import TrainingResult, read_result
+from trimtab.training.request import TrainingResult
 
 HEART_MODEL = {"name": "heart", "task": "binary", "target": "disease", "positive_class": "yes", "key": "id"}
 HEART_CONTRACT = {
@@ -104,7 +105,11 @@ def start(folder: Path, request: dict[str, Any]) -> subprocess.Popen[str]:
 
 def finish(process: subprocess.Popen[str], request: dict[str, Any]) -> tuple[int, str, TrainingResult]:
     _, errors = process.communicate(timeout=120)
-    return process.returncode, errors, read_result(Path(request["out_dir"]) / "result.json")
+    return process.returncode, errors, result_in(Path(request["out_dir"]))
+
+
+def result_in(folder: Path) -> TrainingResult:
+    return msgspec.json.decode((folder / "result.json").read_bytes(), type=TrainingResult)
 
 
 def runs_in(folder: Path) -> list[dict[str, str]]:
@@ -272,6 +277,34 @@ def test_sigterm_cancels_and_leaves_no_process_behind(tmp_path: Path) -> None:
     assert (result.status, result.error) == ("failed", "cancelled")
     assert "Traceback" not in errors
     wait_for(lambda: not any(is_running(child) for child in children))
+
+
+def test_a_training_that_takes_longer_than_its_limit_is_ended_and_says_so(tmp_path: Path) -> None:
+    space = {"n_estimators": {"choices": [20_000]}}
+    training = {"candidates": [{"type": "random_forest", "space": space}], "trials": 5}
+    request = request_for(tmp_path, heart_rows(), HEART_MODEL, HEART_CONTRACT, training) | {"time_limit_s": 1.5}
+    code, errors, result = finish(start(tmp_path, request), request)
+    assert (code, result.status) == (1, "failed")
+    assert "took longer than time_limit 1s500ms" in (result.error or "")
+    assert "raise time_limit in training_config.yaml" in (result.error or "")
+    assert "Traceback" not in errors
+
+
+STUCK = """
+import hashlib, sys, threading
+from pathlib import Path
+from trimtab.training.time_limit import TimeLimit
+limit = TimeLimit(0.1, lambda: Path(sys.argv[1]).touch(), grace_s=0.1)
+import signal
+signal.signal(signal.SIGTERM, lambda *_: None)
+limit.start()
+hashlib.pbkdf2_hmac("sha256", b"p", b"s", 2**30)  # native code: hears no signal
+"""
+
+
+def test_a_training_that_hears_no_signal_is_ended_too(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", STUCK, str(tmp_path / "told")], timeout=30, check=False)
+    assert (done.returncode, (tmp_path / "told").exists()) == (1, True)
 
 
 def wait_for(condition: Any) -> None:

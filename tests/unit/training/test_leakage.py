@@ -141,6 +141,17 @@ def test_rows_that_stand_in_both_parts_are_counted(tmp_path: Path) -> None:
     assert "remove duplicates" in note
 
 
+def test_texts_without_a_known_term_are_no_duplicates(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    said = rng.choice(["good", "bad"], ROWS)
+    texts = [f"{word} w{place}a w{place}b" if place % 2 else f"x{place}" for place, word in enumerate(said)]
+    columns = {"review": ("text", texts), "y": ("category", np.where(said == "good", "yes", "no").tolist())}
+    assert notes_on(tmp_path, columns) == ()
+    doubled = {name: (kind, values * 2) for name, (kind, values) in columns.items()}
+    (note,) = notes_on(tmp_path, doubled)
+    assert "of 160 held-out rows stand" in note
+
+
 def test_many_suspicions_of_a_kind_are_bounded(tmp_path: Path) -> None:
     _, columns = honest()
     for place in range(9):

@@ -49,6 +49,13 @@ def test_values_that_differ_do_not_meet(first: object, second: object) -> None:
     assert fingerprint(first) != fingerprint(second)
 
 
+def test_values_of_numpy_count_as_what_they_say() -> None:
+    same = [(np.bool_(True), True), (np.int64(3), 3), (np.float32(0.5), 0.5), (np.str_("a"), "a"), (Step.READ, "read")]
+    for first, second in same:
+        assert fingerprint((first, None)) == fingerprint((second, None))
+    assert fingerprint(np.bool_(True)) != fingerprint(1)
+
+
 def test_what_has_no_fixed_form_is_refused() -> None:
     for value in (object(), np.array([object()]), {1: "a"}.keys()):
         with pytest.raises(TypeError, match="no fixed form"):
@@ -61,6 +68,7 @@ def test_key_of_a_tuning_changes_with_all_that_it_reads() -> None:
         replace(task, seed=2),
         replace(task, trials=4),
         replace(task, prune=False),
+        replace(task, free_threshold=True),
         replace(task, folds=task.folds[1:]),
         replace(task, features=task.features[:1]),
         replace(task, problem=replace(task.problem, weighted=True)),

@@ -10,6 +10,7 @@ import typer
 
 from trimtab.cli.client import connect
 from trimtab.cli.delivering import await_judgement
+from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
@@ -45,10 +46,16 @@ def ingest(
     if not wait:
         say(accepted, as_json, f"Accepted as delivery {accepted['delivery_id']}.")
         return
-    answer = await_judgement(client, accepted, file)
+    with left_behind(_left_behind(accepted, remote=client.remote)):
+        answer = await_judgement(client, accepted, file)
     say(answer, as_json, _told(file, answer))
     if not as_json:
         tell_next(client, model, project)
+
+
+def _left_behind(accepted: JsonObject, *, remote: bool) -> str:
+    who = "the control plane judges its rows" if remote else "its rows are judged once 'trimtab up' or 'ingest' runs"
+    return f"delivery {accepted['delivery_id']} was accepted: {who}; see 'trimtab deliveries'"
 
 
 def _readable(file: Path) -> None:

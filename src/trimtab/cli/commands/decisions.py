@@ -139,7 +139,7 @@ def request_retraining(
     """Ask for a retraining; the policy says who must agree."""
     answer = connect(Path(project)).ask("retraining.trigger", model=model, reason=reason)
     told = escaped(answer)
-    say(answer, as_json, f"{told['purpose']}: {told['state']}. {told['reason']}")
+    say(answer, as_json, "\n".join(_request(told)))
 
 
 @retrain.command("explain")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from trimtab.cli.client import Client, connect
 from trimtab.cli.next_step import tell_next
@@ -60,6 +59,9 @@ def follow(client: Client, job_id: str, *, quiet: bool) -> JsonObject:
     Raises:
         BackendError: it has not ended within a day.
     """
+    # Start-up cost: only wanted here.
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     answer: JsonObject = {}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors_console, transient=True, disable=quiet) as bar:
@@ -79,23 +81,29 @@ def follow(client: Client, job_id: str, *, quiet: bool) -> JsonObject:
                 )
         except KeyboardInterrupt:
             bar.update(task, description="cancelling")
-            _cancel(client, job_id)
+            ended_as = _cancel(client, job_id)
+            bar.stop()
+            errors_console.print(f"job {job_id}: {ended_as}; see 'trimtab jobs show {job_id}'", soft_wrap=True)
             raise
     return answer
 
 
-def _cancel(client: Client, job_id: str) -> None:
-    """Ask a job to stop and see it end, so that nothing goes on behind the back of who pressed Ctrl-C."""
+def _cancel(client: Client, job_id: str) -> str:
+    """Ask a job to stop and see it end, so that nothing goes on behind the back of who pressed Ctrl-C.
+
+    Returns how it ended: it may have been quicker.
+    """
     try:
         client.ask("training.cancel", job_id=job_id)
     except IllegalTransitionError:
-        return  # it ended meanwhile
+        return str(client.ask("training.job", job_id=job_id)["state"])
 
     def ended() -> bool:
         return client.ask("training.job", job_id=job_id)["finished_us"] is not None
 
     if not client.wait(ended, timeout_s=_CANCEL_TIMEOUT_S):
         raise BackendError(f"job {job_id}: was asked to stop and has not yet; see 'trimtab jobs show {job_id}'")
+    return str(client.ask("training.job", job_id=job_id)["state"])
 
 
 def _registering(answer: JsonObject) -> bool:

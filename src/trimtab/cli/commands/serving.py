@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from trimtab.cli.client import connect
 from trimtab.cli.commands.models import parse_version
+from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, IdArgument, ProjectOption, console, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Encoding
 from trimtab.core.errors import ApprovalRequiredError, BackendError, ConfigError, TrimtabError
 
 __all__ = ["add_to"]
@@ -48,7 +49,9 @@ def deploy(
         say(started, as_json, f"Rollout {started['rollout_id']} has started; see 'trimtab rollouts list'.")
         return
     answer: JsonObject = {}
-    with console.status("staging") if not as_json else errors_console.status("staging") as status:
+    waiting = console.status("staging") if not as_json else errors_console.status("staging")
+    # The status line is gone before Ctrl-C is answered beneath it.
+    with left_behind(_left_behind(started, remote=client.remote)), waiting as status:
 
         def done() -> bool:
             answer.update(client.ask("rollouts.show", rollout_id=started["rollout_id"]))
@@ -74,6 +77,12 @@ def deploy(
     )
     if not as_json:
         tell_next(client, model, project)
+
+
+def _left_behind(started: JsonObject, *, remote: bool) -> str:
+    rollout_id = started["rollout_id"]
+    state = "goes on" if remote else "stands where it is, and goes on with 'trimtab up'"
+    return f"rollout {rollout_id} {state}; take it back by 'trimtab rollouts abort {rollout_id} --reason WHY'"
 
 
 @rollouts.command("list")
@@ -159,8 +168,10 @@ def _row_of(text: str) -> JsonObject:
 
 def replay(
     endpoint: Annotated[str, typer.Argument(help="The endpoint to send to.")],
-    file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet; its rows are sent in order of time.")],
-    time: Annotated[str, typer.Option(help="Column with the event time.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet; with --time its rows are sent in that order.")],
+    time: Annotated[
+        str | None, typer.Option(help="Column with the event time; default: every row happens now.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Column with the record key.")] = None,
     truth: Annotated[str | None, typer.Option(help="Column with the true outcome; sent after the rows.")] = None,
     truth_delay: Annotated[str, typer.Option(help="How long after the event the outcome was known.")] = "0s",
@@ -171,20 +182,27 @@ def replay(
     rate: Annotated[
         float | None, typer.Option(help="Requests a second; default: as fast as answered.", min=0.001)
     ] = None,
+    encoding: Annotated[Encoding, typer.Option(help="How the text file is encoded.")] = Encoding.UTF_8,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the lake holds what was sent.")] = True,
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
-    """Send the rows of a file as live requests, with their own event times: to try things, or to catch up."""
+    """Send the rows of a file as live requests, then their outcomes: to try things, or to catch up."""
     # Start-up cost: httpx and Arrow.
     from trimtab.cli.inference import InferenceClient
     from trimtab.cli.replaying import Replay, read_rows
 
     client = connect(Path(project))
     inference = InferenceClient.of(Path(project))
-    rows = read_rows(file, time=time, start=start, end=end)
+    inputs = inference.inputs(endpoint)
+    # Start-up cost: only wanted here.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    rows = read_rows(file, inputs=inputs, time=time, start=start, end=end, encoding=encoding)
     before = client.ask("data.records", endpoint=endpoint)
-    sender = Replay(inference, endpoint, time=time, key=key, truth=truth, truth_delay=truth_delay, source=source)
+    sender = Replay(
+        inference, endpoint, inputs=inputs, time=time, key=key, truth=truth, truth_delay=truth_delay, source=source
+    )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors_console, transient=True, disable=as_json) as bar:
         task = bar.add_task(f"sending to {endpoint}", total=len(rows))

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from trimtab.cli.client import Client, connect
@@ -23,6 +22,7 @@ from trimtab.core.errors import BackendError
 __all__ = ["add_to"]
 
 _WATCH_S = 1.0
+_NAMED_COLUMNS = 3
 _COLOURS = {"breach": "red", "inconclusive": "yellow", "ok": "green"}
 
 
@@ -53,6 +53,9 @@ def _watch(project: str, as_json: bool) -> None:
     """Show it again and again; into a pipe or file, each time that it has changed."""
     ask = _Asker(Path(project))
     if console.is_terminal and not as_json:
+        # Start-up cost: only wanted here.
+        from rich.live import Live
+
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 live.update(_shown(ask(), project), refresh=True)
@@ -157,11 +160,36 @@ def _show(answer: JsonObject, as_json: bool) -> None:
         return
     found = answer["checks"]
     for check in found:
-        if check["verdict"] != "ok":
-            colour = _COLOURS[check["verdict"]]
-            console.print(f"[{colour}]{check['verdict']}[/]  {check['monitor']}, version {check['version']}: ", end="")
-            console.print(check["explanation"], markup=False)
+        if check["verdict"] == "breach":
+            _tell(check, check["explanation"])
             for cause in check["causes"]:
                 console.print(f"    {cause['kind'].replace('_', ' ')}: {cause['explanation']}", markup=False)
+    for alike in _alike(found):
+        _tell(alike[0], alike[0]["explanation"] if len(alike) == 1 else _said_once(alike))
     counts = Counter(check["verdict"] for check in found)
     console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "No checks yet.")
+
+
+def _tell(check: JsonObject, explanation: str) -> None:
+    verdict = check["verdict"]
+    console.print(f"[{_COLOURS[verdict]}]{verdict}[/]  {check['monitor']}, version {check['version']}: ", end="")
+    console.print(explanation, markup=False)
+
+
+def _alike(found: list[JsonObject]) -> list[list[JsonObject]]:
+    """Return the checks that could not judge, together where one monitor says the same of several columns."""
+    groups: dict[tuple[str, int, str], list[JsonObject]] = {}
+    for check in found:
+        if check["verdict"] == "inconclusive":
+            groups.setdefault((check["monitor"], check["version"], _reason(check)), []).append(check)
+    return list(groups.values())
+
+
+def _reason(check: JsonObject) -> str:
+    return str(check["explanation"]).removeprefix(f"{check['column']}: ")
+
+
+def _said_once(alike: list[JsonObject]) -> str:
+    names = ", ".join(str(check["column"]) for check in alike[:_NAMED_COLUMNS])
+    more = ", …" if len(alike) > _NAMED_COLUMNS else ""
+    return f"{len(alike)} columns ({names}{more}): {_reason(alike[0])}"

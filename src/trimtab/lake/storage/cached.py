@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError
 from trimtab.lake.storage.base import NEVER_CHANGED, Bucket, StoredFile
 
@@ -66,11 +67,11 @@ class CachedStorage:
         """See `Storage.store`."""
         with self._incoming() as temporary:
             temporary.write_bytes(content)
-            self._install(temporary, self._bucket.put(name, temporary))
+            self._put(name, temporary)
 
     def take(self, files: Sequence[tuple[str, Path]]) -> None:
         """See `Storage.take`."""
-        _in_parallel(lambda file: self._install(file[1], self._bucket.put(*file)), files)
+        _in_parallel(lambda file: self._put(*file), files)
 
     def keep(self, name: str) -> None:
         """See `Storage.keep`; what is in the bucket in this size is not sent again, since only such zones are kept."""
@@ -148,6 +149,12 @@ class CachedStorage:
                     except FileNotFoundError:
                         continue
                     yield found.st_mtime, found.st_size, path
+
+    def _put(self, name: str, temporary: Path) -> None:
+        reached("bucket.file_ready")
+        file = self._bucket.put(name, temporary)
+        reached("bucket.file_put")
+        self._install(temporary, file)
 
     def _is_here(self, file: StoredFile) -> bool:
         path = self._path(file)

@@ -118,6 +118,7 @@ def _retrain(connection: Connection, platform: Platform, request: ActionRequest)
         until_us=request.params.get("until_us"),
         action_id=request.id,
     )
+    reached("retraining.requested")
 
 
 def _deploy(connection: Connection, platform: Platform, request: ActionRequest) -> None:

@@ -46,4 +46,4 @@ def _stage(version: ModelVersion, aliases: dict[str, int]) -> StageShown:
     if aliases.get("challenger") == version.number:
         return "Staging"
     superseded = version.number < aliases.get("champion", 0)
-    return "Archived" if superseded or version.state in {VersionState.ARCHIVED, VersionState.REJECTED} else None
+    return "Archived" if superseded or version.state is VersionState.REJECTED else None

@@ -22,6 +22,7 @@ from trimtab.loop.platform import Platform
 from trimtab.loop.platform_advice import Advice, advice_about_platform
 from trimtab.loop.requests import Nothing
 from trimtab.loop.standing import Standing, standing_of, undelivered
+from trimtab.records.liveness import ShipperState, shipper_state
 from trimtab.rollout import endpoint_store
 
 _STALE_US = 30_000_000
@@ -46,11 +47,13 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
             model = standing_of(connection, platform, files)
             models.append(_described(connection, model))
             advice += [(name, one) for one in advice_about(model)]
-        processes = _processes(connection, platform)
+        shipper = shipper_state(platform.project.journal)
+        processes = _processes(connection, platform, shipper)
         found = undelivered(connection)
     about_platform = advice_about_platform(
         processes=processes,
         found=found,
+        hindered=shipper.error if shipper is not None and shipper.alive else None,
         serves_something=any(model["serves"] for model in models),
         logs=str(platform.project.logs),
     )
@@ -100,10 +103,15 @@ def _verdicts(connection: Connection, model: str) -> dict[str, int]:
     return dict(sorted(Counter(rows).items()))
 
 
-def _processes(connection: Connection, platform: Platform) -> list[JsonObject]:
+def _processes(connection: Connection, platform: Platform, shipper: ShipperState | None) -> list[JsonObject]:
     rows = connection.execute(select(heartbeat)).all()
     found = [{"process": row.process, "pid": row.pid, "alive": _beats(row)} for row in rows]
-    return [*found, {"process": "inference-server", "pid": None, "alive": platform.serving_url() is not None}]
+    ships = shipper is not None and shipper.alive
+    return [
+        *found,
+        {"process": "inference-server", "pid": None, "alive": platform.serving_url() is not None},
+        {"process": "shipper", "pid": shipper.pid if shipper is not None and ships else None, "alive": ships},
+    ]
 
 
 def _beats(row: Any) -> bool:

@@ -74,7 +74,7 @@ def show_version(platform: Platform, _actor: Actor, request: OneVersion) -> Json
         "span_start_us": snapshot.span_start_us,
         "span_end_us": snapshot.span_end_us,
         "bundle_path": found.bundle_path,
-        "example": {feature.name: feature.example for feature in manifest.features},
+        "example": manifest.example,
     }
 
 

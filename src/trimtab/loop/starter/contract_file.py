@@ -77,6 +77,7 @@ def model_file(plan: Plan) -> str:
         lines.append(f"key: {scalar(wishes.key)}  # how its sender names a row; no feature")
     if wishes.time is not None:
         lines.append(f"time: {scalar(wishes.time)}  # when the row happened: orders rows, splits by time")
+        lines.append("time_features: true  # its hour, weekday and season are learnt from too, as far as they recur")
     if plan.ignored:
         lines += ["ignore:  # delivered, but never learnt from", *_ignored(plan)]
     lines += [

@@ -49,7 +49,7 @@ def propose(table: pa.Table, wishes: Wishes, *, source: str) -> Plan:
         findings[wishes.key] = _as_key(findings[wishes.key])
     unique = _identity(table, findings, wishes, notes)
     ignored = _ignored(findings, wishes)
-    notes = [*_column_notes(findings, wishes), *target.notes, *notes]
+    notes = [*_column_notes(findings, wishes), *_dates_without_time(findings, ignored, wishes), *target.notes, *notes]
     plan = Plan(
         wishes=wishes,
         source=source,
@@ -69,8 +69,9 @@ def propose(table: pa.Table, wishes: Wishes, *, source: str) -> Plan:
         notes=tuple(notes),
     )
     if not plan.features:
-        why = "; ".join(f"{name}: {reason}" for name, reason in list(ignored.items())[:5])
-        raise DataContractError(f"{source}: no column is left to learn from ({why}); bring columns that tell something")
+        told = "; ".join(f"{name}: {reason}" for name, reason in list(ignored.items())[:5])
+        why = f" ({told})" if told else ""
+        raise DataContractError(f"{source}: no column is left to learn from{why}; bring columns that tell something")
     return plan
 
 
@@ -165,6 +166,17 @@ def _ignored(findings: Mapping[str, Finding], wishes: Wishes) -> dict[str, str]:
 def _column_notes(findings: Mapping[str, Finding], wishes: Wishes) -> list[str]:
     told = [(name, note) for name, found in findings.items() if name not in wishes.ignore for note in found.notes]
     return [f"{name}: {note}" for name, note in told]
+
+
+def _dates_without_time(findings: Mapping[str, Finding], ignored: Mapping[str, str], wishes: Wishes) -> list[str]:
+    dated = [
+        name
+        for name, found in findings.items()
+        if found.column.type is ColumnKind.DATETIME and name not in ignored and name != wishes.target
+    ]
+    if wishes.time is not None or not dated:
+        return []
+    return [f"{dated[0]}: holds dates; if that is when a row happened, pass --time, to be judged on the latest rows"]
 
 
 def _rows_per_day(table: pa.Table, findings: Mapping[str, Finding], wishes: Wishes) -> float | None:

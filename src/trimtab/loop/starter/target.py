@@ -68,6 +68,8 @@ def _refuse_unlearnable(finding: Finding, wishes: Wishes) -> None:
             f"target {name!r}: always {finding.counts[0][0]!r} in {known} rows; expected at least two values; name "
             "another column with --target, or bring rows with other outcomes"
         )
+    if finding.notes and finding.column.type is ColumnKind.CATEGORY and finding.distinct > _MAX_CLASSES:
+        raise DataContractError(f"target {name!r}: {finding.distinct} distinct words; {finding.notes[0]}")
     if finding.useless and wishes.task is None and finding.distinct > _LISTED:
         raise DataContractError(
             f"target {name!r}: looks like an id ({finding.useless}); an id cannot be predicted; name another column "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trimtab.core.enums import Task
+from trimtab.core.enums import ColumnKind, Task
 from trimtab.loop.starter.wishes import Plan
 from trimtab.loop.starter.wording import comment, thousands
 
@@ -10,7 +10,7 @@ __all__ = ["training_file"]
 
 _FEW_ROWS, _SOME_ROWS, _MANY_ROWS = 2_000, 20_000, 100_000
 _MANY_CLASSES = 10
-_RARE = 0.3
+_RARE = 0.4
 
 
 def training_file(plan: Plan) -> str:
@@ -44,6 +44,9 @@ def _search(plan: Plan) -> list[str]:
         "candidates:  # all are tried; the best on the held-out rows wins",
         f"  - type: {simple}  # the plain one: what the others must beat",
     ]
+    if any(plan.findings[name].column.type is ColumnKind.TEXT for name in plan.features):
+        # A text is two thousand columns of nearly nothing but zeros, which only these two take as such.
+        return [*lines, "  - type: lightgbm  # and no other: of texts, these two learn best and fast"]
     if plan.rows < _SOME_ROWS and not wide:
         lines.append("  - type: random_forest")
     return [*lines, "  - type: lightgbm", "  - type: xgboost"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trimtab.core.enums import ColumnKind, Encoding, Task
+from trimtab.core.enums import Encoding, Task
 from trimtab.lake.inference import Finding
 
 __all__ = ["Baseline", "Plan", "Wishes"]
@@ -67,8 +67,8 @@ class Plan:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Columns to learn from."""
-        not_features = {self.wishes.target, self.wishes.time, self.wishes.key, *self.ignored}
+        """Columns to learn from; the time is one of them, for its hour, weekday and season."""
+        not_features = {self.wishes.target, self.wishes.key, *self.ignored}
         return tuple(name for name in self.findings if name not in not_features)
 
     @property
@@ -82,7 +82,3 @@ class Plan:
         if column in roles:
             return roles[column]
         return f"ignored: {self.ignored[column]}" if column in self.ignored else "feature"
-
-    def kind_of(self, column: str) -> ColumnKind:
-        """Return the kind that the contract gives the column."""
-        return self.findings[column].column.type

@@ -60,7 +60,7 @@ def test_unusual_names_and_a_form_of_dates_survive_into_the_files(tmp_path: Path
     assert files.contract.unique == ("id",)
     assert files.contract.columns["day"].format == "%d.%m.%Y"
     assert files.training.split.type == "time"
-    assert set(files.features) == {"age", "Ort/Straße: #1"}
+    assert set(files.features) == {"day", "age", "Ort/Straße: #1"}
     assert judge(rows, files.contract).broken.num_rows == 0
 
 
@@ -139,3 +139,28 @@ def test_what_is_there_already_is_never_overwritten(tmp_path: Path) -> None:
     assert ProjectFolder.open(folder.root).model_names == ("model", "second")
     assert validate_project(folder.root) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "project"]
+
+
+def test_numbers_written_for_people_are_named_as_such_and_refused_as_a_target() -> None:
+    prices = [f"{1000 + 7 * row:,}.50" for row in range(ROWS)]
+    told = "looks like numbers with signs or separators ('1,000.50')"
+
+    assert (
+        f"price: {told}; write bare ones, e.g. 1234.5, to use them"
+        in propose(table(price=prices), wishes(), source="rows.csv").notes
+    )
+    with pytest.raises(DataContractError) as refused:
+        propose(table(out=prices), wishes(), source="rows.csv")
+    assert told in str(refused.value)
+
+
+def test_numbers_beyond_what_can_be_calculated_with_are_words_and_said_to_be() -> None:
+    plan = propose(table(huge=[str(10**17 + row) for row in range(ROWS)]), wishes(), source="rows.csv")
+
+    assert any(note.startswith("huge: numbers too large") for note in plan.notes)
+    assert "huge" in plan.ignored
+
+
+def test_dates_without_a_time_are_pointed_out() -> None:
+    assert any("day: holds dates" in note for note in propose(table(), wishes(), source="rows.csv").notes)
+    assert not any("holds dates" in note for note in propose(table(), wishes(time="day"), source="rows.csv").notes)

@@ -1,0 +1,20 @@
+"""What Ctrl-C leaves behind, said before a command that waits is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trimtab.cli.output import errors_console
+
+__all__ = ["left_behind"]
+
+
+@contextmanager
+def left_behind(told: str) -> Iterator[None]:
+    """Say ``told`` when Ctrl-C ends the waiting within the block, and let it end the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors_console.print(told, markup=False, soft_wrap=True)
+        raise

@@ -1,0 +1,56 @@
+"""All tables of the metadata database.
+
+Narrow typed columns for what is queried, one JSON column (``spec``) for the rest, ``version`` for optimistic locking.
+Times end in ``_us``: microseconds since 1970 UTC. ``at_us`` and its like are domain time; what leases and retries use
+(``leased_until_us``, ``available_us``) is machine time.
+"""
+
+from __future__ import annotations
+
+from trimtab.db.tables.columns import metadata
+from trimtab.db.tables.data import delivery, feed, profile, snapshot
+from trimtab.db.tables.judgement import (
+    action_grant,
+    action_request,
+    alert,
+    check_result,
+    incident,
+    report,
+    retraining_event,
+    verification,
+)
+from trimtab.db.tables.serving import endpoint, endpoint_history, rollout
+from trimtab.db.tables.trust import api_key, audit_entry, audit_head
+from trimtab.db.tables.versions import job, model_version
+from trimtab.db.tables.work import event, event_delivery, heartbeat, lease, notification, queue_message, schedule_run
+
+__all__ = [
+    "action_grant",
+    "action_request",
+    "alert",
+    "api_key",
+    "audit_entry",
+    "audit_head",
+    "check_result",
+    "delivery",
+    "endpoint",
+    "endpoint_history",
+    "event",
+    "event_delivery",
+    "feed",
+    "heartbeat",
+    "incident",
+    "job",
+    "lease",
+    "metadata",
+    "model_version",
+    "notification",
+    "profile",
+    "queue_message",
+    "report",
+    "retraining_event",
+    "rollout",
+    "schedule_run",
+    "snapshot",
+    "verification",
+]
