@@ -8,14 +8,16 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 3
 
 .PHONY: demo test check lint types docs lock clean
 
 demo: $(READY)
 	$(BIN)/trimtab demo
 
+# Tests mostly wait for processes: three at a time do well on two cores. Those of one file stay together.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: lint types test
 

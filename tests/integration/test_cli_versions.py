@@ -43,6 +43,7 @@ def run(up: ControlPlane, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
     def run(*command: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["trimtab", *command, "--project", str(up.project)])
+        monkeypatch.setenv("COLUMNS", "200")
         with pytest.raises(SystemExit) as left:
             main()
         told = capsys.readouterr()

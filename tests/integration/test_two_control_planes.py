@@ -10,11 +10,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import Table, select
+from psycopg import sql
+from sqlalchemy import Table, select, update
+from tests.integration.crashes.stage import left_journal
 from tests.postgres import PASSWORD, PostgresServer, binaries
 from tests.unit.loop.projects import MODEL, make_project
 
@@ -24,9 +29,21 @@ from trimtab.cli.http_client import HttpClient
 from trimtab.config.project import ProjectFolder
 from trimtab.core.errors import BackendError
 from trimtab.db.engine import Database, machine_us
-from trimtab.db.tables import audit_entry, delivery, event_delivery, lease, queue_message
+from trimtab.db.tables import (
+    audit_entry,
+    delivery,
+    event_delivery,
+    job,
+    lease,
+    model_version,
+    queue_message,
+    snapshot,
+)
+from trimtab.records.shipper import Shipper
 
-_FILES, _ROWS = 4, 50
+_FILES, _ROWS = 4, 60
+_MANY_ROWS = 150_000
+"""Rows that take seconds to judge: whoever is at them can be caught there."""
 
 
 def _until(what: Callable[[], Any], why: str, within_s: float = 60.0) -> Any:
@@ -118,17 +135,36 @@ class Pair:
                 return next(plane for plane in self.planes if f":{plane.pid}:" in row["holder"])
         return None
 
-    def deliver(self, plane: ControlPlane, number: int) -> str:
+    def deliver(self, plane: ControlPlane, number: int, rows: int = _ROWS) -> str:
         lines = ["row_id,age,chol,sex,disease"]
-        lines += [
-            f"f{number}r{row},{30 + row % 50},{200 + row},male,{'yes' if row % 3 else 'no'}" for row in range(_ROWS)
-        ]
+        for row in range(rows):
+            age = 30 + (row * 7 + number) % 50
+            sick = "yes" if (row * 13 + number) % 10 < (age - 25) // 6 else "no"
+            lines.append(f"f{number}r{row},{age},{200 + row % 300},male,{sick}")
         path = self.project.root / f"delivery-{number}.csv"
         path.write_text("\n".join(lines) + "\n")
         return str(plane.ask("data.ingest", model=MODEL, path=str(path))["delivery_id"])
 
     def all_processed(self, count: int) -> bool:
         return Counter(row["state"] for row in self.rows(delivery)) == {"processed": count}
+
+    def is_at_work_on(self, delivery_id: str) -> bool:
+        return any(
+            row["state"] == "pending" and row["leased_until_us"] and delivery_id in json.dumps(row["body"])
+            for row in self.rows(queue_message)
+        )
+
+    @contextmanager
+    def closed_to_writers(self, table: Table) -> Iterator[Callable[[], bool]]:
+        """Let nobody write into ``table``; yields what says whether somebody waits for it, in a transaction."""
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+        with psycopg.connect(self.url) as lock, psycopg.connect(self.url, autocommit=True) as look:
+            lock.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(sql.Identifier(table.name)))
+            yield lambda: bool((look.execute(waits, [table.name]).fetchone() or (0,))[0])
+
+    def lake_rows(self, where: str, column: str) -> list[Any]:
+        files = [path for path in (self.project.lake / where).rglob("*.parquet") if not path.name.startswith(".")]
+        return [value for path in files for value in pq.read_table(path, columns=[column])[column].to_pylist()]
 
     def close(self) -> None:
         for plane in self.planes:
@@ -167,25 +203,75 @@ def test_work_is_taken_once_whoever_was_asked(pair: Pair) -> None:
     assert pair.database.read(verify).ok
 
 
-def test_a_control_plane_that_was_paused_is_refused_and_nothing_is_doubled(pair: Pair) -> None:
+@contextmanager
+def _paused(plane: ControlPlane) -> Iterator[None]:
+    os.kill(plane.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(plane.pid, signal.SIGCONT)
+
+
+def test_a_control_plane_that_was_paused_at_its_work_is_refused_and_nothing_is_doubled(pair: Pair) -> None:
     before = len(pair.rows(delivery))
     paused = _until(lambda: pair.holder("data"), "nobody holds the lane")
     other = next(plane for plane in pair.planes if plane is not paused)
-    os.kill(paused.pid, signal.SIGSTOP)
-    try:
-        for number in range(10, 10 + _FILES):
+    at_hand = pair.deliver(other, 10, _MANY_ROWS)
+    _until(lambda: pair.is_at_work_on(at_hand), "it was not taken")
+    with _paused(paused):
+        assert pair.is_at_work_on(at_hand), "it was done before it was caught"
+        for number in range(11, 11 + _FILES):
             pair.deliver(other, number)
         _until(lambda: pair.holder("data") is other, "nobody took over")
-        _until(lambda: pair.all_processed(before + _FILES), "the other one did not do the work")
-    finally:
-        os.kill(paused.pid, signal.SIGCONT)
+        with pair.database.transaction() as connection:
+            # What the rest of the message's 20 s would do.
+            connection.execute(update(queue_message).values(leased_until_us=0))
+        _until(lambda: pair.all_processed(before + 1 + _FILES), "the other one did not do the work")
     pair.deliver(paused, 20)
-    _until(lambda: pair.all_processed(before + _FILES + 1), "work stopped after both were back")
+    _until(lambda: pair.all_processed(before + 2 + _FILES), "work stopped after both were back")
+    [refused] = _until(lambda: paused.said("ingest_attempt_failed"), "it was not refused, or did not say so", 20)
 
+    assert refused["delivery_id"] == at_hand
+    # Caught between two transactions the fence refuses it; caught inside one, the database has put it out.
+    assert any(said in refused["error"] for said in ("nothing was written", "closed the connection")), refused
     assert pair.holder("data") is other, "it keeps what it took over"
     assert {row["state"] for row in pair.rows(queue_message)} == {"done"}
     assert {row["state"] for row in pair.rows(event_delivery)} <= {"done"}
+    keys = Counter(pair.lake_rows(f"processed/tables/{MODEL}", "row_id"))
+    assert (len(keys), max(keys.values())) == (_MANY_ROWS + (2 * _FILES + 1) * _ROWS, 1)
     assert not paused.said("lane.crashed")
+    assert pair.database.read(verify).ok
+
+
+def test_a_training_whose_holder_is_caught_inside_its_write_is_taken_over_and_made_once(pair: Pair) -> None:
+    caught = _until(lambda: pair.holder("snapshots"), "nobody holds the lane")
+    other = next(plane for plane in pair.planes if plane is not caught)
+    before = len(pair.rows(snapshot))
+    with pair.closed_to_writers(snapshot) as somebody_waits:
+        other.ask("training.start", model=MODEL)
+        _until(somebody_waits, "no snapshot is made")
+        os.kill(caught.pid, signal.SIGSTOP)
+    try:
+        # It holds the lock of the one writer: the database puts it out, and the other goes on.
+        _until(lambda: pair.holder("snapshots") is other, "nobody took over")
+        [training] = _until(lambda: [row for row in pair.rows(job) if row["state"] == "succeeded"], "no training", 150)
+    finally:
+        os.kill(caught.pid, signal.SIGCONT)
+    _until(
+        lambda: caught.said("delivery.failed") + caught.said("lane.failed"), "it was not refused, or does not say so"
+    )
+    _until(
+        lambda: {row["state"] for row in pair.rows(event_delivery)} == {"done"}, "events were not delivered to all", 150
+    )
+
+    assert [(row["state"], row["attempt"]) for row in pair.rows(job)] == [("succeeded", 1)]
+    assert len(pair.rows(snapshot)) == before + 1
+    assert [row["number"] for row in pair.rows(model_version) if row["job_id"] == training["id"]] == [1]
+    told = Counter(row["action"] for row in pair.rows(audit_entry))
+    assert (told["training.requested"], told["snapshot.made"], told["training.succeeded"]) == (1, 1, 1)
+    for plane in pair.planes:
+        assert not plane.said("lane.crashed")
+        assert not plane.said("delivery.crashed")
     assert pair.database.read(verify).ok
 
 
@@ -193,6 +279,10 @@ def test_a_database_that_is_killed_is_told_of_and_waited_for(pair: Pair) -> None
     before = len(pair.rows(delivery))
     pair.deliver(pair.planes[0], 30)
     pair.server.kill()
+    answered = left_journal(
+        pair.project.serving / "journal", [f"a{number}" for number in range(20)], "d" * 64, torn=True
+    )
+    assert Shipper(pair.project.serving / "journal", pair.project.intake).ship_once()
     with pytest.raises(BackendError, match="check that it runs") as told:
         pair.planes[0].ask("status.show")
     assert PASSWORD not in str(told.value)
@@ -200,8 +290,9 @@ def test_a_database_that_is_killed_is_told_of_and_waited_for(pair: Pair) -> None
     _until(lambda: late.said("control-plane.waiting"), "one that starts meanwhile does not say what it waits for")
     pair.server.start()
     _until(lambda: pair.planes[0].ask("status.show"), "the control plane did not find its database again")
-    _until(lambda: pair.all_processed(before + 1), "what was accepted before the kill was lost")
+    _until(lambda: pair.all_processed(before + 2), "what was accepted before the kill was lost, or answered after it")
 
+    assert sorted(pair.lake_rows("processed/records", "record_key")) == sorted(answered)
     assert late.reached().ask("status.show")
     for plane in pair.planes:
         assert plane.process.poll() is None

@@ -24,5 +24,7 @@ def checked_address(text: str, *, setting: str) -> str:
     except ValueError:
         possible = False
     if not possible:
-        raise ConfigError(f"{setting}: found {text!r}; expected an address such as http://127.0.0.1:8765; correct it")
+        # What stands before an '@' may be a password.
+        found = repr(text) if "@" not in text else "credentials, or no address"
+        raise ConfigError(f"{setting}: found {found}; expected an address such as http://127.0.0.1:8765; correct it")
     return text

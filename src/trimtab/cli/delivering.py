@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from trimtab.cli.client import Client
+from trimtab.cli.output import errors_console, escaped
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, DataContractError
 
@@ -25,17 +28,30 @@ def deliver(client: Client, model: str, file: Path, *, feed: str | None) -> Json
 
 
 def await_judgement(client: Client, accepted: JsonObject, file: Path) -> JsonObject:
-    """Return what became of a delivery that was ``accepted``; see `deliver`."""
+    """Return what became of a delivery that was ``accepted``; see `deliver`. A terminal shows for how long we wait."""
     answer: JsonObject = {}
 
     def done() -> bool:
         answer.update(client.ask("data.delivery", delivery_id=accepted["delivery_id"]))
         return bool(answer["state"] != "received")
 
-    if not client.wait(done, timeout_s=_INGEST_TIMEOUT_S):
+    with _waiting(file):
+        judged = client.wait(done, timeout_s=_INGEST_TIMEOUT_S)
+    if not judged:
         raise BackendError(f"{file}: accepted, but not judged within 10 minutes; see 'trimtab deliveries' later")
     if answer["state"] == "failed":
         reason = str(answer.get("error", "refused"))
         raise DataContractError(reason if reason.startswith(file.name) else f"{file.name}: {reason}")
     answer["repeated"] = accepted["repeated"]
     return answer
+
+
+@contextmanager
+def _waiting(file: Path) -> Iterator[None]:
+    # Start-up cost: only wanted here.
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=errors_console, transient=True, disable=not errors_console.is_terminal) as bar:
+        bar.add_task(f"the rows of {escaped(file.name)} ({file.stat().st_size / 1e6:.3g} MB) are judged", total=None)
+        yield

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -33,8 +35,20 @@ __all__ = [
 ]
 
 
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 class _Console(Console):
-    """Leaves it to the caller to answer a reader that has gone."""
+    """Shows no control character that a text holds; leaves it to the caller to answer a reader that has gone."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Return what is shown for ``renderable``."""
+        for segment in super().render(renderable, options):
+            # What a table's sender wrote would otherwise colour, title or clear the terminal of whoever looks at it.
+            harmless = segment.control is not None or _UNSHOWN.search(segment.text) is None
+            yield (
+                segment if harmless else Segment(_UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", segment.text), segment.style)
+            )
 
     def on_broken_pipe(self) -> NoReturn:
         """Raise again what was caught."""

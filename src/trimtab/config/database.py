@@ -56,7 +56,8 @@ def _known(name: str, schemes: tuple[str, ...], environment: Mapping[str, str] |
         return None
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in schemes:
-        # The rest may hold a password.
+        # The rest may hold a password; without a scheme, all of it.
         kinds = ", ".join(f"{each}://" for each in schemes if "+" not in each)
-        raise ConfigError(f"TRIMTAB_{name.upper()}: begins with {scheme[:20]!r}; expected one of {kinds}")
+        found = f"begins with {scheme[:20]!r}" if separator else "names no scheme"
+        raise ConfigError(f"TRIMTAB_{name.upper()}: {found}; expected one of {kinds}")
     return with_driver(url)

@@ -44,7 +44,7 @@ def lake_place(environment: Mapping[str, str] | None = None) -> BucketPlace | Pa
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
-    if "@" in parts.netloc or ":" in parts.netloc or parts.query or parts.fragment:
+    if "@" in url or ":" in parts.netloc or parts.query or parts.fragment:
         # Not shown: what stands there may be a secret.
         raise ConfigError(
             "TRIMTAB_LAKE_URL: holds more than bucket and prefix; credentials and endpoint belong into "

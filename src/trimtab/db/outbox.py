@@ -6,7 +6,7 @@ the token that it got: a worker that was paused past its lease is refused. Deliv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -95,6 +95,15 @@ class Outbox:
             _is_available(machine_us),
         )
         return connection.execute(due.limit(1)).first() is not None
+
+    def who_has_due(self, connection: Connection, subscribers: Sequence[str], *, machine_us: int) -> frozenset[str]:
+        """Return those of ``subscribers`` for whom `has_due` holds: one question, however many they are."""
+        due = select(event_delivery.c.subscriber).where(
+            event_delivery.c.subscriber.in_(subscribers),
+            event_delivery.c.state == "pending",
+            _is_available(machine_us),
+        )
+        return frozenset(connection.execute(due.distinct()).scalars())
 
     def claim(self, connection: Connection, subscriber: str, *, machine_us: int, lease_s: float) -> Delivery | None:
         """Lease the oldest delivery that is due for ``subscriber``, or return None.

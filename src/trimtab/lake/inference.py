@@ -263,7 +263,7 @@ def _mixture(texts: _Texts) -> tuple[str, ...]:
     if texts.counts[comma].sum() > texts.total / 2:
         return ("looks like numbers with a decimal comma; write 3.14, not 3,14, to use them as numbers",)
     dressed = cast.wrong & pc.match_substring_regex(texts.known, _DRESSED_NUMBER).to_numpy(zero_copy_only=False)
-    if numbers + int(texts.counts[dressed].sum()) >= (1 - _FEW_WRONG) * texts.total:
+    if dressed.any() and numbers + int(texts.counts[dressed].sum()) >= (1 - _FEW_WRONG) * texts.total:
         shown = str(texts.known.filter(pa.array(dressed))[0])
         return (
             f"looks like numbers with signs or separators ({shown[:40]!r}); write bare ones, e.g. 1234.5, to use them",
@@ -290,11 +290,18 @@ def _usefulness(found: Finding, texts: _Texts) -> Finding:
         reason = f"missing in {found.missing_share:.1%} of the rows"
     elif kind is ColumnKind.CATEGORY and known >= _MIN_UNIQUE and distinct > known * _MOSTLY_DISTINCT:
         reason = "another value in every row" if distinct == known else f"{distinct} distinct values in {known} rows"
-    elif kind is ColumnKind.INTEGER and known >= _MIN_UNIQUE and distinct == known and (named or _counts_rows(found)):
+    elif known >= _MIN_UNIQUE and distinct == known and _is_whole(kind, texts) and (named or _counts_rows(found)):
         reason = "numbers the rows"
     elif kind in {ColumnKind.INTEGER, ColumnKind.NUMBER} and named and distinct > _MAX_VALUES:
         reason = "named like an id: its numbers are names; declare it a category if it helps"
     return replace(found, useless=reason)
+
+
+def _is_whole(kind: ColumnKind, texts: _Texts) -> bool:
+    """Return whether all are whole numbers, if only written as 1000.0, as a tool does where one of them is missing."""
+    if kind is ColumnKind.NUMBER:
+        return bool(pc.all(pc.match_substring_regex(texts.known, r"^[-+]?\d+(\.0*)?$")).as_py())
+    return kind is ColumnKind.INTEGER
 
 
 def _counts_rows(found: Finding) -> bool:

@@ -198,9 +198,24 @@ class Ingest:
                     self._known_keys.among, model=context.model.name, digests=earlier, contract=context.contract
                 ),
                 intervals=intervals,
+                before_writing=partial(self._assert_to_do, first, earlier),
             )
             return [_Result(outcome, earlier)]
         return [_Result(outcome) for outcome in self._records(deliveries, tables, context, intervals)]
+
+    def _assert_to_do(self, delivery: Delivery, earlier: frozenset[str]) -> None:
+        """Raise ConflictError if another worker processed ``delivery``, or took the lane over, since it was taken."""
+        # As a writer, since only those are fenced: whoever was paused here for long must not write over what another
+        # has put there since, and has told the database of.
+        with self._database.transaction() as connection:
+            version, state = connection.execute(
+                select(_table.c.version, _table.c.state).where(_table.c.id == delivery.id)
+            ).one()
+            if (version, state) != (delivery.version, DeliveryState.RECEIVED):
+                raise ConflictError(
+                    f"delivery {delivery.id}: another worker has processed it ({state}); nothing was written"
+                )
+            _assert_judged_by(connection, delivery, earlier)
 
     def _segment(self, delivery: Delivery) -> pa.Table:
         return read_segment(self._lake.at_hand(self._lake.absolute(delivery.raw_path)))
@@ -238,11 +253,8 @@ class Ingest:
         return processed
 
     def _record(self, connection: Connection, delivery: Delivery, result: _Result, now: datetime) -> Processed | None:
-        if result.earlier is not None and _processed_tables(connection, str(delivery.model)) != result.earlier:
-            raise ConflictError(
-                f"delivery {delivery.id}: another one of {delivery.model!r} was processed meanwhile; "
-                "its keys must be known first, so this one is judged again"
-            )
+        if result.earlier is not None:
+            _assert_judged_by(connection, delivery, result.earlier)
         done = _processed(delivery, result.outcome, to_micros(now))
         changed = connection.execute(
             update(_table)
@@ -306,6 +318,14 @@ class Ingest:
             self._queue.nack(work.message, f"{type(error).__name__}: {error}")
         except ConflictError as lost:
             _log.info("ingest_lease_lost", message_id=work.message.id, error=str(lost))
+
+
+def _assert_judged_by(connection: Connection, delivery: Delivery, earlier: frozenset[str]) -> None:
+    if _processed_tables(connection, str(delivery.model)) != earlier:
+        raise ConflictError(
+            f"delivery {delivery.id}: another one of {delivery.model!r} was processed meanwhile; "
+            "its keys must be known first, so this one is judged again"
+        )
 
 
 def _processed_tables(connection: Connection, model: str) -> frozenset[str]:

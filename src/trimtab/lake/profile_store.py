@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import insert, select
+from sqlalchemy import BigInteger, cast, insert, select
 
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection
@@ -56,7 +56,8 @@ def load_profiles(
             # The lower bound on the index; the exact one needs the row's own period.
             profile.c.start_us > start_us - _LONGEST_PERIOD_S * _MICROS,
             profile.c.start_us < end_us,
-            profile.c.start_us + profile.c.period_s * _MICROS > start_us,
+            # PostgreSQL multiplies integers as 32 bits, which 36 minutes of microseconds do not fit into.
+            profile.c.start_us + cast(profile.c.period_s, BigInteger) * _MICROS > start_us,
         )
         .order_by(profile.c.start_us, profile.c.variant, profile.c.model_version, profile.c.segment_id)
     )

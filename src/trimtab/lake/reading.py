@@ -29,9 +29,15 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
 
 _SEPARATORS = (",", "\t", ";", "|")
 _QUOTED = re.compile(r'"[^"]*"')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CHUNK_BYTES = 1 << 20
 _MAX_HEADER_BYTES = 1 << 20
+_MAX_COLUMNS = 5_000
 _SWALLOWED_LINES = 3
+_MAX_VALUE_BYTES = 1 << 24
+
+# Python's own bound, 128 KiB a value, would be told in place of what is wrong with the file.
+csv.field_size_limit(_MAX_VALUE_BYTES)
 
 
 def read_table_file(path: Path, *, name: str | None = None, encoding: Encoding = Encoding.UTF_8) -> pa.Table:
@@ -141,6 +147,16 @@ def _header(path: Path, name: str, encoding: Encoding) -> tuple[list[str], str]:
         raise DataContractError(f"{name}: its first line is not {encoding}; save the file as UTF-8") from None
     if not text.strip():
         raise DataContractError(f"{name}: its first line is blank; expected the names of the columns")
+    if len(text) >= _MAX_HEADER_BYTES:
+        raise DataContractError(
+            f"{name}: its first line is longer than {_MAX_HEADER_BYTES} characters; expected the names of at most "
+            f"{_MAX_COLUMNS} columns, and a line break"
+        )
+    if text.count('"') % 2 == 1:
+        raise DataContractError(
+            f"{name}: a quote opens in its first line and does not close there; expected the names of the columns on "
+            "one line; take the line break out of the name, or close the quote"
+        )
     separator = max(_SEPARATORS, key=_QUOTED.sub("", text).count)
     try:
         return next(csv.reader([text.rstrip("\r\n")], delimiter=separator)), separator
@@ -153,9 +169,18 @@ def _codec(encoding: Encoding) -> str:
 
 
 def _check_names(file: str, names: list[str]) -> None:
+    if len(names) > _MAX_COLUMNS:
+        raise DataContractError(
+            f"{file}: has {len(names)} columns; at most {_MAX_COLUMNS} can be judged; leave out what nothing is learnt "
+            "from"
+        )
     for position, name in enumerate(names, start=1):
         if not name.strip():
             raise DataContractError(f"{file}: column {position} of {len(names)} has no name; name it")
+        if _CONTROL.search(name):
+            raise DataContractError(
+                f"{file}: column {position} is called {name[:80]!r}, with a line break or control character; rename it"
+            )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         places = [place for place, name in enumerate(names, start=1) if name == repeated[0]]
@@ -181,11 +206,15 @@ def _check_encoding(path: Path, name: str, encoding: Encoding) -> None:
                     "save the file as UTF-8, or declare another encoding (contract.yaml: "
                     "encoding: latin-1; trimtab init: --encoding latin-1)"
                 ) from None
+            except UnicodeError as error:
+                raise DataContractError(
+                    f"{name}: is not {encoding.upper()} ({error}); save the file as UTF-8"
+                ) from None
             start, lines = start + len(chunk), lines + chunk.count(b"\n")
 
 
 def _check_lengths(path: Path, name: str, encoding: Encoding, separator: str, expected: int) -> None:
-    """Say which line has more or fewer values than the header, if one has."""
+    """Say which line has more or fewer values than the header, if one has, or that there is none but the header."""
     with path.open(encoding=_codec(encoding), newline="") as stream:
         rows = csv.reader(stream, delimiter=separator)
         try:
@@ -195,8 +224,15 @@ def _check_lengths(path: Path, name: str, encoding: Encoding, separator: str, ex
                         f"{name}: line {rows.line_num} has {len(row)} values, the header {expected}; "
                         "repair the line (a value that holds the separator needs quotes)"
                     )
+                if sum(map(len, row)) > _CHUNK_BYTES:
+                    raise DataContractError(
+                        f"{name}: line {rows.line_num} ends a row of more than {_CHUNK_BYTES} characters; a row may "
+                        "have as many; is a quote left open, or a line break missing?"
+                    )
         except csv.Error as error:
             raise DataContractError(f"{name}: line {rows.line_num}: {error}; repair the line") from error
+        if rows.line_num < 2:
+            raise DataContractError(f"{name}: has a header and no rows; deliver it again with rows")
 
 
 def _check_quotes(path: Path, name: str, encoding: Encoding, separator: str, table: pa.Table) -> None:

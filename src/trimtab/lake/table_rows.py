@@ -38,8 +38,18 @@ def process_table(
     *,
     earlier_keys: EarlierKeys,
     intervals: Mapping[str, Sequence[Interval]],
+    before_writing: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Judge all rows of the file, and write those that pass, and those that don't, to their zones.
+
+    Args:
+        lake: where the file lies, and the zones.
+        delivery: what was delivered.
+        model: whose rows they are.
+        contract: what they are judged by.
+        earlier_keys: which of their keys were brought before.
+        intervals: when which feeds were in quarantine.
+        before_writing: raises, when the rows are judged, if their files are not this worker's to write any more.
 
     Raises:
         DataContractError: the file cannot be read, or breaks the contract as a whole.
@@ -65,6 +75,7 @@ def process_table(
         broken = pa.concat_tables(
             [broken, broken_rows(table, {row: [reason.sentence] for row, reason in held.items()})]
         ).sort_by(ROW)
+    before_writing()
     write_rows(lake, lake.processed_table(model.name, delivery.digest), judgement.passed)
     reached("ingest.passed_written")
     quarantine = lake.quarantined_table(model.name, delivery.digest)

@@ -78,8 +78,12 @@ def _deliver(platform: Platform, handler: Handler, delivery: Delivery) -> None:
         _log.warning("delivery.failed", error=str(error))
         _put_back(platform, delivery, str(error), outage=isinstance(error, BackendError))
     except Exception as error:  # noqa: BLE001 - the boundary of a delivery: it is retried, and the loop goes on
-        _log.exception("delivery.crashed")
-        _put_back(platform, delivery, f"{type(error).__name__}: {error}", outage=_is_of_the_disk(error))
+        of_the_disk = _is_of_the_disk(error)
+        if of_the_disk:
+            _log.warning("delivery.failed", error=str(error))
+        else:
+            _log.exception("delivery.crashed")
+        _put_back(platform, delivery, f"{type(error).__name__}: {error}", outage=of_the_disk)
 
 
 def _is_of_the_disk(error: Exception) -> bool:

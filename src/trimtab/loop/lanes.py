@@ -45,7 +45,7 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
         lane("rollouts", _advancing(of_lane["rollouts"]), lambda: apply_desired(of_lane["rollouts"])),
         lane(
             DECISIONS,
-            *[_delivering(decides, name) for name in HANDLERS if name not in LANE_OF],
+            _delivering(decides, *[name for name in HANDLERS if name not in LANE_OF]),
             lambda: advance_jobs(decides),
             _paced(lambda: expire_requests(decides), 2.0),
             _paced(lambda: run_due_monitors(decides), 2.0),
@@ -56,15 +56,21 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
         lane("projection", _delivering(of_lane["projection"], "projection"), start=_warming(platform)),
         lane(
             "messages",
-            _delivering(of_lane["messages"], "messages"),
-            _delivering(of_lane["messages"], "evidence"),
+            _delivering(of_lane["messages"], "messages", "evidence"),
             _sending(of_lane["messages"]),
         ),
     )
 
 
-def _delivering(platform: Platform, subscriber: str) -> Worker:
-    return lambda: deliver_once(platform, HANDLERS, subscriber)
+def _delivering(platform: Platform, *subscribers: str) -> Worker:
+    """Return a worker that delivers one event to each of ``subscribers``; an idle one asks a single question."""
+
+    def deliver() -> bool:
+        with platform.database.reading() as connection:
+            waiting = platform.outbox.who_has_due(connection, subscribers, machine_us=machine_us())
+        return any([deliver_once(platform, HANDLERS, name) for name in subscribers if name in waiting])
+
+    return deliver
 
 
 def _advancing(platform: Platform) -> Worker:

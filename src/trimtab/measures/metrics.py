@@ -198,6 +198,7 @@ METRICS: dict[str, Metric] = {
         Metric("mae", _NUMBERS, False, number_metrics.mae),
         Metric("median_absolute_error", _NUMBERS, False, number_metrics.median_absolute_error),
         Metric("r2", _NUMBERS, True, number_metrics.r2),
+        Metric("d2_absolute_error", _NUMBERS, True, number_metrics.d2_absolute_error),
     )
 }
 """Every metric by name."""

@@ -8,7 +8,17 @@ import numpy as np
 
 from trimtab.measures.answers import Answers, Array, mean, ratio
 
-__all__ = ["mae", "mape", "median_absolute_error", "r2", "residual_quantiles", "rmse", "smape", "wape"]
+__all__ = [
+    "d2_absolute_error",
+    "mae",
+    "mape",
+    "median_absolute_error",
+    "r2",
+    "residual_quantiles",
+    "rmse",
+    "smape",
+    "wape",
+]
 
 
 def mape(answers: Answers) -> float:
@@ -52,6 +62,17 @@ def r2(answers: Answers) -> float:
         return float("nan")
     spread = float(((answers.truth - answers.truth.mean()) ** 2).sum())
     return 1.0 - ratio(float(((answers.truth - answers.prediction) ** 2).sum()), spread)
+
+
+def d2_absolute_error(answers: Answers) -> float:
+    """Return 1 − Σ|truth − prediction| / Σ|truth − median of truth|; NaN when the truth is constant.
+
+    0 is the best that one answer for all rows can have, 1 is no error. As R², but a few huge truths don't decide it.
+    """
+    if not len(answers.truth):
+        return float("nan")
+    spread = float(np.abs(answers.truth - np.median(answers.truth)).sum())
+    return 1.0 - ratio(float(np.abs(answers.truth - answers.prediction).sum()), spread)
 
 
 def residual_quantiles(

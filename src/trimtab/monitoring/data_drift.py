@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trimtab.core.enums import ColumnKind, Verdict
+from trimtab.core.wording import counted
 from trimtab.monitoring.base import Finding, check_of
 from trimtab.monitoring.cause import Cause
 from trimtab.monitoring.causes import name_causes
@@ -76,12 +77,12 @@ class DataDriftMonitor:
         if name not in data.reference.merged.columns:
             return "not in the reference; nothing to compare with"
         if data.current.rows < self.settings.min_rows:
-            return f"{data.current.rows} rows in the window, {self.settings.min_rows} needed"
+            return f"{counted(data.current.rows, 'row')} in the window, {self.settings.min_rows} needed"
         column = data.current.columns.get(name)
         if column is None:
-            return f"absent from all {data.current.rows} rows of the window"
+            return f"absent from all {counted(data.current.rows, 'row')} of the window"
         if column.count < self.settings.min_rows:
-            return f"{column.count} values in {column.rows} rows, {self.settings.min_rows} needed"
+            return f"{counted(column.count, 'value')} in {counted(column.rows, 'row')}, {self.settings.min_rows} needed"
         return None
 
     def _overall(self, data: WindowData, findings: list[Finding]) -> Finding:
@@ -112,6 +113,6 @@ def _explained(name: str, found: Divergence, threshold: float, breach: bool, cau
     relation = "exceeds" if breach else "is within"
     told = "; ".join(cause.explanation for cause in causes)
     return (
-        f"{name}: {_NAMES[found.method]} {found.value:.3g} of {found.rows} rows {relation} {threshold:.3g}"
+        f"{name}: {_NAMES[found.method]} {found.value:.3g} of {counted(found.rows, 'row')} {relation} {threshold:.3g}"
         f"{f'; {told}' if told else ''}"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import Verdict
+from trimtab.core.wording import counted
 from trimtab.monitoring.base import Finding, check_of
 from trimtab.monitoring.causes import name_causes
 from trimtab.monitoring.check import Check
@@ -51,7 +52,7 @@ class DataQualityMonitor:
         if rows < wanted:
             return Finding(
                 Verdict.BREACH,
-                f"{rows} rows in the window, {wanted} expected",
+                f"{counted(rows, 'row')} in the window, {wanted} expected",
                 value=float(rows),
                 threshold=float(wanted),
                 effect=1.0 - rows / wanted,
@@ -61,7 +62,7 @@ class DataQualityMonitor:
             return Finding(Verdict.INCONCLUSIVE, "no rows in the window; nothing to judge", value=0.0, detail=detail)
         return Finding(
             Verdict.OK,
-            f"{rows} rows in the window",
+            f"{counted(rows, 'row')} in the window",
             value=float(rows),
             threshold=float(wanted),
             effect=0.0,
@@ -71,7 +72,7 @@ class DataQualityMonitor:
     def _column(self, data: WindowData, name: str, contract: ColumnContract) -> Finding:
         rows = data.current.rows
         if rows < self.settings.min_rows:
-            text = f"{name}: {rows} rows in the window, {self.settings.min_rows} needed"
+            text = f"{name}: {counted(rows, 'row')} in the window, {self.settings.min_rows} needed"
             return Finding(Verdict.INCONCLUSIVE, text, column=name)
         column, before = data.current.columns.get(name), data.reference.merged.columns.get(name)
         problems = list(self._problems(rows, contract, column, before))
@@ -79,9 +80,10 @@ class DataQualityMonitor:
         breach = worst.share > worst.limit
         causes = name_causes(data, [name]) if breach else ()
         found = "; ".join(problem.text for problem in problems if problem.share > problem.limit)
+        fine = f"complete, known and in range in {counted(rows, 'row')}"
         return Finding(
             verdict=Verdict.BREACH if breach else Verdict.OK,
-            explanation=f"{name}: {found}" if breach else f"{name}: complete, known and in range in {rows} rows",
+            explanation=f"{name}: {found or fine}",
             column=name,
             value=worst.share,
             threshold=worst.limit,
@@ -98,7 +100,7 @@ class DataQualityMonitor:
         self, rows: int, contract: ColumnContract, column: ColumnProfile | None, before: ColumnProfile | None
     ) -> Iterator[_Problem]:
         if column is None:
-            yield _Problem("absent", 1.0, 0.0, f"absent from all {rows} rows")
+            yield _Problem("absent", 1.0, 0.0, f"absent from all {counted(rows, 'row')}")
             return
         if isinstance(column, NumberProfile) != is_number(contract.type):
             found = "numbers" if isinstance(column, NumberProfile) else "categories"

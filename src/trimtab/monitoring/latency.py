@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trimtab.core.enums import Verdict
+from trimtab.core.wording import counted
 from trimtab.monitoring.base import Finding, check_of
 from trimtab.monitoring.check import Check
 from trimtab.monitoring.settings import LatencySettings
@@ -38,13 +39,13 @@ def _finding(settings: LatencySettings, data: WindowData, name: str, rank: float
     detail = {"percentile": name}
     if not isinstance(column, NumberProfile) or column.count < settings.min_rows:
         rows = 0 if column is None else column.count
-        text = f"{name}: {rows} timed rows in the window, {settings.min_rows} needed"
+        text = f"{name}: {counted(rows, 'timed row')} in the window, {settings.min_rows} needed"
         return Finding(Verdict.INCONCLUSIVE, text, detail=detail)
     value_ms = column.quantile(rank - column.rank_error)
     breach = value_ms > limit_ms
     return Finding(
         verdict=Verdict.BREACH if breach else Verdict.OK,
-        explanation=f"{name} latency {value_ms:.4g} ms of {column.count} rows "
+        explanation=f"{name} latency {value_ms:.4g} ms of {counted(column.count, 'row')} "
         f"{'exceeds' if breach else 'is within'} {limit_ms:g} ms",
         value=value_ms,
         threshold=limit_ms,

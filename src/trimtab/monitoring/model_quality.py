@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.core.enums import Verdict
+from trimtab.core.wording import counted
 from trimtab.measures.metrics import evaluate, higher_is_better
 from trimtab.monitoring.base import Finding, check_of
 from trimtab.monitoring.check import Check
@@ -45,7 +46,7 @@ class ModelQualityMonitor:
         if rows is None or not len(rows.truth):
             return [Finding(Verdict.INCONCLUSIVE, "no labelled rows in the window; quality is unknown")]
         if len(rows.truth) < self.settings.min_labels:
-            text = f"{len(rows.truth)} labelled rows in the window, {self.settings.min_labels} needed"
+            text = f"{counted(len(rows.truth), 'labelled row')} in the window, {self.settings.min_labels} needed"
             return [Finding(Verdict.INCONCLUSIVE, text, detail=_coverage(rows))]
         names = list(dict.fromkeys([*data.metrics, *self.settings.limits]))
         values = _metrics(data, rows, names)
@@ -72,7 +73,7 @@ class ModelQualityMonitor:
         if math.isfinite(baseline):
             detail["baseline"] = baseline
         if not math.isfinite(value):
-            text = f"{name} is undefined on the {len(rows.truth)} labelled rows of the window"
+            text = f"{name} is undefined on {counted(len(rows.truth), 'labelled row')} of the window"
             return Finding(Verdict.INCONCLUSIVE, text, detail=detail)
         worse = sign * (value - limit) > 0
         sure = worse and (absolute or _share_beyond(data, rows, name, sign, limit) >= _QUANTILE)

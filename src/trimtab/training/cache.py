@@ -12,6 +12,7 @@ import io
 import os
 import re
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, TypeVar
 
 import msgspec
@@ -52,7 +53,8 @@ class StepCache:
             value = msgspec.msgpack.decode(content, type=kind, dec_hook=_from_plain)
             for used in (path, self._folder / "keys" / key):
                 os.utime(used)  # what is used stays
-        except (OSError, UnicodeDecodeError, msgspec.DecodeError, ValidationError, ValueError, EOFError):
+        except (OSError, msgspec.DecodeError, ValidationError, ValueError, MemoryError, SyntaxError, TokenError):
+            # An array's head is text that is parsed: it may claim any size, and be no Python at all.
             return None
         return value
 
@@ -102,4 +104,5 @@ def _to_plain(value: Any) -> Any:
 def _from_plain(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind.model_validate(value)
-    return np.load(io.BytesIO(value), allow_pickle=False)
+    # Not `np.load`, which also opens archives, and answers with something that is no array.
+    return np.lib.format.read_array(io.BytesIO(value), allow_pickle=False)

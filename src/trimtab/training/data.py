@@ -20,6 +20,7 @@ from trimtab.config.columns import ColumnContract, ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.enums import ColumnKind, Task
 from trimtab.core.errors import DataContractError
+from trimtab.training.copies import copies_in
 from trimtab.training.memory import TEXT_BYTES, check_memory, terms_that_fit
 from trimtab.training.problem import Problem
 from trimtab.training.settings import TrainingConfig
@@ -43,7 +44,10 @@ _EXAMPLE_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Rows whose target is known. ``target`` (n,): class places (int64) or values (float64); ``time_us`` (n,) int64."""
+    """Rows whose target is known. ``target`` (n,): class places (int64) or values (float64); ``time_us`` (n,) int64.
+
+    ``copies`` (n,): equal numbers for rows that are copies of one another; None where there are none.
+    """
 
     problem: Problem
     features: tuple[Feature, ...]
@@ -52,6 +56,7 @@ class TrainingData:
     target: NDArray[Any]
     time_us: NDArray[np.int64] | None
     notes: tuple[str, ...]
+    copies: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -98,7 +103,8 @@ def read_training_data(
     time_us = _times(table, model)
     names = _feature_names(table, model, contract, path, notes)
     texts = {name: table.column(name) for name in names if contract.columns[name].type is ColumnKind.TEXT}
-    terms = _terms(texts, settings, classes, target, time_us, notes)
+    copies = copies_in(table, names, target)
+    terms = _terms(texts, settings, classes, target, time_us, copies, notes)
     features = tuple(
         _feature(name, contract.columns[name], table.column(name), settings, terms.get(name, ()), name == model.time)
         for name in names
@@ -135,6 +141,7 @@ def read_training_data(
         target=target,
         time_us=time_us,
         notes=tuple(notes),
+        copies=copies,
     )
 
 
@@ -190,6 +197,7 @@ def _terms(
     classes: tuple[str, ...],
     target: NDArray[Any],
     time_us: NDArray[np.int64] | None,
+    copies: NDArray[np.int64] | None,
     notes: list[str],
 ) -> dict[str, tuple[str, ...]]:
     """Return the terms of each text column, chosen by rows that are learnt from: held-out ones must not tell."""
@@ -197,7 +205,7 @@ def _terms(
         return {}
     # The very split that is made later: the same rows, the same seed.
     rng = np.random.default_rng(settings.seed)
-    rows = split_rows(settings.split, target if classes else None, time_us, len(target), rng).train
+    rows = split_rows(settings.split, target if classes else None, time_us, len(target), rng, copies).train
     count = terms_that_fit(settings.max_terms, len(target), len(texts))
     if count < settings.max_terms:
         notes.append(f"only {count} terms of a text column are counted: more would not fit into {TEXT_BYTES >> 20} MiB")

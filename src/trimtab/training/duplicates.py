@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from trimtab.bundle.manifest import Feature
 from trimtab.core.enums import ColumnKind
 from trimtab.training.column_values import codes_of, values_of
+from trimtab.training.copies import row_keys
 from trimtab.training.data import TrainingData
 from trimtab.training.split import Split
 
@@ -41,7 +41,9 @@ def repeated_rows(data: TrainingData, split: Split, rng: np.random.Generator) ->
     train = split.train
     if len(train) > 10 * _MOST_ROWS:
         train = rng.choice(train, 10 * _MOST_ROWS, replace=False)
-    keys = _row_keys(data, np.concatenate([test, train]))
+    rows = np.concatenate([test, train])
+    names = [feature.name for feature in data.features]
+    keys = row_keys(data.table.select(names).take(pa.array(rows)), names, data.target[rows])
     learnt = set(keys[len(test) :].tolist())
     again = sum(key in learnt for key in keys[: len(test)].tolist())
     # Tables of few columns repeat by themselves: that is no leakage.
@@ -67,19 +69,3 @@ def _form(column: pa.ChunkedArray, feature: Feature) -> bytes | None:
     values = values_of(column)
     spread = float(np.nanstd(values))
     return np.round((values - np.nanmean(values)) / spread, 5).tobytes() if spread else None
-
-
-def _row_keys(data: TrainingData, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each row's features, as they were delivered, and its target, ``(n,)``.
-
-    Not as they are encoded: there two texts without a known term, or two rare categories, would be equal.
-    """
-    table = data.table.select([feature.name for feature in data.features]).take(pa.array(rows))
-    parts = [codes_of(table.column(feature.name))[0] for feature in data.features]
-    parts.append(np.unique(data.target[rows], return_inverse=True)[1])
-    key = np.full(len(rows), 0xCBF29CE484222325, dtype=np.uint64)
-    for part in parts:
-        # Wraps around on purpose: multiply, mix, and go on (FNV with a shift, so that high bits count).
-        key = (key ^ part.astype(np.uint64)) * np.uint64(0x100000001B3)
-        key ^= key >> np.uint64(29)
-    return key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from trimtab.training.explain import Explained, ExplainTask, Explanation
 from trimtab.training.export import ParityError
 from trimtab.training.finish import Finished, FinishTask
 from trimtab.training.golden import choose_golden
-from trimtab.training.plan import Plan
+from trimtab.training.plan import Plan, sampled
 from trimtab.training.selection import ranked
 from trimtab.training.settings import CrossValidation
 from trimtab.training.split import Fold, contiguous_folds, validation_folds
@@ -22,9 +22,12 @@ from trimtab.training.tune import Outcome
 from trimtab.training.tuning import Tuned
 from trimtab.training.workers import Workers, result_of
 
-__all__ = ["Winner", "finish_winner"]
+__all__ = ["Winner", "finish_winner", "reference_folds"]
 
 _REFERENCE_FOLDS = CrossValidation(folds=4)
+_TUNING_SAMPLES = 4
+"""A fit that only gives out-of-sample answers learns from at most so many times ``tuning_rows``: four more fits on a
+million rows would take longer than all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,13 @@ def finish_winner(plan: Plan, tuned: Tuned, book: StepBook, workers: Workers) ->
     settings, data = plan.settings, plan.data
     rng = np.random.default_rng(settings.seed + 1)
     golden_rows = choose_golden(data.inputs, settings.golden_rows, rng)
-    reference_folds = _reference_folds(plan, rng)
+    folds = reference_folds(plan, rng)
     in_order = [tuned.outcomes[task.candidate.type] for task in plan.tasks if task.candidate.type in tuned.outcomes]
     with book.doing(Step.SELECT, step_key(Step.SELECT, None, data.problem.primary, sorted(tuned.keys.values()))):
         best_first = ranked(in_order, data.problem.primary)
     refused: list[str] = []
     for outcome in best_first:
-        task = _finish_task(plan, outcome, golden_rows, reference_folds)
+        task = _finish_task(plan, outcome, golden_rows, folds)
         key = step_key(Step.FINISH, outcome.candidate.type, plan.rows_digest, task)
         try:
             finished, explained = _finished(plan, task, key, book, workers)
@@ -64,7 +67,7 @@ def finish_winner(plan: Plan, tuned: Tuned, book: StepBook, workers: Workers) ->
             refused.append(str(error))
             continue
         notes = (*refused, *finished.notes, *([explained.note] if explained.note else []))
-        return Winner(key, outcome, finished, explained.explanation, golden_rows, reference_folds, notes)
+        return Winner(key, outcome, finished, explained.explanation, golden_rows, folds, notes)
     raise ParityError("; ".join(refused))
 
 
@@ -128,9 +131,18 @@ def _explain_task(plan: Plan, task: FinishTask) -> ExplainTask:
     return ExplainTask(tuned=task.tuned, params=task.params, fit=task.rows, rows=test[chosen])
 
 
-def _reference_folds(plan: Plan, rng: np.random.Generator) -> tuple[Fold, ...]:
-    """Return folds that score each training row once, for out-of-sample answers; neighbours together with time."""
-    if plan.model.task.is_classification or plan.data.time_us is None:
-        classes = plan.data.target if plan.model.task.is_classification else None
-        return validation_folds(_REFERENCE_FOLDS, plan.split, classes, None, rng)
-    return contiguous_folds(plan.split.train, _REFERENCE_FOLDS.folds_for(len(plan.split.train)))
+def reference_folds(plan: Plan, rng: np.random.Generator) -> tuple[Fold, ...]:
+    """Return folds that score each training row once, for out-of-sample answers; neighbours together with time.
+
+    Each is fitted on a sample of the other rows where they are very many.
+    """
+    classes = plan.data.target if plan.model.task.is_classification else None
+    if classes is not None or plan.data.time_us is None:
+        folds = validation_folds(_REFERENCE_FOLDS, plan.split, classes, None, rng, plan.data.copies)
+    else:
+        train = plan.split.train
+        folds = contiguous_folds(train, _REFERENCE_FOLDS.folds_for(len(train)), plan.data.copies)
+    most = _TUNING_SAMPLES * plan.settings.tuning_rows
+    # A generator of its own: another size of the samples must not change which rows are golden.
+    own = np.random.default_rng(plan.settings.seed + 5)
+    return tuple(replace(fold, fit=sampled(fold.fit, most, classes, own)) for fold in folds)

@@ -26,7 +26,7 @@ from trimtab.training.stepbook import StepBook
 from trimtab.training.steps import Step, fingerprint, step_key
 from trimtab.training.tune import TuneTask
 
-__all__ = ["Plan", "Training", "make_plan", "read_configuration"]
+__all__ = ["Plan", "Training", "make_plan", "read_configuration", "sampled"]
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
@@ -91,14 +91,22 @@ def make_plan(training: Training, request: TrainingRequest, book: StepBook, avai
         rows_digest = fingerprint((data.inputs, data.target))
     rng = np.random.default_rng(settings.seed)
     split_key = step_key(
-        Step.SPLIT, None, rows_digest, settings.split, settings.cross_validation, settings.tuning_rows, settings.seed
+        Step.SPLIT,
+        None,
+        rows_digest,
+        settings.split,
+        settings.cross_validation,
+        settings.tuning_rows,
+        settings.seed,
+        data.copies,
     )
     with book.doing(Step.SPLIT, split_key):
         classes = data.target if model.task.is_classification else None
-        split = split_rows(settings.split, classes, data.time_us, len(data), rng)
+        split = split_rows(settings.split, classes, data.time_us, len(data), rng, data.copies)
         tuned_on, notes = _tuning_sample(settings, split, classes)
         times = data.time_us if isinstance(settings.split, TimeSplit) else None
-        folds = validation_folds(settings.cross_validation, tuned_on, classes, times, rng)
+        folds = validation_folds(settings.cross_validation, tuned_on, classes, times, rng, data.copies)
+    notes = (*_told(data, split), *notes)
     return Plan(model, settings, data, rows_digest, split, _tasks(settings, data, split, folds), notes)
 
 
@@ -125,6 +133,19 @@ def _frees_threshold(settings: TrainingConfig, problem: Problem) -> bool:
     return problem.positive_place is not None and (wanted == "auto" or (wanted is None and problem.weighted))
 
 
+def _told(data: TrainingData, split: Split) -> tuple[str, ...]:
+    """Say what became of rows that stand in the snapshot more than once."""
+    if data.copies is None:
+        return ()
+    count = len(data) - len(np.unique(data.copies))
+    left_out = len(data) - len(split.train) - len(split.test)
+    told = f", and {left_out} late ones are neither learnt from nor held out" if left_out else ""
+    return (
+        f"{count} of {len(data)} rows equal an earlier one in all features and the target: copies stay on one side of "
+        f"each split{told}, so that the metrics are of rows that were not learnt from",
+    )
+
+
 def _tuning_sample(
     settings: TrainingConfig, split: Split, classes: NDArray[Any] | None
 ) -> tuple[Split, tuple[str, ...]]:
@@ -133,18 +154,30 @@ def _tuning_sample(
     if len(train) <= settings.tuning_rows:
         return split, ()
     # A generator of its own: another size of the sample must not change how the rows are split.
-    rng = np.random.default_rng(settings.seed + 2)
-    strata = np.zeros(len(train), dtype=np.int64) if classes is None else classes[train]
-    share = settings.tuning_rows / len(train)
+    sample = sampled(train, settings.tuning_rows, classes, np.random.default_rng(settings.seed + 2))
+    note = f"trials saw {len(sample)} of {len(train)} training rows (tuning_rows); the winner was fitted on all"
+    return dataclasses.replace(split, train=sample), (note,)
+
+
+def sampled(
+    rows: NDArray[np.int64], most: int, classes: NDArray[Any] | None, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return about ``most`` of ``rows`` in their order, of each of ``classes`` alike; all of them if they are no more.
+
+    ``classes`` holds the class of every row of the table.
+    """
+    if len(rows) <= most:
+        return rows
+    strata = np.zeros(len(rows), dtype=np.int64) if classes is None else classes[rows]
+    share = most / len(rows)
     chosen = []
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         # Two of a rare class at least, so that it stays known.
         count = min(len(members), max(2, round(share * len(members))))
         chosen.append(rng.permutation(members)[:count])
-    sample = train[np.sort(np.concatenate(chosen))]
-    note = f"trials saw {len(sample)} of {len(train)} training rows (tuning_rows); the winner was fitted on all"
-    return dataclasses.replace(split, train=sample), (note,)
+    sample: NDArray[np.int64] = rows[np.sort(np.concatenate(chosen))]
+    return sample
 
 
 def _parsed(kind: type[ConfigT], value: JsonObject, name: str) -> ConfigT:

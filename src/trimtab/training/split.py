@@ -1,4 +1,8 @@
-"""Which rows are learnt from, which are held out, and which score a trial."""
+"""Which rows are learnt from, which are held out, and which score a trial.
+
+``copies`` (n,), where it is given, has equal numbers for rows that are copies of one another: no function here puts
+two of them on different sides, for what was learnt by heart would be taken for knowledge.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,10 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Positions of rows: ``train`` and ``test`` are disjoint, and together all. With time, both are in its order."""
+    """Positions of rows: ``train`` and ``test`` are disjoint, and together all. With time, both are in its order.
+
+    With time and copies, later copies of rows in ``train`` are in neither.
+    """
 
     train: Rows
     test: Rows
@@ -41,10 +48,12 @@ def split_rows(
     time_us: NDArray[np.int64] | None,
     rows: int,
     rng: np.random.Generator,
+    copies: Rows | None = None,
 ) -> Split:
     """Return the held-out part and the rest.
 
-    With a time split every held-out row is strictly later than every other one: rows of one moment stay together.
+    With a time split every held-out row is strictly later than every other one: rows of one moment stay together. Of
+    copies only the first counts for the share.
 
     Raises:
         ConfigError: a time split without event times.
@@ -57,9 +66,9 @@ def split_rows(
     if isinstance(settings, TimeSplit):
         if time_us is None:
             raise ConfigError("split: type time needs event times; name the time column in model.yaml")
-        split = _split_by_time(settings.test_share, time_us)
+        split = _split_by_time(settings.test_share, time_us, copies)
     else:
-        split = _split_at_random(settings.test_share, classes, rows, rng)
+        split = _split_at_random(settings.test_share, classes, rows, rng, copies)
     if not len(split.train) or not len(split.test):
         raise DataContractError(
             f"split: {len(split.train)} rows to learn from and {len(split.test)} held out, of {rows}; expected some of "
@@ -74,11 +83,13 @@ def validation_folds(
     classes: NDArray[Any] | None,
     time_us: NDArray[np.int64] | None,
     rng: np.random.Generator,
+    copies: Rows | None = None,
 ) -> tuple[Fold, ...]:
     """Return what trials are scored on, within the training part. Pass ``time_us`` for a time split only.
 
-    With time, each fold scores rows strictly later than those it fits on (growing windows); otherwise each row is
-    scored once, classes spread evenly over the folds. Without cross-validation there is one fold of a fifth.
+    With time, each fold scores rows strictly later than those it fits on (growing windows), and no copies of them;
+    otherwise each row is scored once, classes spread evenly over the folds. Without cross-validation there is one fold
+    of a fifth.
 
     Raises:
         DataContractError: there are too few rows.
@@ -93,13 +104,16 @@ def validation_folds(
             f"({folds} folds); deliver more rows"
         )
     if time_us is not None:
-        found = _growing_windows(train, time_us[train], folds, cross_validation is None)
+        windows = _growing_windows(train, time_us[train], folds, cross_validation is None)
+        found = [Fold(fit=fold.fit, score=_without_copies(fold.score, fold.fit, copies)) for fold in windows]
     else:
         strata = np.zeros(len(train), dtype=np.int64) if classes is None else classes[train]
-        parts = _parts(strata, folds if cross_validation else 5, rng)
+        parts = _parts(strata, folds if cross_validation else 5, rng, None if copies is None else copies[train])
         places = range(folds) if cross_validation else [0]
         found = [Fold(fit=train[parts != part], score=train[parts == part]) for part in places]
     found = [fold for fold in found if len(fold.fit) and len(fold.score)]
+    if not found and time_us is None:
+        raise DataContractError("validation: all rows to learn from are copies of one; deliver rows that differ")
     if not found:
         raise DataContractError("validation: no rows are later than others; expected more than one moment of time")
     if time_us is not None and classes is not None and len(np.unique(classes[train])) > 1:
@@ -113,44 +127,68 @@ def validation_folds(
     return tuple(found)
 
 
-def contiguous_folds(rows: Rows, folds: int) -> tuple[Fold, ...]:
-    """Return folds of neighbouring rows, each scored by a fit on all others: out-of-sample answers for every row.
+def contiguous_folds(rows: Rows, folds: int, copies: Rows | None = None) -> tuple[Fold, ...]:
+    """Return folds of neighbouring rows, each scored by a fit on the others: out-of-sample answers for every row.
 
     >>> [fold.score.tolist() for fold in contiguous_folds(np.arange(5), 2)]
     [[0, 1, 2], [3, 4]]
     """
-    blocks = np.array_split(rows, folds)
-    return tuple(Fold(fit=np.setdiff1d(rows, block), score=block) for block in blocks if 0 < len(block) < len(rows))
+    blocks = [block for block in np.array_split(rows, folds) if len(block)]
+    found = [Fold(fit=_without_copies(np.setdiff1d(rows, block), block, copies), score=block) for block in blocks]
+    return tuple(fold for fold in found if len(fold.fit))
 
 
-def _split_by_time(test_share: float, time_us: NDArray[np.int64]) -> Split:
+def _without_copies(rows: Rows, of: Rows, copies: Rows | None) -> Rows:
+    """Return ``rows`` but for those that are copies of rows in ``of``."""
+    return rows if copies is None else rows[~np.isin(copies[rows], copies[of])]
+
+
+def _split_by_time(test_share: float, time_us: NDArray[np.int64], copies: Rows | None) -> Split:
     order = np.argsort(time_us, kind="stable")
-    cut = len(order) - max(1, round(test_share * len(order)))
+    # Copies that came later must not fill the held-out part: of them, none would be left.
+    firsts = order if copies is None else order[np.sort(np.unique(copies[order], return_index=True)[1])]
+    cut = len(firsts) - max(1, round(test_share * len(firsts)))
     # Rows of the moment at the cut go to the training part, so that the held-out ones are strictly later.
-    last = time_us[order[max(cut - 1, 0)]]
+    last = time_us[firsts[max(cut - 1, 0)]]
     cut = int(np.searchsorted(time_us[order], last, side="right"))
-    return Split(train=order[:cut], test=order[cut:])
+    return Split(train=order[:cut], test=_without_copies(order[cut:], order[:cut], copies))
 
 
-def _split_at_random(test_share: float, classes: NDArray[Any] | None, rows: int, rng: np.random.Generator) -> Split:
+def _split_at_random(
+    test_share: float, classes: NDArray[Any] | None, rows: int, rng: np.random.Generator, copies: Rows | None
+) -> Split:
     strata = np.zeros(rows, dtype=np.int64) if classes is None else classes
-    held: list[Rows] = []
+    first, place, sizes = _firsts(rows, copies)
+    is_held = np.zeros(len(first), dtype=bool)
     for stratum in np.unique(strata):
-        members = rng.permutation(np.flatnonzero(strata == stratum))
-        held.append(members[: min(round(test_share * len(members)), len(members) - 1)])
-    test = np.sort(np.concatenate(held))
+        members = rng.permutation(np.flatnonzero(strata[first] == stratum))
+        total = int(sizes[members].sum())
+        most = min(round(test_share * total), total - 1)
+        # What has more copies than there is room for would keep all others out.
+        members = members[sizes[members] <= most]
+        is_held[members[np.cumsum(sizes[members]) <= most]] = True
+    test = np.flatnonzero(is_held[place])
     return Split(train=np.setdiff1d(np.arange(rows), test), test=test)
 
 
-def _parts(strata: NDArray[Any], parts: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _firsts(rows: int, copies: Rows | None) -> tuple[Rows, Rows, Rows]:
+    """Return the first row of each set of copies, the place of each row's set among them, and the sizes of the sets."""
+    if copies is None:
+        return np.arange(rows), np.arange(rows), np.ones(rows, dtype=np.int64)
+    _, first, place, sizes = np.unique(copies, return_index=True, return_inverse=True, return_counts=True)
+    return first, place, sizes
+
+
+def _parts(strata: NDArray[Any], parts: int, rng: np.random.Generator, copies: Rows | None = None) -> NDArray[np.int64]:
     """Deal the rows of each stratum out to ``parts`` in turn, going on where the last stratum ended."""
-    dealt = np.empty(len(strata), dtype=np.int64)
+    first, place, _ = _firsts(len(strata), copies)
+    dealt = np.empty(len(first), dtype=np.int64)
     start = 0
     for stratum in np.unique(strata):
-        members = rng.permutation(np.flatnonzero(strata == stratum))
+        members = rng.permutation(np.flatnonzero(strata[first] == stratum))
         dealt[members] = (start + np.arange(len(members))) % parts
         start += len(members)
-    return dealt
+    return dealt[place]
 
 
 def _growing_windows(train: Rows, times: NDArray[np.int64], folds: int, single: bool) -> list[Fold]:

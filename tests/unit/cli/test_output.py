@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from trimtab.cli.output import drawn_rows
+from trimtab.cli.output import console, drawn_rows, show_rows
 
 ROWS = [
     {"job_id": "01a1fcc8-8543-7027-9743-e0d9c2a31810", "state": "succeeded", "reason": "all is well " * 5},
@@ -42,3 +42,21 @@ def test_a_narrow_terminal_shows_names_and_values_and_leaves_out_what_is_empty()
     shown = lines(60)
     assert shown[0] == f"job id  {ROWS[0]['job_id']}"
     assert [line.split()[0] for line in shown if line[:1].strip()].count("reason") == 1
+
+
+def test_what_was_delivered_cannot_steer_the_terminal() -> None:
+    crafted = "a\x1b[2J\x1b]0;title\x07\x9b31m\rb\u202ec"
+    with console.capture() as shown:
+        console.print(f"note {crafted}")
+        console.print(Text(crafted))
+        show_rows({}, False, [{"name": crafted, "other": "[bold]x[/]"}], ["name", "other"], "none")
+    assert not set(shown.get()) & set("\x1b\x07\x9b\r\u202e")
+    assert shown.get().count("[2J") == 3
+    assert "[bold]x[/]" in shown.get()
+
+
+def test_colours_of_our_own_are_still_shown() -> None:
+    stream = io.StringIO()
+    painted = type(console)(file=stream, force_terminal=True, color_system="standard")
+    painted.print("[yellow]note[/] a\x1b[31mb", highlight=False)
+    assert stream.getvalue().count("\x1b[") == 2

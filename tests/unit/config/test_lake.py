@@ -55,7 +55,9 @@ def test_what_is_no_place_is_refused_with_what_is_expected(url: str) -> None:
 
 
 @given(secret=st.text("abcdefghijklmnop0123456789", min_size=12))
-@pytest.mark.parametrize("form", ["s3://key:{}@acme/x", "s3://{}@acme/x", "s3://acme/x?token={}", "s3://acme:{}/x"])
+@pytest.mark.parametrize(
+    "form", ["s3://key:{}@acme/x", "s3://{}@acme/x", "s3://acme/x?token={}", "s3://acme:{}/x", "key:{}@acme/x"]
+)
 def test_credentials_in_an_address_are_refused_and_not_repeated(form: str, secret: str) -> None:
     with pytest.raises(ConfigError) as told:
         place(form.format(secret))

@@ -32,6 +32,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 _ASKED: dict[str, Callable[[Connection], object]] = {
     "events that are due": lambda c: _OUTBOX.has_due(c, "remediation", machine_us=1),
+    "who has events that are due": lambda c: _OUTBOX.who_has_due(c, ("remediation", "triggers"), machine_us=1),
     "the next event": lambda c: _OUTBOX.claim(c, "remediation", machine_us=1, lease_s=1.0),
     "dead deliveries": dead_deliveries,
     "the next message to a person": lambda c: claim(c, machine_us=1, lease_s=1.0),

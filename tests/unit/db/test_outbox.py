@@ -70,6 +70,22 @@ def test_each_subscriber_gets_its_own_delivery_and_nobody_else_does(database: Da
     ]
 
 
+def test_those_who_have_something_due_are_told_in_one_answer(database: Database, outbox: Outbox) -> None:
+    def waiting(*names: str, machine_us: int = 0) -> frozenset[str]:
+        with database.reading() as connection:
+            return outbox.who_has_due(connection, names, machine_us=machine_us)
+
+    assert waiting("monitoring", "notify", "remediation") == frozenset()
+    _publish(database, outbox, "drift", "drift")
+    assert waiting("monitoring", "notify", "remediation") == {"notify", "remediation"}
+    assert waiting("monitoring", "notify") == {"notify"}, "only who was asked about"
+    for number in range(2):
+        delivery = _claim(database, outbox, machine_us=number)
+        assert delivery is not None
+        _complete(database, outbox, delivery)
+    assert waiting("notify", "remediation") == {"remediation"}
+
+
 def test_an_event_vanishes_with_the_state_it_told_of(database: Database, outbox: Outbox) -> None:
     def fails_late() -> None:
         with database.transaction() as connection:

@@ -86,7 +86,7 @@ def test_a_broken_link_and_an_unknown_command_are_found(tmp_path: Path) -> None:
 
 
 def test_every_decision_record_has_its_parts() -> None:
-    records = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    records = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
     assert [path.name[:4] for path in records] == [f"{number:04d}" for number in range(1, len(records) + 1)]
     for path in records:
         text = path.read_text("utf-8")

@@ -98,6 +98,9 @@ def test_the_forms_of_a_mixed_time_column_are_named_with_their_first_rows() -> N
         ("x", ["7"] * 40, "always '7'"),
         ("x", [str(n) for n in range(40)], "numbers the rows"),
         ("user_id", [str(n * 37) for n in range(40)], "numbers the rows"),
+        ("x", [f"{n + 1000}.0" for n in range(40)], "numbers the rows"),
+        ("x", [f"{n * 37}.0" for n in range(40)], ""),
+        ("x", [f"{n / 8}" for n in range(40)], ""),
         ("x", [f"u{n}" for n in range(40)], "another value in every row"),
         ("x", [""] * 99 + ["1"], "always '1'"),
         ("x", [""] * 98 + ["1", "2"], "missing in 98.0% of the rows"),
@@ -147,3 +150,11 @@ def test_a_first_line_that_is_a_row_is_refused(table: dict[str, list[str]]) -> N
 
 def test_columns_that_a_tool_numbered_are_names() -> None:
     refuse_headless(pa.table({"0": ["40"], "1": ["x"], "2": ["7"]}), "rows.csv")
+
+
+def test_numbers_among_which_many_different_words_stand_are_words_and_said_to_be_mixed() -> None:
+    values = [str(489_000 + n) for n in range(3_000)] + [f"C{n}" for n in range(50)]
+    found = infer_column("invoice", pa.chunked_array([values]))
+
+    assert found.column.type is ColumnKind.CATEGORY
+    assert "mixed: 3000 of 3050 values are numbers (row 1), others not ('C0' in row 3001)" in found.notes[0]

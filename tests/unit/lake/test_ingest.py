@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from tests.unit.lake.heart import (
     CONTEXT,
     CONTRACT,
@@ -375,3 +375,30 @@ def test_a_file_of_another_model_is_another_delivery(place: Workplace) -> None:
     assert first.digest == second.digest
     assert first.id != second.id
     assert not second.repeated
+
+
+@pytest.mark.parametrize("also_delivered", [False, True])
+def test_a_worker_that_was_paused_leaves_alone_what_another_has_written_since(
+    place: Workplace, also_delivered: bool
+) -> None:
+    delivered = accepted(place, "rows.csv", csv_of(good_rows(20)))
+
+    def paused(_name: str) -> ModelContext:
+        """Come back when the lease has run out, and another worker has done all."""
+        if not place.told:
+            with place.database.transaction() as connection:
+                connection.execute(update(queue_message).values(leased_until_us=0))
+            if also_delivered:
+                accepted(place, "others.csv", csv_of(good_rows(5, start=100)))
+            place.ingest().process_some(now=NOW)
+        return CONTEXT
+
+    late = Ingest(place.database, place.lake, place.queue, paused, on_processed=lambda *_: pytest.fail("it is done"))
+
+    assert late.process_some(now=NOW) == []
+    with place.database.reading() as connection:
+        found = find_delivery(connection, delivered)
+        assert set(connection.execute(select(queue_message.c.state)).scalars()) == {"done"}
+    assert (found.state, found.rows_passed, found.rows_quarantined) == (DeliveryState.PROCESSED, 20, 0)
+    assert pq.read_table(place.lake.processed_table(MODEL, found.digest)).num_rows == 20
+    assert not place.lake.quarantined_table(MODEL, found.digest).exists()

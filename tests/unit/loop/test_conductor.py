@@ -110,7 +110,7 @@ def test_an_outage_of_a_night_is_waited_out_and_leaves_attempts_for_what_comes_a
     platform: Platform, outage: Exception
 ) -> None:
     _publish(platform)
-    faults: list[Exception] = [*[outage] * 60, ConfigError("policy.yaml: gone"), ConfigError("policy.yaml: gone")]
+    faults: list[Exception] = [*[outage] * 20, ConfigError("policy.yaml: gone"), ConfigError("policy.yaml: gone")]
 
     def handle(_platform: Platform, _event: Event) -> Callable[[Connection], None]:
         if faults:

@@ -49,6 +49,7 @@ NUMBERS: dict[str, Callable[[Any, Any], float]] = {
     "rmse": theirs.root_mean_squared_error,
     "mae": theirs.mean_absolute_error,
     "median_absolute_error": theirs.median_absolute_error,
+    "d2_absolute_error": theirs.d2_absolute_error_score,
     "r2": theirs.r2_score,
     "smape": lambda truth, said: float(np.mean(2 * np.abs(truth - said) / (np.abs(truth) + np.abs(said)))),
     "wape": lambda truth, said: float(np.abs(truth - said).sum() / np.abs(truth).sum()),

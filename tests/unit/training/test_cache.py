@@ -1,11 +1,14 @@
 """What is kept is believed only when it is what was kept."""
 
+import hashlib
+import io
 import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -80,6 +83,41 @@ def test_damaged_entry_is_not_believed_and_can_be_kept_again(tmp_path: Path, dam
 def test_entry_of_another_type_is_not_believed(tmp_path: Path) -> None:
     cache = StepCache(tmp_path)
     cache.put(KEY, {"something": "else"})
+    assert cache.get(KEY, Output) is None
+
+
+def array_bytes(head: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head
+
+
+def archive() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, numbers=np.zeros(3))
+    return stream.getvalue()
+
+
+CRAFTED = {
+    "no array": b"nothing",
+    "larger than any memory": array_bytes(b"{'descr': '<f8', 'fortran_order': False, 'shape': (900000000000,), }\n"),
+    "objects": array_bytes(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n") + b"cos\nsystem\n",
+    "head that does not close": array_bytes(b"{'descr': ('''\n"),
+    "head of another form": array_bytes(b"__import__('os').system('true')\n"),
+    "archive": archive(),
+    "half an archive": b"PK\x03\x04" + b"\x00" * 40,
+}
+
+
+@pytest.mark.parametrize("array", CRAFTED.values(), ids=CRAFTED)
+def test_entry_that_was_made_by_hand_is_not_believed(tmp_path: Path, array: bytes) -> None:
+    cache = StepCache(tmp_path)
+    cache.put(KEY, output())
+    (path,) = objects(tmp_path)
+    kept = msgspec.msgpack.decode(path.read_bytes())
+    content = msgspec.msgpack.encode({**kept, "numbers": array})
+    digest = hashlib.sha256(content).hexdigest()
+    (tmp_path / "objects" / digest).write_bytes(content)
+    (tmp_path / "keys" / KEY).write_text(digest)
+
     assert cache.get(KEY, Output) is None
 
 

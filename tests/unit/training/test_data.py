@@ -125,3 +125,20 @@ def test_labelled_rows_come_in_order_of_time(tmp_path: Path) -> None:
     table, truth = read_labelled(tmp_path / "r.parquet", model)
     assert table.num_rows == 2
     np.testing.assert_array_equal(truth, [2.0, 1.0])
+
+
+def test_a_training_that_does_not_fit_into_memory_is_refused_with_what_it_needs_and_what_is_free(
+    tmp_path: Path,
+) -> None:
+    pq.write_table(pa.table({name: values * 250 for name, values in ROWS.items()}), tmp_path / "s.parquet")
+    config = {"name": "m", "task": "binary", "target": "y", "positive_class": "yes", "key": "id"}
+    model, contract = ModelConfig.model_validate(config), ContractConfig.model_validate({"columns": COLUMNS})
+
+    def read_with(free: int) -> TrainingData:
+        return read_training_data(tmp_path / "s.parquet", model, contract, SETTINGS, available_bytes=free)
+
+    told = r"1000 rows of 4 columns .* need about 0\.0 GB of memory, 0\.0 GB are free; lower max_categories"
+    with pytest.raises(DataContractError, match=told) as caught:
+        read_with(10_000)
+    assert "\n" not in str(caught.value)
+    assert len(read_with(10_000_000)) == 1_000

@@ -17,6 +17,7 @@ from trimtab.training.cache import StepCache
 from trimtab.training.data import shell_manifest
 from trimtab.training.estimators import fit
 from trimtab.training.export import check_parity, export
+from trimtab.training.finishing import reference_folds
 from trimtab.training.plan import Plan, make_plan, read_configuration
 from trimtab.training.problem import Problem
 from trimtab.training.request import TrainingRequest
@@ -88,3 +89,16 @@ def test_more_than_150_classes_are_learnt_and_exported() -> None:
     assert (fitted.answer(inputs).raw.argmax(axis=1) == target).mean() > 0.6
     manifest = shell_manifest(problem, features, "m", "y")
     assert check_parity(fitted, manifest, export(fitted), inputs, 1e-4).rows == len(target)
+
+
+def test_fits_that_only_answer_out_of_sample_learn_from_a_bounded_sample_of_each_class_alike(tmp_path: Path) -> None:
+    plan = planned(tmp_path, heart_rows(8_000), HEART_MODEL, HEART_CONTRACT, tuning_rows=1_000)
+    share = plan.data.target[plan.split.train].mean()
+
+    folds = reference_folds(plan, np.random.default_rng(0))
+
+    assert sorted(np.concatenate([fold.score for fold in folds]).tolist()) == plan.split.train.tolist()
+    for fold in folds:
+        assert len(fold.fit) == pytest.approx(4_000, abs=1)
+        assert set(fold.fit) <= set(plan.split.train) - set(fold.score)
+        assert plan.data.target[fold.fit].mean() == pytest.approx(share, abs=0.002)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,7 @@ def init(
     if as_json:
         say(_answer(project, plan, delivered), True, "")
         return
-    _show(project, plan, delivered)
+    _show(project, plan, delivered, file)
 
 
 def _answer(project: Path, plan: Plan, delivered: JsonObject | None) -> JsonObject:
@@ -92,7 +93,7 @@ def _answer(project: Path, plan: Plan, delivered: JsonObject | None) -> JsonObje
     }
 
 
-def _show(project: Path, plan: Plan, delivered: JsonObject | None) -> None:
+def _show(project: Path, plan: Plan, delivered: JsonObject | None, file: Path) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("column", "type", "seen", "missing", "role"):
         table.add_column(title, overflow="fold")
@@ -115,8 +116,8 @@ def _show(project: Path, plan: Plan, delivered: JsonObject | None) -> None:
         console.print(f"Delivered: {delivered['rows_passed']} rows passed" + (f", {held} quarantined" if held else ""))
         for reason, count in delivered.get("reasons", {}).items():
             console.print(f"  {count} × {escaped(reason)}", soft_wrap=True)
-    file = None if delivered is not None else plan.source
-    console.print("Next:\n" + escaped(_next(project, plan, file)), soft_wrap=True)
+    undelivered = file if delivered is None else None
+    console.print("Next:\n" + escaped(_next(project, plan, undelivered)), soft_wrap=True)
 
 
 def _row(plan: Plan, name: str) -> tuple[str, ...]:
@@ -129,10 +130,13 @@ def _row(plan: Plan, name: str) -> tuple[str, ...]:
     return name, found.column.type.value, seen, missing, plan.role_of(name)
 
 
-def _next(project: Path, plan: Plan, undelivered: str | None) -> str:
-    deliver_it = "" if undelivered is None else f"  trimtab ingest {plan.name} .../{undelivered}\n"
+def _next(project: Path, plan: Plan, undelivered: Path | None) -> str:
+    # Absolute, since the first line leads elsewhere.
+    deliver_it = (
+        "" if undelivered is None else f"  trimtab ingest {plan.name} {shlex.quote(str(undelivered.absolute()))}\n"
+    )
     return (
-        f"  cd {project}\n"
+        f"  cd {shlex.quote(str(project))}\n"
         "  trimtab up                              # in a second terminal; Ctrl-C stops it\n"
         f"{deliver_it}"
         f"  trimtab train {plan.name}\n"

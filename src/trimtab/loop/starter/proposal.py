@@ -65,6 +65,7 @@ def propose(table: pa.Table, wishes: Wishes, *, source: str) -> Plan:
         why_positive=target.why_positive,
         classes=target.classes,
         skewed=target.skewed,
+        heavy_tailed=target.heavy_tailed,
         rows_per_day=_rows_per_day(table, findings, wishes),
         notes=tuple(notes),
     )

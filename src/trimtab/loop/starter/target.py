@@ -25,6 +25,8 @@ _YES_AND_NO = frozenset(
     {("yes", "no"), ("true", "false"), ("1", "0"), ("1", "-1"), ("y", "n"), ("t", "f"), ("positive", "negative")}
 )
 _SKEWED = 10.0
+_HEAVY_TAILED = 3.0
+_LEAST_GAIN = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Target:
     positive_class: str | None = None
     why_positive: str = ""
     skewed: bool = False
+    heavy_tailed: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -68,6 +71,11 @@ def _refuse_unlearnable(finding: Finding, wishes: Wishes) -> None:
             f"target {name!r}: always {finding.counts[0][0]!r} in {known} rows; expected at least two values; name "
             "another column with --target, or bring rows with other outcomes"
         )
+    if finding.column.type is ColumnKind.DATETIME:
+        raise DataContractError(
+            f"target {name!r}: holds dates, e.g. {finding.counts[0][0]!r}; a moment cannot be predicted; write what is "
+            "wanted as a number (days until then), or name another column with --target"
+        )
     if finding.notes and finding.column.type is ColumnKind.CATEGORY and finding.distinct > _MAX_CLASSES:
         raise DataContractError(f"target {name!r}: {finding.distinct} distinct words; {finding.notes[0]}")
     if finding.useless and wishes.task is None and finding.distinct > _LISTED:
@@ -92,7 +100,7 @@ def _task(finding: Finding, wishes: Wishes) -> tuple[Task, str]:
         return wishes.task, "as asked for"
     if distinct == 2:
         return Task.BINARY, "two distinct outcomes were seen"
-    if kind in {ColumnKind.NUMBER, ColumnKind.DATETIME}:
+    if kind is ColumnKind.NUMBER:
         return Task.REGRESSION, f"{distinct} distinct numbers were seen"
     if kind is ColumnKind.INTEGER and distinct > _FEW_NUMBERS:
         return Task.REGRESSION, f"{distinct} distinct whole numbers were seen"
@@ -168,16 +176,25 @@ def _regression(column: pa.ChunkedArray, finding: Finding, why: str, notes: tupl
     numbers = values.values.drop_null().to_numpy(zero_copy_only=False)
     median = float(np.median(numbers))
     mae = float(np.mean(np.abs(numbers - median)))
-    bound = float(f"{mae:.4g}")
     positive = bool(numbers.min() >= 0)
     skewed = positive and bool(np.percentile(numbers, 99) > _SKEWED * max(median, 1e-12))
+    # Of a normal distribution it is 1.25, of an exponential one 1.44.
+    heavy_tailed = not skewed and mae > 0 and float(numbers.std()) > _HEAVY_TAILED * mae
+    # What a few huge values decide alone judges nothing.
+    of_squares = () if heavy_tailed else ("r2",)
     contract = finding.column.model_copy(update={"nullable": False})
     return Target(
         finding=replace(finding, column=contract, useless=""),
         task=Task.REGRESSION,
         why_task=why,
-        metrics=("wape", "mae", "rmse", "r2") if positive else ("mae", "rmse", "r2"),
-        baseline=Baseline("mae", bound, False, f"always answering the median, {median:.4g}, is off by {bound:.4g}"),
+        metrics=(*(("wape",) if positive else ()), "mae", "rmse", *of_squares, "d2_absolute_error"),
+        baseline=Baseline(
+            "d2_absolute_error",
+            _LEAST_GAIN,
+            True,
+            f"the share of the median's error that it spares: always {median:.4g}, off by {mae:.4g}, has 0 at most",
+        ),
         skewed=skewed,
+        heavy_tailed=heavy_tailed,
         notes=notes,
     )

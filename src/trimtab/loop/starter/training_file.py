@@ -46,10 +46,18 @@ def _search(plan: Plan) -> list[str]:
     ]
     if any(plan.findings[name].column.type is ColumnKind.TEXT for name in plan.features):
         # A text is two thousand columns of nearly nothing but zeros, which only these two take as such.
-        return [*lines, "  - type: lightgbm  # and no other: of texts, these two learn best and fast"]
+        lines.append("  - type: lightgbm  # and no other: of texts, these two learn best and fast")
+        return [*lines, *_objective(plan)]
     if plan.rows < _SOME_ROWS and not wide:
         lines.append("  - type: random_forest")
-    return [*lines, "  - type: lightgbm", "  - type: xgboost"]
+    return [*lines, "  - type: lightgbm", *_objective(plan), "  - type: xgboost"]
+
+
+def _objective(plan: Plan) -> list[str]:
+    """Return what makes the candidate above learn the middle of a target whose few huge values would pull the mean."""
+    if not plan.heavy_tailed:
+        return []
+    return ["    space: {objective: {choices: [regression_l1]}}  # a few huge values: learn the median, not the mean"]
 
 
 def _classes(plan: Plan) -> list[str]:

@@ -40,7 +40,8 @@ class Plan:
     """A proposal for one model.
 
     ``ignored``: column → why it is no feature. ``classes``: class → rows, most frequent first. ``notes``: what a person
-    should know. ``rows_per_day`` is None without event times.
+    should know. ``rows_per_day`` is None without event times. ``skewed``: a number that grows by factors;
+    ``heavy_tailed``: one whose few huge values, in both directions, outweigh all others.
     """
 
     wishes: Wishes
@@ -57,6 +58,7 @@ class Plan:
     why_positive: str = ""
     classes: tuple[tuple[str, int], ...] = ()
     skewed: bool = False
+    heavy_tailed: bool = False
     rows_per_day: float | None = None
     notes: tuple[str, ...] = field(default=())
 

@@ -21,8 +21,9 @@ def scalar(value: str) -> str:
     """
     if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
         return value
-    # JSON's quoting is YAML's, except for characters that YAML breaks lines at.
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    # JSON's quoting is YAML's, but for what YAML breaks lines at, and for signs that JSON escapes as two halves.
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in quoted)
 
 
 def listed(values: Iterable[str]) -> str:

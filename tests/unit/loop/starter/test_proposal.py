@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -13,9 +14,11 @@ from trimtab.lake.contract import judge
 from trimtab.lake.reading import read_table_file
 from trimtab.loop.model_files import load_model_files
 from trimtab.loop.starter.proposal import propose
+from trimtab.loop.starter.training_file import training_file
 from trimtab.loop.starter.wishes import Wishes
 from trimtab.loop.starter.writing import write_project
 from trimtab.loop.validation import validate_project
+from trimtab.measures.metrics import evaluate
 
 GERMAN = Path(__file__).parents[4] / "examples" / "tables" / "german-credit.csv"
 ROWS = 120
@@ -77,12 +80,31 @@ def test_the_task_follows_from_the_targets_values(target: list[str], task: Task)
     assert propose(table(out=target), wishes(), source="rows.csv").task is task
 
 
-def test_the_gate_of_a_regression_is_what_the_median_achieves() -> None:
-    baseline = propose(
-        table(out=["0", "1.5", "9"] * (ROWS // 3)), wishes(task=Task.REGRESSION), source="r.csv"
-    ).baseline
+@pytest.mark.parametrize("out", [["0", "1.5", "9"], ["-4000", "2", "3", "1", "2", "9000", "2", "2", "3", "1"]])
+def test_the_gate_of_a_regression_refuses_every_constant_answer(out: list[str]) -> None:
+    values = out * (ROWS // len(out))
+    plan = propose(table(out=values), wishes(task=Task.REGRESSION), source="r.csv")
+    baseline, truth = plan.baseline, np.array(values, dtype=np.float64)
 
-    assert (baseline.metric, baseline.bound, baseline.is_floor) == ("mae", 3.0, False)
+    for constant in (np.median(truth), truth.mean(), 0.0):
+        answers = np.full(len(truth), constant)
+        found = evaluate(Task.REGRESSION, [baseline.metric], truth, answers, None, positive_class=None)
+        assert found[baseline.metric] < baseline.bound
+    assert baseline.is_floor
+    assert baseline.metric in plan.metrics
+
+
+def test_of_a_target_with_a_few_huge_values_in_both_directions_the_median_is_learnt() -> None:
+    values = [str(row % 7) for row in range(ROWS)]
+    values[3], values[60] = "-53594.36", "38970"
+    wild = propose(table(out=values), wishes(task=Task.REGRESSION), source="r.csv")
+    tame = propose(table(out=[str(row % 70 - 30) for row in range(ROWS)]), wishes(), source="r.csv")
+    objective = "space: {objective: {choices: [regression_l1]}}"
+
+    assert objective in training_file(wild)
+    assert "r2" not in wild.metrics
+    assert objective not in training_file(tame)
+    assert "r2" in tame.metrics
 
 
 @pytest.mark.parametrize(
@@ -90,6 +112,8 @@ def test_the_gate_of_a_regression_is_what_the_median_achieves() -> None:
     [
         ({"out": ["yes"] * ROWS}, {}, "target 'out': always 'yes' in 120 rows"),
         ({}, {"target": "id"}, "target 'id': looks like an id"),
+        ({"out": [f"{row + 5000}.0" for row in range(ROWS)]}, {}, "target 'out': looks like an id"),
+        ({}, {"target": "day"}, "target 'day': holds dates, e.g. "),
         ({"out": [f"c{row % 110}" for row in range(ROWS)]}, {"task": Task.MULTICLASS}, "110 distinct classes; at most"),
         ({}, {"positive_class": "maybe"}, "positive class 'maybe': not in column 'out'"),
         ({}, {"key": "age"}, r"key age: rows .* rows repeat an earlier one"),
