@@ -52,7 +52,7 @@ def build_platform(folder: ProjectFolder) -> Platform:
     """
     arm(setting("crash_at"))
     silence_telemetry()
-    folder.state.mkdir(parents=True, exist_ok=True)
+    folder.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     url = database_url()
     database = Database(url) if url is not None else Database.at(folder.database)
     upgrade(database)

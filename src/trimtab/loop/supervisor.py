@@ -169,7 +169,7 @@ class Supervisor:
         return {name: child.process.pid for name, child in self._children.items()}
 
     def _take_lock(self) -> None:
-        self._project.state.mkdir(parents=True, exist_ok=True)
+        self._project.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._project.state / "up.lock"
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

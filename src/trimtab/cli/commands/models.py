@@ -124,6 +124,7 @@ def _told(model: str, answer: JsonObject, result: JsonObject) -> str:
     reused = [step["name"] for step in result.get("steps", []) if step.get("reused")]
     if reused:
         lines.append(f"  unchanged since an earlier training, and taken over: {', '.join(reused)}")
+    lines += [f"  [yellow]{note}[/]" for note in result.get("notes", ())]
     held_out = _numbers(result.get("metrics", {}))
     if result.get("status") == "rejected_by_gate":
         failed = [

@@ -41,7 +41,7 @@ def _search(plan: Plan) -> list[str]:
     wide = len(plan.features) > 200 or len(plan.classes) > _MANY_CLASSES or plan.rows > _MANY_ROWS
     lines = [
         f"trials: {3 if wide else 8 if plan.rows < _FEW_ROWS else 5}  # of each candidate",
-        "candidates:  # all are tried; the best on the held-out rows wins",
+        "candidates:  # all are tried; the best in validation wins, and the held-out rows judge it",
         f"  - type: {simple}  # the plain one: what the others must beat",
     ]
     if any(plan.findings[name].column.type is ColumnKind.TEXT for name in plan.features):
