@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -157,6 +158,22 @@ class TestEveryStorage:
 
             stored = {file.name: content(storage, file.name) for file in storage.files_in(zone)}
             assert stored == {f"{zone}/{name}": value for name, value in expected.items() if value is not None}
+
+
+def test_a_folder_takes_files_from_another_file_system(tmp_path: Path) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no second file system in /dev/shm")
+    with TemporaryDirectory(dir=memory) as folder:
+        came = Path(folder) / "came.arrow"
+        came.write_bytes(b"rows")
+        storage = FolderStorage(tmp_path / "lake")
+
+        storage.take([("raw/segments/a.arrow", came)])
+
+        assert not came.exists()
+        assert content(storage, "raw/segments/a.arrow") == b"rows"
+        assert os.listdir(tmp_path / "lake" / "raw" / "segments") == ["a.arrow"]
 
 
 class TestBucket:

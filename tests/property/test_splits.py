@@ -129,3 +129,11 @@ def test_a_table_without_copies_is_split_as_if_none_were_looked_for(
             return
         parts.append((split.train.tolist(), split.test.tolist()))
     assert parts[0] == parts[1]
+
+
+@given(seed=st.integers(0, 50), large=st.integers(1, 300))
+def test_a_row_with_many_copies_does_not_empty_the_held_out_part(seed: int, large: int) -> None:
+    copies = np.concatenate([np.zeros(large, dtype=np.int64), np.arange(1, 1001 - large)])
+    split = split_rows(StratifiedSplit(test_share=0.2), None, None, 1000, np.random.default_rng(seed), copies)
+    assert len(split.test) == 200
+    assert not set(copies[split.train]) & set(copies[split.test])

@@ -9,7 +9,7 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import insert, select, update
 
 from trimtab.core.clock import from_micros, to_micros
-from trimtab.core.errors import ConfigError, ConflictError, DataContractError, NotFoundError, TrimtabError
+from trimtab.core.errors import BackendError, ConflictError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import schedule_run
 from trimtab.loop.actor import CONDUCTOR
@@ -20,8 +20,8 @@ __all__ = ["is_due", "run_due_monitors"]
 
 _log = structlog.get_logger(__name__)
 
-_HOPELESS = (ConfigError, DataContractError, NotFoundError)
-"""What trying again at once cannot mend: the schedule's next moment is waited for."""
+_PASSING = (BackendError, ConflictError, OSError)
+"""What may pass by itself, so that the run stays due; after anything else the schedule's next moment is waited for."""
 
 
 def is_due(cron: str, last: datetime, now: datetime) -> bool:
@@ -45,6 +45,8 @@ def run_due_monitors(platform: Platform) -> bool:
             continue
         except TrimtabError as error:
             _log.warning("monitors.failed", model=model, error=str(error))
+        except Exception as error:  # noqa: BLE001 - the boundary of one model: the others are monitored all the same
+            _log.error("monitors.failed", model=model, error=str(error), exc_info=error)
     return ran
 
 
@@ -71,7 +73,9 @@ def _run_if_due(platform: Platform, model: str) -> bool:
     try:
         # In the transaction of the checks: a process that dies over them leaves the schedule due.
         run_checks_of(platform, files, at=now, actor=CONDUCTOR.name, beside=has_run)
-    except _HOPELESS:
+    except _PASSING:
+        raise
+    except Exception:
         with platform.database.transaction() as connection:
             has_run(connection)
         raise

@@ -32,7 +32,7 @@ from sqlalchemy.exc import DatabaseError, SADeprecationWarning
 
 from trimtab.core.errors import BackendError
 
-__all__ = ["open_client"]
+__all__ = ["open_client", "without_login"]
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +47,16 @@ _POSTGRESQL = {"connect_timeout": 5, "options": f"-c lock_timeout={_LOCK_WAIT_S:
 _BESIDE = ("-journal", "-wal", "-shm")
 _USED = ("runs", "registered_models", "logged_models")
 """Tables with rows in a store that somebody has worked with."""
+
+
+def without_login(text: str, uri: str) -> str:
+    """Return ``text``, which may name ``uri`` or an address below it, without the user and password of ``uri``.
+
+    >>> without_login("https://ada:s3cret@ml/api: refused", "https://ada:s3cret@ml")
+    'https://ml/api: refused'
+    """
+    login, at, _ = uri.partition("://")[2].rpartition("@")
+    return text.replace(f"{login}{at}", "") if at else text
 
 
 def open_client(tracking_uri: str, registry_uri: str | None = None) -> MlflowClient:

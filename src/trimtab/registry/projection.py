@@ -16,7 +16,7 @@ from sqlalchemy.exc import SADeprecationWarning, SQLAlchemyError
 
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError
-from trimtab.registry.mlflow_store import open_client
+from trimtab.registry.mlflow_store import open_client, without_login
 from trimtab.registry.versions import ModelVersion, VersionState
 
 __all__ = ["OUR_ALIASES", "MlflowProjection", "StageShown"]
@@ -134,11 +134,7 @@ def _translated(where: str) -> Iterator[None]:
         try:
             yield
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            said = " ".join(str(error).split())[:500]
-            raise BackendError(f"MLflow at {_shown(where)}: {said}; check that it runs; it is tried again") from error
-
-
-def _shown(uri: str) -> str:
-    """Return ``uri`` without user and password."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+            said = without_login(" ".join(str(error).split()), where)[:500]
+            raise BackendError(
+                f"MLflow at {without_login(where, where)}: {said}; check that it runs; it is tried again"
+            ) from error

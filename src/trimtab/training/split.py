@@ -52,8 +52,8 @@ def split_rows(
 ) -> Split:
     """Return the held-out part and the rest.
 
-    With a time split every held-out row is strictly later than every other one: rows of one moment stay together. Of
-    copies only the first counts for the share.
+    With a time split every held-out row is strictly later than every other one: rows of one moment stay together, and
+    of copies only the first counts for the share. Else rows with the same number in ``copies`` stand on one side.
 
     Raises:
         ConfigError: a time split without event times.
@@ -164,11 +164,26 @@ def _split_at_random(
         members = rng.permutation(np.flatnonzero(strata[first] == stratum))
         total = int(sizes[members].sum())
         most = min(round(test_share * total), total - 1)
-        # What has more copies than there is room for would keep all others out.
-        members = members[sizes[members] <= most]
-        is_held[members[np.cumsum(sizes[members]) <= most]] = True
+        is_held[members[_fitting(sizes[members], most)]] = True
     test = np.flatnonzero(is_held[place])
     return Split(train=np.setdiff1d(np.arange(rows), test), test=test)
+
+
+def _fitting(sizes: Rows, most: int) -> NDArray[np.bool_]:
+    """Return which of the sets, in their order, are taken into ``most`` rows; one too large for what is left is not.
+
+    >>> _fitting(np.array([1, 5, 2, 1]), 4).tolist()
+    [True, False, True, True]
+    """
+    if not len(sizes) or sizes.max() == 1:
+        return np.arange(len(sizes)) < most
+    taken = np.zeros(len(sizes), dtype=np.bool_)
+    room = most
+    for place, size in enumerate(sizes.tolist()):
+        if size <= room:
+            taken[place] = True
+            room -= size
+    return taken
 
 
 def _firsts(rows: int, copies: Rows | None) -> tuple[Rows, Rows, Rows]:

@@ -15,7 +15,7 @@ from trimtab.config.database import with_driver
 from trimtab.config.process import expand_secrets
 from trimtab.core.clock import to_micros
 from trimtab.core.errors import BackendError
-from trimtab.registry.mlflow_store import open_client
+from trimtab.registry.mlflow_store import open_client, without_login
 from trimtab.training.evaluate import Confusion
 from trimtab.training.finishing import Winner
 from trimtab.training.request import BUNDLE_NAME, PLOTS_NAME, TrainingRequest, TrainingResult
@@ -86,7 +86,7 @@ class Tracker:
                 self._client.log_dict(self.run_id, quantiles, "residual_quantiles.json")
             self._client.log_artifacts(self.run_id, str(Path(self._request.out_dir) / BUNDLE_NAME), "bundle")
         except Exception as error:
-            raise _unreachable(self._request.mlflow_uri, error) from error
+            raise _unreachable(self._uri, error) from error
 
     def log_result(self, result: TrainingResult, pictures: Mapping[str, bytes]) -> None:
         """Write what the training came to, and the winner's pictures."""
@@ -188,7 +188,8 @@ class Tracker:
 
 
 def _unreachable(uri: str, error: Exception) -> BackendError:
-    # The address may hold a password; only its kind and end are told.
-    shown = uri if uri.startswith("sqlite:") else f"{uri.split(':', 1)[0]}://…{uri.rsplit('@', 1)[-1].split('//')[-1]}"
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200].replace(uri, shown)
-    return BackendError(f"MLflow at {shown}: {reason}; check that it runs and can be written, then train again")
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = without_login(said, uri)[:200]
+    return BackendError(
+        f"MLflow at {without_login(uri, uri)}: {reason}; check that it runs and can be written, then train again"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -54,3 +55,16 @@ def test_monitors_run_once_for_all_the_hours_that_were_missed(world: World) -> N
         pass
     last = world.platform.database.read(lambda c: c.execute(select(schedule_run.c.last_us)).scalar_one())
     assert last == world.platform.now_us()
+
+
+def test_monitors_that_fail_unforeseen_wait_for_the_next_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_arguments: object, **_more: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("trimtab.loop.schedules.run_checks_of", fails)
+    run_due_monitors(world.platform)
+    world.clock.advance(timedelta(hours=2))
+
+    assert not run_due_monitors(world.platform)
+    last = world.platform.database.read(lambda c: c.execute(select(schedule_run.c.last_us)).scalar_one())
+    assert last == world.platform.now_us(), "they would be run again at once, and for ever"

@@ -102,3 +102,11 @@ def test_an_entry_that_was_made_before_a_crash_is_found_again(uri: str) -> None:
 def test_a_run_that_is_gone_is_a_backend_error_in_one_sentence(uri: str) -> None:
     with pytest.raises(BackendError, match=r"MLflow at sqlite:///.*not found"):
         MlflowProjection(uri).project(_version(9, run_id="0" * 32), aliases={})
+
+
+def test_a_server_that_is_away_is_told_without_the_password_of_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(BackendError, match=r"^MLflow at http://127\.0\.0\.1:9/: .+; check that it runs") as told:
+        MlflowProjection("http://ada:s3cret@127.0.0.1:9/").project(_version(1), aliases={})
+    assert "s3cret" not in str(told.value)
+    assert "ada" not in str(told.value)

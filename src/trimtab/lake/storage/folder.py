@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +48,7 @@ class FolderStorage:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         for path, target in targets:
-            os.replace(path, target)
+            _move(path, target)
         for folder in folders:
             sync_folder(folder)
 
@@ -95,3 +97,27 @@ class FolderStorage:
         """See `Storage.sweep`: all files are needed."""
         del older_than
         return 0
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move_across(path, target)
+
+
+def _move_across(path: Path, target: Path) -> None:
+    """Move a file to another file system, where it stands whole or not at all."""
+    temporary = target.with_name(f".{target.name}.moving")
+    try:
+        with path.open("rb") as source, temporary.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    path.unlink()
