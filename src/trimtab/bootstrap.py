@@ -46,9 +46,8 @@ def build_platform(folder: ProjectFolder) -> Platform:
     """Return the platform of the project in ``folder``, its database at the newest revision.
 
     Raises:
-        ConfigError: an address in the environment cannot be used.
+        ConfigError: an address in the environment cannot be used, or ``TRIMTAB_CRASH_AT`` names no crash point.
         BackendError: the database cannot be reached, or is newer than this program.
-        ConfigError: ``TRIMTAB_CRASH_AT`` names no crash point.
     """
     arm(setting("crash_at"))
     silence_telemetry()

@@ -242,7 +242,7 @@ def an_approved_version_is_not_deployed(model: Standing) -> Advice | None:
 
 
 def no_version_may_serve(model: Standing) -> Advice | None:
-    """All there is was rejected, or put away."""
+    """The newest version was rejected or waits, and nothing serves."""
     if model.serves or model.newest is None or model.newest.state is VersionState.APPROVED:
         return None
     return Advice(

@@ -121,7 +121,7 @@ class CachedStorage:
 
     def sweep(self, *, older_than: datetime) -> int:
         """See `Storage.sweep`: the files that were used longest ago, until the rest is within the limit."""
-        removed = self._bucket.abandon(older_than=older_than - _UPLOADS_FOR)
+        removed = 0
         present = sorted(self._present())
         total_bytes = sum(size for _, size, _ in present)
         for used_s, size_bytes, path in present:
@@ -132,7 +132,8 @@ class CachedStorage:
                 path.unlink(missing_ok=True)
                 total_bytes -= size_bytes
                 removed += 1
-        return removed
+        # Last: a bucket that is away, or forbids it, must not let the cache fill the disk.
+        return removed + self._bucket.abandon(older_than=older_than - _UPLOADS_FOR)
 
     def _protected_until(self, path: Path, older_than: datetime) -> datetime:
         """A training reads its snapshot once more at its end, hours later."""
