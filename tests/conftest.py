@@ -53,19 +53,32 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture(params=BOTH)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database at the newest revision, on each kind."""
-    yield from opened(request, tmp_path)
-
-
-def opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
-    """Yield the database that the fixture ``request`` is parametrised with, and remove it afterwards."""
     if request.param == "sqlite":
-        found = Database.at(folder / "trimtab.db")
+        found = Database.at(tmp_path / "trimtab.db")
         upgrade(found)
-        yield found
-        found.close()
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = server.create(request.getfixturevalue("postgres_template"))
-    found = Database(server.url(name))
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        # The server takes its databases with it: dropping each costs more than making it.
+        found = Database(server.url(server.create(request.getfixturevalue("postgres_template"))))
     yield found
-    found.close()  # the server takes its databases with it: dropping each costs more than making it
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_reused(postgres: PostgresServer, postgres_template: str) -> str:
+    """The name of a database that `url_of_both` empties for one test after the other."""
+    return postgres.create(postgres_template)
+
+
+def url_of_both(request: pytest.FixtureRequest) -> str | None:
+    """Return the address of an empty PostgreSQL database if the fixture ``request`` asks for one, None for SQLite.
+
+    A fixture is run on both by ``@pytest.mark.parametrize(NAME, BOTH, indirect=True)``, else on SQLite. For tests that
+    leave no thread behind.
+    """
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name: str = request.getfixturevalue("postgres_reused")
+    server.empty(name)
+    return server.url(name)

@@ -118,6 +118,25 @@ class PostgresServer:
         )
         return name
 
+    def empty(self, name: str) -> None:
+        """Leave a database as its migrations make it, and nobody connected; a third of what a new one costs."""
+        with psycopg.connect(self.url(name), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            # Else the triggers that keep the audit log from being cut would refuse.
+            connection.execute("SET session_replication_role = replica")
+            names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            tables = [sql.Identifier(table) for (table,) in names if table != "alembic_version"]
+            has_rows = sql.SQL("SELECT 1 FROM {} LIMIT 1")
+            full = [table for table in tables if connection.execute(has_rows.format(table)).fetchone()]
+            if full:
+                truncate = sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE")
+                connection.execute(truncate.format(sql.SQL(", ").join(full)))
+            # The one row that a migration writes: the head of the audit log's chain.
+            connection.execute("INSERT INTO audit_head (id, sequence, hash) VALUES (1, 0, repeat('0', 64))")
+
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""
         self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -29,9 +27,11 @@ from trimtab.lake.zones import Lake
 from trimtab.loop import lanes
 from trimtab.loop import operations as operations  # fills the table of operations
 from trimtab.loop.conductor import Conductor
+from trimtab.loop.holders import holder_name
 from trimtab.loop.jobs import SubprocessJobs
 from trimtab.loop.keys import LOCAL_ADMIN, replace_key
 from trimtab.loop.platform import Platform
+from trimtab.loop.state_folder import claim
 from trimtab.loop.subscriptions import SUBSCRIPTIONS
 from trimtab.rollout.local import LocalDeployer
 from trimtab.serving.address import server_url
@@ -91,17 +91,31 @@ def _storage(folder: ProjectFolder) -> Storage:
 
 
 def build_conductor(platform: Platform, *, beats: bool = True) -> Conductor:
-    """Return the conductor that works for ``platform`` in this process; see `lanes.of` for ``beats``."""
-    holder = f"{socket.gethostname()}:{os.getpid()}:{platform.new_id()}"
-    return Conductor(platform, lanes.of(platform, beats=beats), holder=holder)
+    """Return the conductor that works for ``platform`` in this process; see `lanes.of` for ``beats``.
+
+    Raises:
+        ConflictError: it is a control plane's, and the database is worked with from another state folder.
+    """
+    if beats and database_url() is not None:
+        with platform.database.transaction() as connection:
+            claim(connection, platform.project.state, platform.new_id)
+    return Conductor(platform, lanes.of(platform, beats=beats), holder=holder_name(platform.new_id()))
 
 
-def prepare_project(folder: ProjectFolder) -> None:
-    """Bring the database up to date and write the key of this machine's user, readable by them alone."""
+def prepare_project(folder: ProjectFolder, *, replace_state_folder: bool = False) -> None:
+    """Bring the database up to date and write the key of this machine's user, readable by them alone.
+
+    Raises:
+        ConfigError: an address in the environment cannot be used.
+        ConflictError: the database is worked with from another state folder; ``replace_state_folder`` takes it over.
+        BackendError: database or lake cannot be reached.
+    """
     platform = build_platform(folder)
     # Said once, at the start, to whoever looks at it; what happens later is tried again.
     platform.lake.storage.check()
     with platform.database.transaction() as connection:
+        if database_url() is not None:
+            claim(connection, folder.state, platform.new_id, replace=replace_state_folder)
         key = replace_key(connection, LOCAL_ADMIN, Role.ADMIN, at_us=platform.now_us())
     write_atomically(folder.state / "credentials.json", orjson.dumps({"key": key}), mode=0o600)
     platform.database.close()

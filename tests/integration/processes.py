@@ -136,6 +136,6 @@ def control_plane(project: Path, *, env: Mapping[str, str] | None = None) -> Ite
             assert child.poll() is None, f"the control plane ended: {log.read_text()}"
             return told.exists()
 
-        eventually(ready, within_s=40, wanted="a control plane that is ready")
+        eventually(ready, within_s=120, wanted="a control plane that is ready")
         address = json.loads(told.read_bytes())
         yield ControlPlane(project, f"http://127.0.0.1:{address['port']}", key, child.pid)

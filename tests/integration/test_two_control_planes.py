@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from trimtab.bootstrap import prepare_project
 from trimtab.cli.http_client import HttpClient
 from trimtab.config.project import ProjectFolder
 from trimtab.core.errors import BackendError
-from trimtab.db.engine import Database, machine_us
+from trimtab.db.engine import Database
 from trimtab.db.tables import (
     audit_entry,
     delivery,
@@ -39,14 +40,18 @@ from trimtab.db.tables import (
     queue_message,
     snapshot,
 )
+from trimtab.lake.storage.folder import FolderStorage
+from trimtab.lake.zones import Lake
 from trimtab.records.shipper import Shipper
 
 _FILES, _ROWS = 4, 60
-_MANY_ROWS = 150_000
-"""Rows that take seconds to judge: whoever is at them can be caught there."""
+_MANY_ROWS = 60_000
+"""Rows that take a second or more to judge: whoever is at them can be caught there."""
+_REFUSED = ("delivery.failed", "delivery.conflict", "lane.failed", "lane.conflict", "ingest_attempt_failed")
+"""What a process says of work that came to nothing. Which of them it is hangs on where in its work it was stopped."""
 
 
-def _until(what: Callable[[], Any], why: str, within_s: float = 60.0) -> Any:
+def _until(what: Callable[[], Any], why: str, within_s: float = 120.0) -> Any:
     deadline = time.monotonic() + within_s
     last: object = None
     while time.monotonic() < deadline:
@@ -58,6 +63,11 @@ def _until(what: Callable[[], Any], why: str, within_s: float = 60.0) -> Any:
             last = error
         time.sleep(0.1)
     raise AssertionError(f"not within {within_s:.0f} s: {why}; last seen: {last!r}")
+
+
+def _values(files: Iterable[Path], column: str) -> list[str]:
+    tables = [pq.read_table(path, columns=[column], partitioning=None) for path in files]
+    return [value for table in tables for value in table[column].to_pylist()]
 
 
 class ControlPlane:
@@ -90,6 +100,20 @@ class ControlPlane:
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
+    def lost(self, lane: str) -> bool:
+        """Whether it has said that another one took the lane over."""
+        return any(line["lane"] == lane for line in self.said("lane.lost"))
+
+    def refused(self) -> list[dict[str, Any]]:
+        """Return what it said of work that came to nothing."""
+        return [line for event in _REFUSED for line in self.said(event)]
+
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def ask(self, name: str, **fields: object) -> dict[str, Any]:
         assert self.client is not None, "it is not ready"
         return dict(self.client.ask(name, **fields))
@@ -100,7 +124,7 @@ class ControlPlane:
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
+            self.resume()
             self.process.kill()
             self.process.wait(20)
         if self.client is not None:
@@ -118,7 +142,9 @@ class Pair:
             patch.setenv("TRIMTAB_DATABASE_URL", self.url)
             prepare_project(self.project)
         self.database = Database(self.url)
+        self.lake = Lake(FolderStorage(self.project.lake))
         self.planes: list[ControlPlane] = []
+        self.delivered_rows = 0
 
     def start(self, name: str) -> ControlPlane:
         plane = ControlPlane(self.project, name, self.url)
@@ -128,12 +154,20 @@ class Pair:
     def rows(self, table: Table) -> list[dict[str, Any]]:
         return self.database.read(lambda c: [dict(row) for row in c.execute(select(table)).mappings()])
 
-    def holder(self, lane: str) -> ControlPlane | None:
-        """Return the control plane that holds a lane now."""
+    def holds(self, lane: str) -> tuple[ControlPlane, int] | None:
+        """Return who was given a lane last, and the lease's token."""
         for row in self.rows(lease):
-            if row["name"] == f"lane:{lane}" and row["until_us"] > machine_us():
-                return next(plane for plane in self.planes if f":{plane.pid}:" in row["holder"])
+            if row["name"] == f"lane:{lane}":
+                pid = int(row["holder"].split(":")[1])
+                return next(plane for plane in self.planes if plane.pid == pid), row["token"]
         return None
+
+    def is_held_by(self, plane: ControlPlane, lane: str) -> bool:
+        held = self.holds(lane)
+        return held is not None and held[0] is plane
+
+    def other(self, than: ControlPlane) -> ControlPlane:
+        return next(plane for plane in self.planes if plane is not than)
 
     def deliver(self, plane: ControlPlane, number: int, rows: int = _ROWS) -> str:
         lines = ["row_id,age,chol,sex,disease"]
@@ -143,16 +177,35 @@ class Pair:
             lines.append(f"f{number}r{row},{age},{200 + row % 300},male,{sick}")
         path = self.project.root / f"delivery-{number}.csv"
         path.write_text("\n".join(lines) + "\n")
+        self.delivered_rows += rows
         return str(plane.ask("data.ingest", model=MODEL, path=str(path))["delivery_id"])
 
     def all_processed(self, count: int) -> bool:
         return Counter(row["state"] for row in self.rows(delivery)) == {"processed": count}
 
-    def is_at_work_on(self, delivery_id: str) -> bool:
-        return any(
-            row["state"] == "pending" and row["leased_until_us"] and delivery_id in json.dumps(row["body"])
-            for row in self.rows(queue_message)
-        )
+    def all_acknowledged(self) -> bool:
+        # Said after the work's own transaction, so a moment after the delivery is seen to be processed.
+        return {row["state"] for row in self.rows(queue_message)} == {"done"}
+
+    def was_taken(self, delivery_id: str) -> bool:
+        return any(row["attempts"] and delivery_id in json.dumps(row["body"]) for row in self.rows(queue_message))
+
+    def is_processed(self, delivery_id: str) -> bool:
+        return any(row["id"] == delivery_id and row["state"] == "processed" for row in self.rows(delivery))
+
+    def stopped_at_work(self, first_number: int) -> tuple[ControlPlane, str]:
+        """Pause the one that works on a delivery of many rows, while it does; return it and the delivery."""
+        for number in range(first_number, first_number + 5):
+            worker, token = _until(lambda: self.holds("data"), "nobody holds the lane")
+            at_hand = self.deliver(self.other(worker), number, _MANY_ROWS)
+            _until(partial(self.was_taken, at_hand), "it was not taken")
+            worker.pause()
+            # Else it was done before it was caught, or on a slow machine the lane has changed its holder meanwhile.
+            if self.holds("data") == (worker, token) and not self.is_processed(at_hand):
+                return worker, at_hand
+            worker.resume()
+            _until(partial(self.is_processed, at_hand), "it was left behind")
+        raise AssertionError("nobody could be caught at work")
 
     @contextmanager
     def closed_to_writers(self, table: Table) -> Iterator[Callable[[], bool]]:
@@ -162,9 +215,14 @@ class Pair:
             lock.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(sql.Identifier(table.name)))
             yield lambda: bool((look.execute(waits, [table.name]).fetchone() or (0,))[0])
 
-    def lake_rows(self, where: str, column: str) -> list[Any]:
-        files = [path for path in (self.project.lake / where).rglob("*.parquet") if not path.name.startswith(".")]
-        return [value for path in files for value in pq.read_table(path, columns=[column])[column].to_pylist()]
+    def table_keys(self) -> list[str]:
+        """Return the keys of the delivered rows as a training would read them."""
+        digests = [row["digest"].rpartition(":")[2] for row in self.rows(delivery) if row["kind"] == "table"]
+        return _values(self.lake.tables_at_hand(MODEL, digests).values(), "row_id")
+
+    def record_keys(self) -> list[str]:
+        files = self.lake.record_files(MODEL, start_us=0, end_us=1 << 62)
+        return _values([file.path for file in files], "record_key")
 
     def close(self) -> None:
         for plane in self.planes:
@@ -197,72 +255,30 @@ def test_work_is_taken_once_whoever_was_asked(pair: Pair) -> None:
         pair.deliver(pair.planes[number % 2], number)
     _until(lambda: pair.all_processed(_FILES), "deliveries were left behind")
 
-    assert {(row["state"], row["attempts"]) for row in pair.rows(queue_message)} == {("done", 1)}
+    _until(pair.all_acknowledged, "work that was done is not acknowledged")
     accepted = [row["subject"] for row in pair.rows(audit_entry) if row["action"] == "delivery.accepted"]
     assert len(accepted) == len(set(accepted)) == _FILES
     assert pair.database.read(verify).ok
 
 
-@contextmanager
-def _paused(plane: ControlPlane) -> Iterator[None]:
-    os.kill(plane.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(plane.pid, signal.SIGCONT)
-
-
-def test_a_control_plane_that_was_paused_at_its_work_is_refused_and_nothing_is_doubled(pair: Pair) -> None:
-    before = len(pair.rows(delivery))
-    paused = _until(lambda: pair.holder("data"), "nobody holds the lane")
-    other = next(plane for plane in pair.planes if plane is not paused)
-    at_hand = pair.deliver(other, 10, _MANY_ROWS)
-    _until(lambda: pair.is_at_work_on(at_hand), "it was not taken")
-    with _paused(paused):
-        assert pair.is_at_work_on(at_hand), "it was done before it was caught"
-        for number in range(11, 11 + _FILES):
-            pair.deliver(other, number)
-        _until(lambda: pair.holder("data") is other, "nobody took over")
-        with pair.database.transaction() as connection:
-            # What the rest of the message's 20 s would do.
-            connection.execute(update(queue_message).values(leased_until_us=0))
-        _until(lambda: pair.all_processed(before + 1 + _FILES), "the other one did not do the work")
-    pair.deliver(paused, 20)
-    _until(lambda: pair.all_processed(before + 2 + _FILES), "work stopped after both were back")
-    [refused] = _until(lambda: paused.said("ingest_attempt_failed"), "it was not refused, or did not say so", 20)
-
-    assert refused["delivery_id"] == at_hand
-    # Caught between two transactions the fence refuses it; caught inside one, the database has put it out.
-    assert any(said in refused["error"] for said in ("nothing was written", "closed the connection")), refused
-    assert pair.holder("data") is other, "it keeps what it took over"
-    assert {row["state"] for row in pair.rows(queue_message)} == {"done"}
-    assert {row["state"] for row in pair.rows(event_delivery)} <= {"done"}
-    keys = Counter(pair.lake_rows(f"processed/tables/{MODEL}", "row_id"))
-    assert (len(keys), max(keys.values())) == (_MANY_ROWS + (2 * _FILES + 1) * _ROWS, 1)
-    assert not paused.said("lane.crashed")
-    assert pair.database.read(verify).ok
-
-
 def test_a_training_whose_holder_is_caught_inside_its_write_is_taken_over_and_made_once(pair: Pair) -> None:
-    caught = _until(lambda: pair.holder("snapshots"), "nobody holds the lane")
-    other = next(plane for plane in pair.planes if plane is not caught)
     before = len(pair.rows(snapshot))
     with pair.closed_to_writers(snapshot) as somebody_waits:
-        other.ask("training.start", model=MODEL)
+        pair.planes[0].ask("training.start", model=MODEL)
         _until(somebody_waits, "no snapshot is made")
-        os.kill(caught.pid, signal.SIGSTOP)
+        # Who waits there holds the lock of the one writer: no lease changes its holder meanwhile.
+        caught, _ = _until(lambda: pair.holds("snapshots"), "nobody holds the lane")
+        caught.pause()
+    other = pair.other(caught)
     try:
-        # It holds the lock of the one writer: the database puts it out, and the other goes on.
-        _until(lambda: pair.holder("snapshots") is other, "nobody took over")
-        [training] = _until(lambda: [row for row in pair.rows(job) if row["state"] == "succeeded"], "no training", 150)
+        # The database puts it out, and the other goes on.
+        _until(lambda: pair.is_held_by(other, "snapshots"), "nobody took over")
+        [training] = _until(lambda: [row for row in pair.rows(job) if row["state"] == "succeeded"], "no training")
     finally:
-        os.kill(caught.pid, signal.SIGCONT)
-    _until(
-        lambda: caught.said("delivery.failed") + caught.said("lane.failed"), "it was not refused, or does not say so"
-    )
-    _until(
-        lambda: {row["state"] for row in pair.rows(event_delivery)} == {"done"}, "events were not delivered to all", 150
-    )
+        caught.resume()
+    _until(lambda: caught.lost("snapshots"), "it does not say that it lost the lane")
+    _until(caught.refused, "it was not refused, or does not say so")
+    _until(lambda: {row["state"] for row in pair.rows(event_delivery)} == {"done"}, "events were not delivered to all")
 
     assert [(row["state"], row["attempt"]) for row in pair.rows(job)] == [("succeeded", 1)]
     assert len(pair.rows(snapshot)) == before + 1
@@ -275,9 +291,38 @@ def test_a_training_whose_holder_is_caught_inside_its_write_is_taken_over_and_ma
     assert pair.database.read(verify).ok
 
 
+def test_a_control_plane_that_was_paused_at_its_work_is_refused_and_nothing_is_doubled(pair: Pair) -> None:
+    paused, at_hand = pair.stopped_at_work(10)
+    other = pair.other(paused)
+    try:
+        for number in range(20, 20 + _FILES):
+            pair.deliver(other, number)
+        _until(lambda: pair.is_held_by(other, "data"), "nobody took over")
+        with pair.database.transaction() as connection:
+            # What the rest of the message's 20 s would do.
+            connection.execute(update(queue_message).values(leased_until_us=0))
+        _until(lambda: pair.all_processed(len(pair.rows(delivery))), "the other one did not do the work")
+    finally:
+        paused.resume()
+    pair.deliver(paused, 30)
+    _until(lambda: pair.all_processed(len(pair.rows(delivery))), "work stopped after both were back")
+    _until(lambda: paused.lost("data"), "it does not say that it lost the lane")
+    _until(paused.refused, "it was not refused, or does not say so")
+    _until(pair.all_acknowledged, "a message was left behind")
+    _until(lambda: {row["state"] for row in pair.rows(event_delivery)} == {"done"}, "events were not delivered to all")
+
+    accepted = [row["subject"] for row in pair.rows(audit_entry) if row["action"] == "delivery.accepted"]
+    assert len(accepted) == len(set(accepted)) == len(pair.rows(delivery))
+    assert pair.is_processed(at_hand)
+    keys = Counter(pair.table_keys())
+    assert (len(keys), max(keys.values())) == (pair.delivered_rows, 1)
+    assert not paused.said("lane.crashed")
+    assert pair.database.read(verify).ok
+
+
 def test_a_database_that_is_killed_is_told_of_and_waited_for(pair: Pair) -> None:
     before = len(pair.rows(delivery))
-    pair.deliver(pair.planes[0], 30)
+    pair.deliver(pair.planes[0], 40)
     pair.server.kill()
     answered = left_journal(
         pair.project.serving / "journal", [f"a{number}" for number in range(20)], "d" * 64, torn=True
@@ -292,7 +337,7 @@ def test_a_database_that_is_killed_is_told_of_and_waited_for(pair: Pair) -> None
     _until(lambda: pair.planes[0].ask("status.show"), "the control plane did not find its database again")
     _until(lambda: pair.all_processed(before + 2), "what was accepted before the kill was lost, or answered after it")
 
-    assert sorted(pair.lake_rows("processed/records", "record_key")) == sorted(answered)
+    assert sorted(pair.record_keys()) == sorted(answered)
     assert late.reached().ask("status.show")
     for plane in pair.planes:
         assert plane.process.poll() is None

@@ -51,9 +51,6 @@ class _Route:
         query = "&".join(f"{field.name}=…" for field in self.fields if field.where == "query" and field.required)
         return " ".join([*parts, f"'$URL{self.path}{'?' + query if query else ''}'"])
 
-    def _needed(self, where: str) -> list[str]:
-        return [field.name for field in self.fields if field.where == where and field.required]
-
 
 def add_documentation(app: FastAPI) -> None:
     """Serve the page at ``/docs``."""

@@ -83,6 +83,8 @@ def install_error_handlers(app: FastAPI) -> None:
         title = _CLASSES.get(error.status_code, "HTTPException")
         where = f"{request.method} {request.url.path[:80]}"
         detail = {
+            # Ours are TrimtabErrors: only a body that the framework cannot parse ends so.
+            400: f"{where}: body: no JSON that can be read (nesting or encoding); send a flat JSON object in UTF-8",
             404: f"{where}: nothing is there; see /docs",
             405: f"{where}: not a method of it; see /docs",
         }.get(error.status_code, str(error.detail))

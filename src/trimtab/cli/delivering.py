@@ -11,7 +11,7 @@ from trimtab.cli.output import errors_console, escaped
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, DataContractError
 
-__all__ = ["await_judgement", "deliver"]
+__all__ = ["await_judgement", "broken_rules", "deliver"]
 
 _INGEST_TIMEOUT_S = 600.0
 
@@ -44,6 +44,17 @@ def await_judgement(client: Client, accepted: JsonObject, file: Path) -> JsonObj
         raise DataContractError(reason if reason.startswith(file.name) else f"{file.name}: {reason}")
     answer["repeated"] = accepted["repeated"]
     return answer
+
+
+def broken_rules(answer: JsonObject) -> list[str]:
+    """Return what became of a delivery's broken rows as lines of markup: how many broke which rule, and what to do."""
+    remedies = answer.get("remedies", {})
+    lines = []
+    for rule, count in answer.get("reasons", {}).items():
+        lines.append(f"  {count} × {escaped(rule)}")
+        if rule in remedies:
+            lines.append(f"      {escaped(remedies[rule])}")
+    return lines
 
 
 @contextmanager

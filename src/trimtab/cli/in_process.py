@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 import weakref
 from collections.abc import Callable
 
 from trimtab.bootstrap import build_conductor, build_platform
+from trimtab.config.database import database_url
 from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import perform
+from trimtab.loop.state_folder import works_elsewhere
 
 __all__ = ["InProcessClient"]
+
+_LOOK_S = 0.5
 
 
 class InProcessClient:
@@ -37,9 +42,24 @@ class InProcessClient:
         self._platform.database.close()
 
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
-        """Run the conductor here until ``done()``; see the port."""
+        """Run the conductor here until ``done()``; see the port.
+
+        Where another state folder works with the database, what is waited for is done there.
+        """
+        state = self._platform.project.state
+        if database_url() is not None and self._platform.database.read(lambda c: works_elsewhere(c, state)):
+            return _awaited(done, timeout_s)
         # A command that has ended is no control plane that is down: it does not say that it is there.
         return build_conductor(self._platform, beats=False).run_until(done, timeout_s=timeout_s)
+
+
+def _awaited(done: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def _user() -> str:

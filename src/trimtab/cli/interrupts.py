@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from trimtab.cli.output import errors_console
@@ -11,10 +11,10 @@ __all__ = ["left_behind"]
 
 
 @contextmanager
-def left_behind(told: str) -> Iterator[None]:
-    """Say ``told`` when Ctrl-C ends the waiting within the block, and let it end the command."""
+def left_behind(told: str | Callable[[], str]) -> Iterator[None]:
+    """Say ``told``, or what it answers then, when Ctrl-C ends the waiting in the block; let it end the command."""
     try:
         yield
     except KeyboardInterrupt:
-        errors_console.print(told, markup=False, soft_wrap=True)
+        errors_console.print(told if isinstance(told, str) else told(), markup=False, soft_wrap=True)
         raise

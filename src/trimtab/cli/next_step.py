@@ -12,7 +12,9 @@ from trimtab.cli.output import console
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import TrimtabError
 
-__all__ = ["command_here", "show_next", "tell_next"]
+__all__ = ["command_here", "show_next", "tell_next", "tell_what_follows"]
+
+_REACTION_S = 8.0
 
 
 def show_next(advice: list[JsonObject], project: str) -> list[Text]:
@@ -34,6 +36,27 @@ def tell_next(client: Client, model: str, project: str) -> None:
     except TrimtabError:
         return
     for line in show_next(advice[-1:], project):
+        console.print(line, crop=False)
+
+
+def tell_what_follows(client: Client, model: str, project: str) -> None:
+    """Print all advice about ``model`` as soon as the loop has answered what was just done.
+
+    A loop with more to do than this does not keep anybody waiting: after some seconds the advice is as it stands.
+    """
+    answer: JsonObject = {}
+
+    def answered() -> bool:
+        answer.update(client.ask("status.show"))
+        return not answer["reacting"]
+
+    try:
+        # Without a control plane the loop would do its work here: whoever only wants to look is not made to.
+        if not answered() and client.remote:
+            client.wait(answered, timeout_s=_REACTION_S)
+    except TrimtabError:
+        return
+    for line in show_next([one for one in answer["next"] if one["model"] == model], project):
         console.print(line, crop=False)
 
 

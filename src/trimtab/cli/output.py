@@ -29,17 +29,21 @@ __all__ = [
     "drawn_rows",
     "errors_console",
     "escaped",
+    "json_text",
     "say",
     "show_rows",
     "when",
 ]
 
 
-_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _Console(Console):
-    """Shows no control character that a text holds; leaves it to the caller to answer a reader that has gone."""
+    """Shows no control character that a text holds, nor a byte of a file's name that is no UTF-8.
+
+    It leaves it to the caller to answer a reader that has gone.
+    """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Return what is shown for ``renderable``."""
@@ -79,10 +83,21 @@ ProjectOption = Annotated[
 def say(answer: JsonObject, as_json: bool, text: str) -> None:
     """Print ``answer`` as JSON, or ``text`` (Rich markup) for a person."""
     if as_json:
-        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json_text(answer, indent=2) + "\n")
         sys.stdout.flush()
     else:
         console.print(text)
+
+
+def json_text(answer: JsonObject, *, indent: int | None = None) -> str:
+    r"""Return ``answer`` as JSON that a UTF-8 stream takes.
+
+    >>> print(json_text({"file": "\udcff.csv", "city": "Köln"}))
+    {"file": "\udcff.csv", "city": "Köln"}
+    """
+    text = json.dumps(answer, indent=indent, ensure_ascii=False, default=str)
+    # Half a surrogate pair (a byte of a file's name) has no UTF-8; written with a backslash it is JSON still.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def escaped(answer: Any) -> Any:

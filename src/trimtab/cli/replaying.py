@@ -61,9 +61,10 @@ def read_rows(
     table = read_table_file(path, encoding=encoding)
     if time is not None and time not in table.column_names:
         raise DataContractError(f"{path}: has no column {time!r}; it has {', '.join(table.column_names)}")
-    columns = {name: _values(table[name], inputs.get(name)) for name in table.column_names if name != time}
+    given = {name: _as_strings(table[name]) for name in table.column_names}
+    columns = {name: _values(given[name], inputs.get(name)) for name in table.column_names if name != time}
     if time is not None:
-        columns[time] = _moments(table[time], f"{path}: {time}")
+        columns[time] = _moments(given[time], f"{path}: {time}")
     names = table.column_names
     rows: list[JsonObject] = [
         dict(zip(names, values, strict=True)) for values in zip(*(columns[name] for name in names), strict=True)
@@ -74,6 +75,13 @@ def read_rows(
     last = None if end is None else _moment(end, "--to")
     kept = [row for row in rows if (first is None or row[time] >= first) and (last is None or row[time] < last)]
     return sorted(kept, key=lambda row: row[time])
+
+
+def _as_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of texts as plain strings, however its writer laid them out; others as they are."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return column.cast(pa.string()) if is_text else column
 
 
 def _values(column: pa.ChunkedArray, datatype: str | None) -> list[Any]:

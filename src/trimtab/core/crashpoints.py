@@ -26,7 +26,7 @@ class CrashPoint:
 
 
 _SENT_AGAIN = "the sender got no answer and sends again: one delivery, each row once"
-_TAKEN_UP = "the work is taken up again, over the same names: each row once"
+_TAKEN_UP = "the work is taken up again: each row once"
 _TRAINED_ONCE = "one training, one version, judged once"
 _ASKED_ONCE = "who asked finds it done: it is not asked for twice"
 

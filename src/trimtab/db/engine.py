@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ _POSTGRESQL = {
 }
 _NOT_OURS = frozenset({"42P01", "42501", "25006", "3F000"})
 """SQLSTATE: no such table, no permission, a standby that only reads, no such schema."""
+_PUT_OUT = frozenset({"25P03", "25P04"})
+"""SQLSTATE: idle in its transaction, or in it, for too long. The driver counts these among the caller's mistakes."""
 
 ResultT = TypeVar("ResultT")
 
@@ -60,10 +63,11 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, engine: Engine | None = None, fence: Callable[[Connection], None] | None = None
+        self, url: str, *, base: Database | None = None, fence: Callable[[Connection], None] | None = None
     ) -> None:
         self.url = with_driver(url)
-        self._engine = engine or _engine(self.url)
+        self._engine = base.engine if base is not None else _engine(self.url)
+        self._writer = base.writer if base is not None else threading.Lock()
         self._fence = fence
 
     @staticmethod
@@ -78,7 +82,12 @@ class Database:
         When it raises, nothing is written. Since there is one writer at a time, what it found stays so until the
         commit.
         """
-        return Database(self.url, engine=self._engine, fence=fence)
+        return Database(self.url, base=self, fence=fence)
+
+    @property
+    def writer(self) -> threading.Lock:
+        """The lock of this process's one writer, shared by all that are fenced from here."""
+        return self._writer
 
     @property
     def engine(self) -> Engine:
@@ -93,7 +102,7 @@ class Database:
             BackendError: the database cannot be reached, or stayed locked.
             DataContractError: it refuses a value.
         """
-        with _translated(self.url), self._engine.begin() as connection:
+        with self._only_writer_here(), _translated(self.url), self._engine.begin() as connection:
             if self._fence is not None:
                 self._fence(connection)
             yield connection
@@ -116,6 +125,17 @@ class Database:
         """Return ``query``'s answer from one read transaction."""
         with self.reading() as connection:
             return query(connection)
+
+    @contextmanager
+    def _only_writer_here(self) -> Iterator[None]:
+        # One thread at a time waits at the database. If this process is paused, what waits there is given the lock all
+        # the same, and everybody waits until the database puts it out: once for a process, not for each of its threads.
+        if not self._writer.acquire(timeout=_BUSY_TIMEOUT_S):
+            raise BackendError(f"database: another thread of this process wrote for {_BUSY_TIMEOUT_S} s; try again")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -163,8 +183,10 @@ def _translated(url: str) -> Iterator[None]:
         state = getattr(error.orig, "sqlstate", None)
         if isinstance(error, DataError):
             raise DataContractError(f"{where}: refuses a value: {said}; correct or shorten it") from error
-        # An interface's error is a connection that is closed already; the states are a schema that is gone or not ours.
-        if isinstance(error, OperationalError | InterfaceError) or state in _NOT_OURS or error.connection_invalidated:
+        # An interface's error is a connection that is closed already; the states are a schema that is gone or not ours,
+        # and a session that was ended, whose connection may not look closed yet.
+        ended = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+        if ended or state in _NOT_OURS | _PUT_OUT:
             raise BackendError(f"{where}: {said}; check that it runs, is writable, has disk left") from error
         if type(error) is DatabaseError:  # its subclasses are the caller's mistakes; itself: a file that is no database
             raise BackendError(f"{where}: {said}; restore it from a backup, or move it away") from error

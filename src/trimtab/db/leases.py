@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
@@ -26,8 +27,19 @@ class Lease:
     token: int
 
 
-def acquire(connection: Connection, name: str, holder: str, *, machine_us: int, ttl_s: float) -> Lease | None:
-    """Take the lease if it is free or has run out, or extend one's own; None when another holds it."""
+def acquire(
+    connection: Connection,
+    name: str,
+    holder: str,
+    *,
+    machine_us: int,
+    ttl_s: float,
+    is_gone: Callable[[str], bool] = lambda _holder: False,
+) -> Lease | None:
+    """Take the lease if it is free or has run out, or extend one's own; None when another holds it.
+
+    That of a holder of whom ``is_gone`` says that it has ended is free.
+    """
     row = connection.execute(select(lease).where(lease.c.name == name)).first()
     until_us = machine_us + int(ttl_s * 1_000_000)
     # Nobody is given a lease that long: the machine's clock went back since, and it would be waited for all that time.
@@ -35,7 +47,7 @@ def acquire(connection: Connection, name: str, holder: str, *, machine_us: int, 
     if row is None:
         connection.execute(insert(lease).values(name=name, holder=holder, token=1, until_us=until_us))
         return Lease(name=name, holder=holder, token=1)
-    if row.holder != holder and holds:
+    if row.holder != holder and holds and not is_gone(row.holder):
         return None
     token = row.token if row.holder == holder and holds else row.token + 1
     changed = connection.execute(

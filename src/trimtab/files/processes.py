@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["is_alive", "started_ticks"]
+__all__ = ["is_alive", "is_known_dead", "started_ticks"]
 
 _STATE, _START = 0, 19
 """Where ``/proc/PID/stat`` has these fields, counted behind the program's name."""
@@ -35,6 +35,22 @@ def is_alive(pid: int, ticks: int = 0) -> bool:
     if not fields:
         return not sys.platform.startswith("linux")
     return fields[_STATE] not in {"Z", "X"} and ticks in {0, int(fields[_START])}
+
+
+def is_known_dead(pid: int, ticks: int) -> bool:
+    """Return whether the process ``pid`` that started at ``ticks`` (0: not known) has ended for certain.
+
+    Not the opposite of `is_alive`: a process that may not be looked at is neither.
+
+    >>> is_known_dead(os.getpid(), started_ticks(os.getpid())), is_known_dead(os.getpid(), 1)
+    (False, True)
+    """
+    if pid <= 0:
+        return False
+    fields = _stat(pid)
+    if not fields:
+        return not _answers(pid)
+    return fields[_STATE] in {"Z", "X"} or ticks not in {0, int(fields[_START])}
 
 
 def _answers(pid: int) -> bool:

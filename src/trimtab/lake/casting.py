@@ -33,6 +33,7 @@ _MISSING = ["", "na", "n/a", "nan", "null", "none", "?"]
 _TRUE = ["true", "yes", "1", "1.0"]
 _FALSE = ["false", "no", "0", "0.0"]
 _INTEGER_LIMIT = 2.0**63
+_PER_DAY = {"d": 1, "s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +99,9 @@ def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     array = _plain(column)
     if pa.types.is_string(array.type):
         return array
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        # The machine may not know the zone; the moment is in UTC anyway.
+        array = array.cast(pa.timestamp(array.type.unit, "UTC"))
     if pa.types.is_floating(array.type):
         return pa.array([_number_text(value) for value in array.to_pylist()], pa.string())
     if pa.types.is_binary(array.type) or pa.types.is_nested(array.type):
@@ -192,14 +196,27 @@ def _booleans(array: pa.Array) -> pa.Array:
 def _datetimes(array: pa.Array, written_as: str | None) -> pa.Array:
     target = ARROW_TYPES[ColumnKind.DATETIME]
     if pa.types.is_timestamp(array.type):
-        return array.cast(pa.timestamp("us", tz=array.type.tz), safe=False).cast(target)
+        in_range = _in_years(array, array.cast(pa.int64()), array.type.unit)
+        return in_range.cast(pa.timestamp("us", tz=array.type.tz), safe=False).cast(target)
     if pa.types.is_date(array.type):
-        return array.cast(pa.timestamp("us")).cast(target)
+        days = array.cast(pa.date32())
+        return _in_years(days, days.cast(pa.int32()).cast(pa.int64()), "d").cast(pa.timestamp("us")).cast(target)
     if _is_number(array.type) and written_as is not None:
         array = as_text(array)
     if not pa.types.is_string(array.type):
         return pa.nulls(len(array), target)
     return read_moments(array, written_as).cast(target)
+
+
+def _in_years(array: pa.Array, since_1970: pa.Array, unit: str) -> pa.Array:
+    """Return ``array`` with null where it lies beyond the years 1 to 9999, which calendars and texts have."""
+    per_day = _PER_DAY[unit]
+    low, high = -719_162 * per_day, 2_932_897 * per_day
+    # Nanoseconds reach no further than 1677 to 2262.
+    if abs(high) >= _INTEGER_LIMIT:
+        return array
+    inside = pc.and_(pc.greater_equal(since_1970, low), pc.less(since_1970, high))
+    return pc.if_else(inside, array, None)
 
 
 def _is_number(arrow: pa.DataType) -> bool:

@@ -29,7 +29,10 @@ OnProgress = Callable[[int, int], None]
 """Is told how many columns of how many have been judged; what it raises ends the judging."""
 
 _KIND, _KEY, _SEEN = "@kind:", "@key", "@seen"
-_TOGETHER = 16
+_TOGETHER = (16, 64)
+"""Columns that are judged in one go: at least, and at most, as many as `_CELLS_TOGETHER` allow."""
+
+_CELLS_TOGETHER = 16_000_000
 
 Reasons = dict[int, list[Broken]]
 
@@ -147,11 +150,13 @@ def _evaluate(
     found: Reasons = defaultdict(list)
     names = list(casts)
     repeated = np.empty(0, np.int64)
-    for start in range(0, len(names), _TOGETHER):
+    fewest, most = _TOGETHER
+    step = max(fewest, min(most, _CELLS_TOGETHER // table.num_rows))
+    for start in range(0, len(names), step):
         on_progress(start, len(names))
-        together = names[start : start + _TOGETHER]
+        together = names[start : start + step]
         questions = [one for name in together for one in _questions(name, casts[name], typed[name], contract)]
-        if keys is not None and start + _TOGETHER >= len(names):
+        if keys is not None and start + step >= len(names):
             questions += _key_questions(keys, known_keys or frozenset(), contract)
         rows = broken_rows_by_rule(questions)
         repeated = rows.pop(Rule("repeated", _key_name(contract)), repeated)

@@ -23,6 +23,7 @@ _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p
 _LIKELY = re.compile(r"^\W*\w{1,9}[-/. ,]+\w{1,9}[-/. ,]+\w{2,4}\b")
 _FEW_WRONG = 0.02
 _SAMPLE = 300
+_LOST = 50
 # 2001-09-09 to 2065, as seconds; a column must also be named as a time.
 _EPOCH_S = (1_000_000_000.0, 3_000_000_000.0)
 _YYYYMMDD = (19_000_101.0, 21_001_231.0)
@@ -39,9 +40,16 @@ class DateForm:
 def find_form(known: pa.Array, counts: NDArray[np.int64], *, named_as_time: bool) -> DateForm | None:
     """Return the form that all but a few of the distinct texts ``known`` ``(d,)`` have, None where none has.
 
+    A null among them is no text: it is passed over, with its count.
+
     >>> find_form(pa.array(["31.12.2020", "1.2.2021"]), np.array([1, 1]), named_as_time=False)
     DateForm(written_as='%d.%m.%Y', note='')
     """
+    if known.null_count:
+        given = known.is_valid()
+        known, counts = known.filter(given), counts[given.to_numpy(zero_copy_only=False)]
+    if not len(known):
+        return None
     sample = known.take(pa.array(np.unique(np.linspace(0, len(known) - 1, _SAMPLE).astype(np.int64))))
     digits = pc.all(pc.match_substring_regex(sample, r"^\d+(\.\d*)?$")).as_py()
     if digits:
@@ -55,18 +63,25 @@ def find_form(known: pa.Array, counts: NDArray[np.int64], *, named_as_time: bool
 
 
 def forms_in(array: pa.Array) -> dict[str, int]:
-    """Return the forms of dates that occur in ``array`` and the first row (from 1) of each, "no date" among them."""
-    rest = pa.array(np.arange(len(array)))
+    """Return the forms of dates that occur in ``array`` and the first row (from 1) of each, "no date" among them.
+
+    A null is none of them. After a few texts that are no dates it looks no further: they take a search each.
+    """
+    rest = pa.array(np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False)))
     found: dict[str, int] = {}
-    while len(rest):
+    lost = 0
+    while len(rest) and lost < _LOST:
         first = rest[0].as_py()
         form = next(iter(_candidates(array.slice(first, 1))), "no date")
         found.setdefault(form or "ISO 8601", first + 1)
         if form == "no date":
             rest = rest.slice(1)
+            lost += 1
         else:
-            read = read_moments(array.take(rest), form)
-            rest = rest.filter(read.is_null())
+            left = array.take(rest)
+            read, iso = read_moments(left, form), read_moments(left)
+            # ISO 8601 is read beside every other form, and is one of its own.
+            rest = rest.filter(pc.or_(read.is_null(), iso.is_valid()) if form else read.is_null())
         if len(found) > 8:
             break
     return found

@@ -212,7 +212,7 @@ def find_delivery(connection: Connection, delivery_id: str) -> Delivery:
     """
     row = connection.execute(select(_table).where(_table.c.id == delivery_id)).first()
     if row is None:
-        raise NotFoundError(f"delivery {delivery_id!r}: not known; list them with recent_deliveries")
+        raise NotFoundError(f"delivery {delivery_id!r}: not known; see 'trimtab deliveries'")
     return _delivery(row)
 
 

@@ -12,6 +12,7 @@ from trimtab.core.errors import DataContractError
 __all__ = ["refuse_headless"]
 
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+_MAX_DIGITS = 9
 
 
 def refuse_headless(table: pa.Table, source: str) -> None:
@@ -25,17 +26,18 @@ def refuse_headless(table: pa.Table, source: str) -> None:
     names = list(table.column_names)
     numbers = [name for name in names if _NUMBER.match(name.strip())]
     shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-    # 0, 1, 2, … are the names that a tool gave to columns that had none.
-    counted = all(name.isdigit() for name in numbers) and len({int(name) for name in numbers}) == len(numbers)
-    steps = (
-        counted and [int(name) for name in numbers] == list(range(int(numbers[0]), int(numbers[0]) + len(numbers)))
-        if numbers
-        else False
-    )
-    if (len(numbers) > len(names) / 3 and not steps) or _own_values(table) > len(names) / 2:
+    if (len(numbers) > len(names) / 3 and not _are_counted(numbers)) or _own_values(table) > len(names) / 2:
         raise DataContractError(
             f"{source}: its first line looks like a row ({shown}); expected the names of the columns; put them there"
         )
+
+
+def _are_counted(numbers: list[str]) -> bool:
+    """Return whether they go 0, 1, 2, …: the names that a tool gave to columns that had none."""
+    # Python reads no number of more than 4300 digits.
+    if not all(number.isdigit() and len(number) <= _MAX_DIGITS for number in numbers):
+        return False
+    return [int(number) for number in numbers] == list(range(int(numbers[0]), int(numbers[0]) + len(numbers)))
 
 
 def _own_values(table: pa.Table) -> int:

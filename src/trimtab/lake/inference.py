@@ -275,7 +275,7 @@ def _mixture(texts: _Texts) -> tuple[str, ...]:
     row = texts.rows_of(other)[0]
     return (
         f"mixed: {numbers} of {texts.total} values are numbers (row {number}), others not ({str(other[0])[:40]!r} in "
-        f"row {row}); read as words",
+        f"row {row}); read as words; to learn from the numbers, correct the others or leave them empty, then init anew",
     )
 
 

@@ -1,8 +1,9 @@
 """Ingest: brings deliveries from the raw zone into processed zone and quarantine, each with the effect of once.
 
-Files are written first, to names that depend on the delivery alone; then one transaction says what came of it: counts,
-reasons, profiles, and whatever the caller's callback writes beside (an event, an alert); then the message is
-acknowledged. A worker that is killed anywhere leaves work that the next one repeats, over the same names.
+Files are written first, as an edition of their own; then one transaction says what came of it: counts, reasons,
+profiles, and whatever the caller's callback writes beside (an event, an alert); then the message is acknowledged. A
+worker that is killed anywhere leaves work that the next one repeats. One that is paused anywhere, also within a write,
+is refused by the database, and what it writes has an older edition than what is read.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError, ConflictError, DataContractError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection, Database
 from trimtab.db.tables import delivery as _table
+from trimtab.files.disk import is_of_the_disk
 from trimtab.lake.deliveries import TOPIC, Delivery, DeliveryKind, DeliveryState, find_delivery
+from trimtab.lake.editions import FIRST, Edition
 from trimtab.lake.feeds import Interval, feed_states, quarantined_intervals
 from trimtab.lake.known_keys import KnownKeys
 from trimtab.lake.outcome import Outcome
@@ -57,8 +60,9 @@ class ModelContext:
 class Processed:
     """A delivery that is done, and what came of it.
 
-    ``delivery`` is as the database has it now; its ``spec`` holds ``reasons`` (rows by rule broken),
-    ``broken_by_source`` (rows by feed), ``span_us``, ``quarantine_path`` and, when it failed, ``error``.
+    ``delivery`` is as the database has it now; its ``spec`` holds ``reasons`` (rows by rule broken), ``remedies`` (what
+    to do about each), ``broken_by_source`` (rows by feed), ``span_us``, ``quarantine_path`` and, when it failed,
+    ``error``.
     """
 
     delivery: Delivery
@@ -77,13 +81,21 @@ class _Work:
     message: Message
     delivery: Delivery
 
+    @property
+    def edition(self) -> Edition:
+        return Edition(self.delivery.version, self.message.attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What came of a delivery, and which earlier ones had been heeded for it (None: it does not depend on them)."""
+    """What came of a delivery, and which earlier ones had been heeded for it (None: it does not depend on them).
+
+    ``edition`` is that of its files, None when there are none, or they have but one.
+    """
 
     outcome: Outcome
     earlier: frozenset[str] | None = None
+    edition: Edition | None = None
 
 
 class Ingest:
@@ -121,8 +133,8 @@ class Ingest:
         """Process up to ``limit`` deliveries that are announced, and return what came of each.
 
         One that cannot be used is done too: it has failed, with a sentence why. One that met a fault of the machine is
-        given back to the queue; when that gives it up, it has failed. While the lake's storage cannot be reached
-        nothing is taken, so that an outage of hours uses up no delivery's attempts.
+        given back to the queue; when that gives it up, it has failed. While the lake's storage cannot be reached, or
+        has no room, nothing is taken, so that an outage of hours uses up no delivery's attempts.
 
         Raises:
             BackendError: database, queue or storage cannot be reached.
@@ -153,13 +165,13 @@ class Ingest:
     def _attempt(self, group: list[_Work], now: datetime) -> list[Processed | None]:
         """Process a group; when that fails, each one alone, so that a bad one does not take others with it."""
         try:
-            outcomes = self._process([each.delivery for each in group])
+            outcomes = self._process(group)
             reached("ingest.files_written")
             return [self._finish(each, outcome, now) for each, outcome in zip(group, outcomes, strict=True)]
         except Exception as error:  # noqa: BLE001 - the boundary of one delivery: logged, and tried again
-            if isinstance(error, BackendError) and self._is_storage_down():
+            if self._is_outage(error):
                 for each in group:
-                    self._return(each, error)
+                    self._return(each, error, outage=True)
                 return [None]
             if len(group) > 1:
                 return [done for each in group for done in self._attempt([each], now)]
@@ -168,22 +180,27 @@ class Ingest:
             self._return(group[0], error)
             return [None]
 
-    def _is_storage_down(self) -> bool:
-        """Return whether it is the storage that failed, and not one file of it."""
+    def _is_outage(self, error: Exception) -> bool:
+        """Return whether it is storage or disk that failed, and not one file: what waiting mends."""
+        if is_of_the_disk(error):
+            self._storage_failed = True
+            return True
+        if not isinstance(error, BackendError):
+            return False
         try:
             self._lake.storage.check()
         except (BackendError, OSError):
             self._storage_failed = True
         return self._storage_failed
 
-    def _process(self, deliveries: Sequence[Delivery]) -> list[_Result]:
+    def _process(self, group: Sequence[_Work]) -> list[_Result]:
         """Read, judge and write; nothing of it is known to the database yet."""
-        first = deliveries[0]
+        first, edition = group[0].delivery, group[0].edition
         if first.kind is DeliveryKind.TRUTH:
             return [_Result(process_truth(self._lake, first, self._segment(first)))]
         # Read before the model is asked for: a damaged segment names none.
         records = first.kind is DeliveryKind.RECORDS
-        tables = self._lake.together(self._segment, deliveries) if records else []
+        tables = self._lake.together(self._segment, [each.delivery for each in group]) if records else []
         context = self._models(first.model or "")
         with self._database.reading() as connection:
             intervals = quarantined_intervals(feed_states(connection, context.model.name))
@@ -198,31 +215,35 @@ class Ingest:
                     self._known_keys.among, model=context.model.name, digests=earlier, contract=context.contract
                 ),
                 intervals=intervals,
-                before_writing=partial(self._assert_to_do, first, earlier),
+                edition=edition,
+                before_writing=partial(self._assert_to_do, [first], earlier),
             )
-            return [_Result(outcome, earlier)]
-        return [_Result(outcome) for outcome in self._records(deliveries, tables, context, intervals)]
+            return [_Result(outcome, earlier, edition)]
+        outcomes = self._records(group, tables, context, intervals)
+        return [_Result(outcome, edition=each.edition) for each, outcome in zip(group, outcomes, strict=True)]
 
-    def _assert_to_do(self, delivery: Delivery, earlier: frozenset[str]) -> None:
-        """Raise ConflictError if another worker processed ``delivery``, or took the lane over, since it was taken."""
-        # As a writer, since only those are fenced: whoever was paused here for long must not write over what another
-        # has put there since, and has told the database of.
+    def _assert_to_do(self, deliveries: Sequence[Delivery], earlier: frozenset[str] | None = None) -> None:
+        """Raise ConflictError if another worker processed one of them, or took the lane over, since they were taken."""
+        # As a writer, since only those are fenced. Editions hold only if who writes had the lane after it was given the
+        # message: without this, what a worker wrote that lost the lane before could be the newest.
         with self._database.transaction() as connection:
-            version, state = connection.execute(
-                select(_table.c.version, _table.c.state).where(_table.c.id == delivery.id)
-            ).one()
-            if (version, state) != (delivery.version, DeliveryState.RECEIVED):
-                raise ConflictError(
-                    f"delivery {delivery.id}: another worker has processed it ({state}); nothing was written"
-                )
-            _assert_judged_by(connection, delivery, earlier)
+            for delivery in deliveries:
+                version, state = connection.execute(
+                    select(_table.c.version, _table.c.state).where(_table.c.id == delivery.id)
+                ).one()
+                if (version, state) != (delivery.version, DeliveryState.RECEIVED):
+                    raise ConflictError(
+                        f"delivery {delivery.id}: another worker has processed it ({state}); nothing was written"
+                    )
+                if earlier is not None:
+                    _assert_judged_by(connection, delivery, earlier)
 
     def _segment(self, delivery: Delivery) -> pa.Table:
         return read_segment(self._lake.at_hand(self._lake.absolute(delivery.raw_path)))
 
     def _records(
         self,
-        deliveries: Sequence[Delivery],
+        group: Sequence[_Work],
         tables: Sequence[pa.Table],
         context: ModelContext,
         intervals: Mapping[str, Sequence[Interval]],
@@ -235,10 +256,11 @@ class Ingest:
         for places in alike.values():
             found = process_records(
                 self._lake,
-                [(deliveries[place], tables[place]) for place in places],
+                [(group[place].delivery, group[place].edition, tables[place]) for place in places],
                 context.contract,
                 profile_period_s=context.profile_period_s,
                 intervals=intervals,
+                before_writing=partial(self._assert_to_do, [group[place].delivery for place in places]),
             )
             outcomes.update(zip(places, found, strict=True))
         return [outcomes[place] for place in range(len(tables))]
@@ -255,7 +277,7 @@ class Ingest:
     def _record(self, connection: Connection, delivery: Delivery, result: _Result, now: datetime) -> Processed | None:
         if result.earlier is not None:
             _assert_judged_by(connection, delivery, result.earlier)
-        done = _processed(delivery, result.outcome, to_micros(now))
+        done = _processed(delivery, result, to_micros(now))
         changed = connection.execute(
             update(_table)
             .where(_table.c.id == delivery.id, _table.c.version == delivery.version)
@@ -305,7 +327,7 @@ class Ingest:
             # The lease ran out; whoever has the message now will find its delivery done.
             _log.info("ingest_lease_lost", message_id=message.id, error=str(error))
 
-    def _return(self, work: _Work, error: Exception) -> None:
+    def _return(self, work: _Work, error: Exception, *, outage: bool = False) -> None:
         known = isinstance(error, (TrimtabError, OSError))
         _log.warning(
             "ingest_attempt_failed",
@@ -315,7 +337,7 @@ class Ingest:
             exc_info=None if known else error,
         )
         try:
-            self._queue.nack(work.message, f"{type(error).__name__}: {error}")
+            self._queue.nack(work.message, f"{type(error).__name__}: {error}", outage=outage)
         except ConflictError as lost:
             _log.info("ingest_lease_lost", message_id=work.message.id, error=str(lost))
 
@@ -340,15 +362,18 @@ def _processed_tables(connection: Connection, model: str) -> frozenset[str]:
     return frozenset(row.digest.rpartition(":")[2] for row in rows)
 
 
-def _processed(delivery: Delivery, outcome: Outcome, at_us: int) -> Processed:
+def _processed(delivery: Delivery, result: _Result, at_us: int) -> Processed:
+    outcome, edition = result.outcome, result.edition
     failed = outcome.error is not None
     spec = {
         **(delivery.spec or {}),
         "reasons": outcome.reasons,
+        "remedies": outcome.remedies,
         "broken_by_source": outcome.broken_by_source,
         "span_us": None if outcome.span_us is None else list(outcome.span_us),
         "quarantine_path": outcome.quarantine_path,
         "error": outcome.error,
+        **({} if edition is None or edition == FIRST else {"edition": [edition.version, edition.attempt]}),
     }
     after = replace(
         delivery,

@@ -89,9 +89,9 @@ def learnable_rows(
     key = _key_columns(model, contract)
     order = [EVENT, *key, *(name for name in contract.columns if name not in key)]
     # Delivered rows come first, so that they are the ones that are kept; "delivery" sorts before "production".
-    sorted_rows = clean.sort_by([(name, "ascending") for name in (ORIGIN, *order)])
+    sorted_rows = _sorted(clean, (ORIGIN, *order))
     distinct = _first_of_each_key(sorted_rows, key)
-    ordered = distinct.sort_by([(name, "ascending") for name in (*order, ORIGIN)])
+    ordered = _sorted(distinct, (*order, ORIGIN))
     return Learnable(
         table=ordered.select([*contract.columns, EVENT, ORIGIN]),
         deliveries=tuple(files),
@@ -201,6 +201,11 @@ def _without_quarantined(table: pa.Table, intervals: Mapping[str, Sequence[Inter
     kept = np.ones(table.num_rows, dtype=bool)
     kept[list(held)] = False
     return table.filter(pa.array(kept))
+
+
+def _sorted(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    # By place: Arrow takes a name that begins with a dot for a path into nested columns.
+    return table.sort_by([(table.schema.get_field_index(name), "ascending") for name in names])
 
 
 def _key_columns(model: ModelConfig, contract: ContractConfig) -> tuple[str, ...]:

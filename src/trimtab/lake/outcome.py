@@ -18,11 +18,15 @@ __all__ = ["Outcome", "counted", "write_or_remove", "write_rows"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What came of a delivery: counts, why rows broke, what to store with it; or ``error``, when it cannot be used."""
+    """What came of a delivery: counts, why rows broke, what to store with it; or ``error``, when it cannot be used.
+
+    ``remedies`` says for each rule that was broken where first, and what to do.
+    """
 
     rows: int = 0
     rows_passed: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    remedies: dict[str, str] = field(default_factory=dict)
     broken_by_source: dict[str, int] = field(default_factory=dict)
     profiles: tuple[PeriodProfile, ...] = ()
     span_us: tuple[int, int] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections import Counter
@@ -19,6 +18,7 @@ from trimtab.config.memory import available_bytes
 from trimtab.core.enums import Encoding
 from trimtab.core.errors import DataContractError
 from trimtab.lake.disguises import refuse_no_file, refuse_no_parquet, refuse_no_text
+from trimtab.lake.encodings import refuse_misencoded
 
 __all__ = ["MEMORY_PER_BYTE", "TABLE_SUFFIXES", "read_table_file", "refuse_too_large"]
 
@@ -131,7 +131,7 @@ def _read_text(path: Path, name: str, encoding: Encoding) -> pa.Table:
 
 
 def _explain(path: Path, name: str, encoding: Encoding, separator: str, names: list[str], error: Exception) -> NoReturn:
-    _check_encoding(path, name, encoding)
+    refuse_misencoded(path, name, encoding, columns=names, separator=separator)
     _check_lengths(path, name, encoding, separator, len(names))
     found = " ".join(str(error).split())[:200]
     raise DataContractError(f"{name}: cannot be read as a table ({found}); deliver it again") from error
@@ -140,10 +140,9 @@ def _explain(path: Path, name: str, encoding: Encoding, separator: str, names: l
 def _header(path: Path, name: str, encoding: Encoding) -> tuple[list[str], str]:
     """Return the names of the columns, and the separator."""
     try:
-        with path.open(encoding=_codec(encoding), newline="") as stream:
-            text = stream.readline(_MAX_HEADER_BYTES)
+        text = _first_line(path, encoding)
     except UnicodeError:
-        _check_encoding(path, name, encoding)
+        refuse_misencoded(path, name, encoding)
         raise DataContractError(f"{name}: its first line is not {encoding}; save the file as UTF-8") from None
     if not text.strip():
         raise DataContractError(f"{name}: its first line is blank; expected the names of the columns")
@@ -162,6 +161,22 @@ def _header(path: Path, name: str, encoding: Encoding) -> tuple[list[str], str]:
         return next(csv.reader([text.rstrip("\r\n")], delimiter=separator)), separator
     except csv.Error as error:
         raise DataContractError(f"{name}: its header cannot be read ({error}); deliver it again") from error
+
+
+def _first_line(path: Path, encoding: Encoding) -> str:
+    if encoding is Encoding.UTF_16:
+        with path.open(encoding=_codec(encoding), newline="") as stream:
+            return stream.readline(_MAX_HEADER_BYTES)
+    # As bytes: a text stream would read ahead, and stumble over what a later line holds.
+    with path.open("rb") as raw:
+        line = raw.readline(_MAX_HEADER_BYTES)
+    head, carriage_return, after = line.partition(b"\r")
+    if carriage_return and after != b"\n":
+        line = head
+    if len(line) >= _MAX_HEADER_BYTES:
+        # Perhaps cut within a letter; it is refused for its length.
+        return line.decode(_codec(encoding), errors="ignore").ljust(_MAX_HEADER_BYTES)
+    return line.decode(_codec(encoding))
 
 
 def _codec(encoding: Encoding) -> str:
@@ -187,30 +202,6 @@ def _check_names(file: str, names: list[str]) -> None:
         raise DataContractError(
             f"{file}: column {repeated[0]!r} stands twice (columns {places[0]} and {places[1]}); rename or remove one"
         )
-
-
-def _check_encoding(path: Path, name: str, encoding: Encoding) -> None:
-    """Say where the file stops to be what it should be, if it does."""
-    decoder = codecs.getincrementaldecoder(str(encoding))()
-    start = lines = 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            pending = len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                line = lines + chunk.count(b"\n", 0, max(0, error.start - pending)) + 1
-                advice = f"{error.object[error.start : error.start + 1].decode('latin-1')!r} if it were Latin-1"
-                raise DataContractError(
-                    f"{name}: byte {start - pending + error.start} (line {line}) is not {encoding.upper()} ({advice}); "
-                    "save the file as UTF-8, or declare another encoding (contract.yaml: "
-                    "encoding: latin-1; trimtab init: --encoding latin-1)"
-                ) from None
-            except UnicodeError as error:
-                raise DataContractError(
-                    f"{name}: is not {encoding.upper()} ({error}); save the file as UTF-8"
-                ) from None
-            start, lines = start + len(chunk), lines + chunk.count(b"\n")
 
 
 def _check_lengths(path: Path, name: str, encoding: Encoding, separator: str, expected: int) -> None:

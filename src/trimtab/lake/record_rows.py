@@ -6,7 +6,7 @@ So a broken feed is seen by monitoring, and never learnt from. Many small segmen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trimtab.config.columns import ContractConfig
 from trimtab.lake.contract import judge
 from trimtab.lake.deliveries import Delivery
+from trimtab.lake.editions import Edition
 from trimtab.lake.feed_rules import quarantined_rows
 from trimtab.lake.feeds import Interval
 from trimtab.lake.outcome import Outcome, counted, write_or_remove, write_rows
@@ -46,13 +47,17 @@ def features_of(table: pa.Table) -> tuple[tuple[str, str], ...]:
 
 def process_records(
     lake: Lake,
-    segments: Sequence[tuple[Delivery, pa.Table]],
+    segments: Sequence[tuple[Delivery, Edition, pa.Table]],
     contract: ContractConfig,
     *,
     profile_period_s: int,
     intervals: Mapping[str, Sequence[Interval]],
+    before_writing: Callable[[], None] = lambda: None,
 ) -> list[Outcome]:
     """Profile, judge and write segments of one model that have the same features; return an outcome for each.
+
+    With each segment goes which writing of its files this is; the ones before it are removed. ``before_writing``
+    raises, when the rows are judged, if the files are not this worker's to write any more.
 
     The contract's columns that are features of the segment are judged; target, key and time are not among them.
     Features that the contract does not declare (any more) are profiled and left out.
@@ -61,13 +66,14 @@ def process_records(
         DataContractError: a segment lacks what a segment has.
         OSError: the lake cannot be written.
     """
-    profiles = [tuple(profile_segment(table, period_s=profile_period_s)) for _, table in segments]
-    judged = _judge(pa.concat_tables([_features(table, contract) for _, table in segments]), contract)
-    starts = np.cumsum([0, *(table.num_rows for _, table in segments)])
+    profiles = [tuple(profile_segment(table, period_s=profile_period_s)) for _, _, table in segments]
+    judged = _judge(pa.concat_tables([_features(table, contract) for _, _, table in segments]), contract)
+    starts = np.cumsum([0, *(table.num_rows for _, _, table in segments)])
     parts = [
-        (delivery, table, _part(judged, int(start), table.num_rows), found)
-        for (delivery, table), start, found in zip(segments, starts, profiles, strict=False)
+        (delivery, edition, table, _part(judged, int(start), table.num_rows), found)
+        for (delivery, edition, table), start, found in zip(segments, starts, profiles, strict=False)
     ]
+    before_writing()
     return lake.together(lambda part: _finish(lake, *part, intervals), parts)
 
 
@@ -106,6 +112,7 @@ def _part(judged: _Judged, start: int, length: int) -> _Judged:
 def _finish(
     lake: Lake,
     delivery: Delivery,
+    edition: Edition,
     table: pa.Table,
     judged: _Judged,
     profiles: tuple[PeriodProfile, ...],
@@ -122,12 +129,16 @@ def _finish(
     endpoint = str(delivery.endpoint)
     span = (int(times.min()), int(times.max())) if table.num_rows else None
     if span is not None:
-        path = lake.processed_records(endpoint, delivery.digest, start_us=span[0], end_us=span[1])
+        path = lake.processed_records(endpoint, delivery.digest, edition, start_us=span[0], end_us=span[1])
         write_rows(lake, path, _passed(table, judged, passed))
-    quarantine = lake.quarantined_records(endpoint, delivery.digest)
+    quarantine = lake.quarantined_records(endpoint, delivery.digest, edition)
     kept = write_or_remove(
         lake, quarantine, broken_rows(table, {row: judged.sentences[row] for row in broken.tolist()})
     )
+    for earlier in edition.superseded(delivery.spec):
+        if span is not None:
+            lake.remove(lake.processed_records(endpoint, delivery.digest, earlier, start_us=span[0], end_us=span[1]))
+        lake.remove(lake.quarantined_records(endpoint, delivery.digest, earlier))
     return Outcome(
         rows=table.num_rows,
         rows_passed=len(passed),

@@ -16,12 +16,14 @@ from trimtab.core.enums import ColumnKind
 from trimtab.lake.casting import cast_as, cast_column
 from trimtab.lake.contract import check_row_count, judge
 from trimtab.lake.deliveries import Delivery
+from trimtab.lake.editions import FIRST, Edition
 from trimtab.lake.feed_rules import quarantined_rows
 from trimtab.lake.feeds import Interval
 from trimtab.lake.outcome import Outcome, counted, write_or_remove, write_rows
 from trimtab.lake.quarantine import ROW, broken_rows
 from trimtab.lake.reading import read_table_file
 from trimtab.lake.reasons import Broken
+from trimtab.lake.remedies import remedies_of
 from trimtab.lake.zones import Lake
 
 __all__ = ["EarlierKeys", "event_micros", "process_table"]
@@ -38,6 +40,7 @@ def process_table(
     *,
     earlier_keys: EarlierKeys,
     intervals: Mapping[str, Sequence[Interval]],
+    edition: Edition = FIRST,
     before_writing: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Judge all rows of the file, and write those that pass, and those that don't, to their zones.
@@ -49,6 +52,7 @@ def process_table(
         contract: what they are judged by.
         earlier_keys: which of their keys were brought before.
         intervals: when which feeds were in quarantine.
+        edition: which writing of its files this is; the ones before it are removed.
         before_writing: raises, when the rows are judged, if their files are not this worker's to write any more.
 
     Raises:
@@ -71,23 +75,29 @@ def process_table(
     broken = judgement.broken.set_column(
         judgement.broken.num_columns - 1, ROW, pa.array(places[judgement.broken[ROW].to_numpy() - 1] + 1, pa.int64())
     )
+    remedies = remedies_of(table, broken, judgement.rules, contract)
     if held:
         broken = pa.concat_tables(
             [broken, broken_rows(table, {row: [reason.sentence] for row, reason in held.items()})]
         ).sort_by(ROW)
     before_writing()
-    write_rows(lake, lake.processed_table(model.name, delivery.digest), judgement.passed)
+    write_rows(lake, lake.processed_table(model.name, delivery.digest, edition), judgement.passed)
     reached("ingest.passed_written")
-    quarantine = lake.quarantined_table(model.name, delivery.digest)
+    quarantine = lake.quarantined_table(model.name, delivery.digest, edition)
+    some_broke = write_or_remove(lake, quarantine, broken)
+    for earlier in edition.superseded(delivery.spec):
+        lake.remove(lake.processed_table(model.name, delivery.digest, earlier))
+        lake.remove(lake.quarantined_table(model.name, delivery.digest, earlier))
     event_us = event_micros(judgement.passed, model)
     times = [at_us for at_us in event_us.to_pylist() if at_us is not None]
     return Outcome(
         rows=table.num_rows,
         rows_passed=judgement.passed.num_rows,
         reasons=counted([*judgement.rules, *([reason.rule_text] for reason in held.values())]),
+        remedies=remedies,
         broken_by_source={delivery.source: broken.num_rows} if delivery.source and broken.num_rows else {},
         span_us=(min(times), max(times)) if times else None,
-        quarantine_path=lake.relative(quarantine) if write_or_remove(lake, quarantine, broken) else None,
+        quarantine_path=lake.relative(quarantine) if some_broke else None,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from trimtab.core.errors import BackendError, DataContractError
+from trimtab.lake.editions import FIRST, Edition, newest
 from trimtab.lake.storage.base import Storage, StoredFile
 
 __all__ = ["Lake", "RecordFile", "TruthFile", "is_file_name"]
@@ -48,8 +49,9 @@ class Lake:
     """Three zones of files: ``raw`` (as delivered), ``processed`` (passed), ``quarantine`` (broke the contract).
 
     A path says where a file has its place below `root`; `at_hand` puts it there (or near), so that it can be read.
-    Names of processed and quarantined files depend on nothing but the delivery's digest and the event span of all its
-    rows, so doing the work twice overwrites the same files. Times in names let a reader skip files unopened.
+    Names of processed and quarantined files depend on nothing but the delivery's digest, the event span of all its rows
+    and the `Edition`: who does the work again writes beside what there is, and the newest is read. Times in names let a
+    reader skip files unopened.
     """
 
     storage: Storage
@@ -94,15 +96,15 @@ class Lake:
 
         One question to the storage, however many files.
         """
-        wanted = {self.relative(self.processed_table(model, digest)): digest for digest in digests}
+        wanted = {self.processed_table(model, digest).name: digest for digest in digests}
         if not wanted:
             return {}
-        known = {file.name: file for file in self.storage.files_in(self.relative(self._tables(model)))}
+        known = newest(self._listed(self._tables(model)))
         missing = sorted(wanted.keys() - known.keys())
         if missing:
             raise BackendError(
-                f"lake file {missing[0]}: is missing in {self.storage.where}; bring it back from a backup, or deliver "
-                "what it was made of again"
+                f"lake file {self.relative(self._tables(model) / missing[0])}: is missing in {self.storage.where}; "
+                "bring it back from a backup, or deliver what it was made of again"
             )
         paths = self.storage.fetch([known[name] for name in wanted])
         return dict(zip(wanted.values(), paths, strict=True))
@@ -127,21 +129,23 @@ class Lake:
         """Return where a shipped segment is kept."""
         return self.root / "raw" / "segments" / f"{_safe(segment_id)}.arrow"
 
-    def processed_table(self, model: str, sha256: str) -> Path:
+    def processed_table(self, model: str, sha256: str, edition: Edition = FIRST) -> Path:
         """Return where the rows of a delivered file go that passed."""
-        return self._tables(model) / f"{_safe(sha256)}.parquet"
+        return self._tables(model) / edition.file_name(_safe(sha256))
 
-    def quarantined_table(self, model: str, sha256: str) -> Path:
+    def quarantined_table(self, model: str, sha256: str, edition: Edition = FIRST) -> Path:
         """Return where the rows of a delivered file go that broke the contract."""
-        return self.root / "quarantine" / "tables" / _safe(model) / f"{_safe(sha256)}.parquet"
+        return self.root / "quarantine" / "tables" / _safe(model) / edition.file_name(_safe(sha256))
 
-    def processed_records(self, endpoint: str, segment_id: str, *, start_us: int, end_us: int) -> Path:
+    def processed_records(
+        self, endpoint: str, segment_id: str, edition: Edition = FIRST, *, start_us: int, end_us: int
+    ) -> Path:
         """Return where the rows of a segment go that passed; the span is that of all its rows."""
-        return self._records(endpoint) / f"{start_us}_{end_us}_{_safe(segment_id)}.parquet"
+        return self._records(endpoint) / edition.file_name(f"{start_us}_{end_us}_{_safe(segment_id)}")
 
-    def quarantined_records(self, endpoint: str, segment_id: str) -> Path:
+    def quarantined_records(self, endpoint: str, segment_id: str, edition: Edition = FIRST) -> Path:
         """Return where the rows of a segment go that broke the contract, or came from a quarantined feed."""
-        return self.root / "quarantine" / "records" / _safe(endpoint) / f"{_safe(segment_id)}.parquet"
+        return self.root / "quarantine" / "records" / _safe(endpoint) / edition.file_name(_safe(segment_id))
 
     def processed_truth(
         self, endpoint: str, segment_id: str, *, labelled_us: int, span_us: tuple[int, int] | None
@@ -160,8 +164,8 @@ class Lake:
         They are at hand; raises as `at_hand` does.
         """
         chosen = []
-        for file in self._listed(self._records(endpoint)):
-            match = _RECORD_FILE.fullmatch(_last(file.name))
+        for name, file in newest(self._listed(self._records(endpoint))).items():
+            match = _RECORD_FILE.fullmatch(name)
             if match and int(match[1]) < end_us and int(match[2]) >= start_us:
                 chosen.append((file, int(match[1]), int(match[2])))
         paths = self.storage.fetch([file for file, _, _ in chosen])

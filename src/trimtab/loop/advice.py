@@ -14,6 +14,7 @@ from trimtab.core.clock import from_micros
 from trimtab.loop.platform_advice import Advice
 from trimtab.loop.standing import Gate, Standing
 from trimtab.registry.versions import ModelVersion, VersionState
+from trimtab.remediation.incidents import IncidentState
 from trimtab.rollout.phases import Phase
 
 __all__ = ["PROBLEMS", "STEPS", "advice_about"]
@@ -43,7 +44,11 @@ def a_person_is_asked(model: Standing) -> Advice | None:
         return None
     action = model.waiting[-1]
     more = f" (and {len(model.waiting) - 1} more: trimtab approvals list)" if len(model.waiting) > 1 else ""
-    return Advice(f"{model.model}: {action.purpose}? It waits for you{more}", f"trimtab approvals approve {action.id}")
+    asked = action.params.get("trigger") or action.params.get("reason")
+    why = f" Asked for by {action.requested_by}: {asked}." if asked else ""
+    return Advice(
+        f"{model.model}: {action.purpose}?{why} It waits for you{more}", f"trimtab approvals approve {action.id}"
+    )
 
 
 def an_incident_is_open(model: Standing) -> Advice | None:
@@ -53,8 +58,10 @@ def an_incident_is_open(model: Standing) -> Advice | None:
     if not open_cases:
         return None
     more = f" (and {len(open_cases) - 1} more: trimtab incidents list --open)" if len(open_cases) > 1 else ""
+    answered = open_cases[0].state is IncidentState.MITIGATING and not model.under_way
+    after = "; it closes by itself when the checks are well again" if answered else ""
     return Advice(
-        f"{model.model}: an incident is open: {open_cases[0].title}{more}",
+        f"{model.model}: an incident is open: {open_cases[0].title}{more}{after}",
         f"trimtab incidents show {open_cases[0].id}",
     )
 
@@ -134,6 +141,8 @@ def a_training_runs(model: Standing) -> Advice | None:
     job = model.training
     if job is None or job.is_over:
         return None
+    if job.waits:
+        return Advice(f"{model.model}: the training is waiting {job.waits}", f"trimtab jobs show {job.id}")
     how_far = f"{job.at_share:.0%} done, {job.message}" if job.message else "waiting to start"
     return Advice(f"{model.model}: a training runs ({how_far})", f"trimtab jobs show {job.id}")
 
@@ -145,10 +154,12 @@ def a_rollout_waits_for_a_person(model: Standing) -> Advice | None:
         return None
     waits = "is paused" if rollout.state.phase is Phase.PAUSED else "waits for your decision"
     reason = (rollout.last or {}).get("reason", "")
-    verb = "resume" if rollout.state.phase is Phase.PAUSED else "promote"
+    may_promote = rollout.state.is_promotable
+    verb = "promote" if may_promote and rollout.state.phase is not Phase.PAUSED else "resume"
+    possible = "resume, promote or abort" if may_promote else "resume or abort"
     return Advice(
         f"{model.model}: the rollout of version {rollout.spec.candidate.number} {waits} at "
-        f"{rollout.state.weight_pct} % ({reason}); resume, promote or abort it",
+        f"{rollout.state.weight_pct} % ({reason}); {possible} it",
         f"trimtab rollouts {verb} {rollout.id} --reason 'why'",
     )
 
@@ -164,6 +175,14 @@ def a_rollout_runs(model: Standing) -> Advice | None:
         f"{rollout.state.weight_pct} %: {reason}",
         "trimtab status --watch",
     )
+
+
+def an_action_is_under_way(model: Standing) -> Advice | None:
+    """Something was agreed to, and has not ended; what it brought about is told before."""
+    if not model.under_way:
+        return None
+    action = model.under_way[-1]
+    return Advice(f"{model.model}: agreed and under way: {action.purpose}", "trimtab status --watch")
 
 
 def the_newest_version_waits(model: Standing) -> Advice | None:
@@ -291,6 +310,17 @@ def nothing_was_checked(model: Standing) -> Advice | None:
     return Advice(f"{model.model}: {_rows(model.records)} answered, not checked yet", f"trimtab monitor {model.model}")
 
 
+def newer_rows_were_not_checked(model: Standing) -> Advice | None:
+    """The monitors had too few rows to judge, and more have come."""
+    if not model.newer_rows:
+        return None
+    return Advice(
+        f"{model.model}: {_rows(model.newer_rows)} answered since the last checks, which had too few to judge; the "
+        "next come by their schedule, or at once",
+        f"trimtab monitor {model.model}",
+    )
+
+
 def all_is_well(model: Standing) -> Advice:
     """There is nothing to do."""
     return Advice(f"{model.model}: {_serving(model)}; nothing to do")
@@ -313,6 +343,7 @@ STEPS: tuple[Rule, ...] = (
     a_training_runs,
     a_rollout_waits_for_a_person,
     a_rollout_runs,
+    an_action_is_under_way,
     the_newest_version_waits,
     a_file_is_being_judged,
     nothing_was_delivered,
@@ -324,6 +355,7 @@ STEPS: tuple[Rule, ...] = (
     outcomes_are_not_due,
     outcomes_are_missing,
     nothing_was_checked,
+    newer_rows_were_not_checked,
     all_is_well,
 )
 """The way: the first that holds is the next step."""

@@ -56,7 +56,7 @@ def run_checks_of(
     actor: str,
     beside: Callable[[Connection], None] = lambda _connection: None,
 ) -> CheckRun:
-    """Run every monitor of the model as of ``at`` (event time), store the checks, and tell the loop.
+    """Run every monitor on the versions that serve, as of ``at`` (event time), store the checks, and tell the loop.
 
     ``beside`` writes in the transaction that stores the checks.
 
@@ -93,7 +93,9 @@ def _checks(platform: Platform, files: ModelFiles, at: datetime) -> tuple[Check,
         if serving is None or not serving.variants:
             raise NotFoundError(f"model {files.model.name!r}: serves nothing yet; deploy a version first")
         profiles = load_profiles(connection, files.endpoint, start_us=window.start_us, end_us=window.end_us)
-        numbers = sorted({found.model_version for found in profiles} | {v.model_version for v in serving.variants})
+        # What a version answered that serves no more cannot be mended: judged still, its breaches would hold the case
+        # open, and ask for the next retraining, until the window has passed.
+        numbers = sorted({variant.model_version for variant in serving.variants})
         versions = [registry.get(connection, files.model.name, number) for number in numbers]
     return tuple(
         check

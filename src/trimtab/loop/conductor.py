@@ -6,7 +6,6 @@ effect of once, so a crash between any two lines is followed by doing it again.
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +18,9 @@ from trimtab.core.errors import BackendError, ConflictError, TrimtabError
 from trimtab.db import leases
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.outbox import Delivery, Event
+from trimtab.files.disk import is_of_the_disk
 from trimtab.loop.fencing import Fence
+from trimtab.loop.holders import is_gone
 from trimtab.loop.platform import Platform
 
 __all__ = ["Commit", "Conductor", "Handler", "Worker", "deliver_once"]
@@ -34,8 +35,6 @@ _IDLE_S = 0.1
 _SLOWER = 1.2
 _IDLE_AT_MOST_S = 0.5
 _AFTER_ERROR_S = 1.0
-_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-"""No room, or no writing: what passes once somebody makes room, as an outage does."""
 
 Commit = Callable[[Connection], None]
 """What a handler wants written; runs in the transaction that marks the event as delivered."""
@@ -78,16 +77,12 @@ def _deliver(platform: Platform, handler: Handler, delivery: Delivery) -> None:
         _log.warning("delivery.failed", error=str(error))
         _put_back(platform, delivery, str(error), outage=isinstance(error, BackendError))
     except Exception as error:  # noqa: BLE001 - the boundary of a delivery: it is retried, and the loop goes on
-        of_the_disk = _is_of_the_disk(error)
+        of_the_disk = is_of_the_disk(error)
         if of_the_disk:
             _log.warning("delivery.failed", error=str(error))
         else:
             _log.exception("delivery.crashed")
         _put_back(platform, delivery, f"{type(error).__name__}: {error}", outage=of_the_disk)
-
-
-def _is_of_the_disk(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in _OF_THE_DISK
 
 
 def _put_back(platform: Platform, delivery: Delivery, error: str, *, outage: bool = False) -> None:
@@ -101,21 +96,24 @@ def _put_back(platform: Platform, delivery: Delivery, error: str, *, outage: boo
 class Lane:
     """Workers that share a thread, in order of urgency. Lanes with the same lease never run in two processes.
 
+    One that finds nothing to do for a while looks again every ``idle_at_most_s`` seconds, or when it is woken.
     What the workers write goes through a platform that ``fence`` guards.
     """
 
     name: str
     workers: tuple[Worker, ...]
     start: Callable[[], None] | None = None
+    idle_at_most_s: float = _IDLE_AT_MOST_S
     fence: Fence = field(default_factory=Fence)
 
 
 class Conductor:
     """Runs lanes, each in a thread of its own, and only while this process holds the lane's lease.
 
-    Leases are renewed by a thread of their own, so a long piece of work keeps its lane; after a crash another process,
-    or the next start, takes over within seconds. What a paused holder then still writes is refused by its lane's fence,
-    and an event's delivery or a message by a token of its own.
+    Leases are renewed by a thread of their own, so a long piece of work keeps its lane. After a crash another process
+    of the machine, or the next start, takes over at its next renewal; one of another machine within seconds. What a
+    paused holder then still writes is refused by its lane's fence, and an event's delivery or a message by a token of
+    its own.
     """
 
     def __init__(self, platform: Platform, lanes: tuple[Lane, ...], *, holder: str) -> None:
@@ -172,13 +170,15 @@ class Conductor:
                 idle_s = _IDLE_S
             else:
                 # What comes from outside (a file, a result) is looked for less often the longer none came.
-                idle_s = min(_SLOWER * idle_s, _IDLE_AT_MOST_S)
+                idle_s = min(_SLOWER * idle_s, lane.idle_at_most_s)
 
     def _step(self, lane: Lane) -> bool:
         """Give each worker of the lane its turn; one that fails does not take the others' turn away."""
         answers = [self._guarded(lane, worker) for worker in lane.workers if self._may_work(lane)]
         if None in answers:
             self._stop.wait(_AFTER_ERROR_S)
+        else:
+            self._platform.hindered.forget(lane.name)
         return any(answers)
 
     def _may_work(self, lane: Lane) -> bool:
@@ -193,10 +193,18 @@ class Conductor:
             # Somebody else was faster; the next turn sees what they did.
             _log.info("lane.conflict", lane=lane.name, error=str(error))
         except TrimtabError as error:
-            _log.warning("lane.failed", lane=lane.name, error=str(error))
-        except Exception:  # noqa: BLE001 - the boundary of a tick: logged, and the loop goes on
-            _log.exception("lane.crashed", lane=lane.name)
+            self._tell_failed(lane, str(error))
+        except Exception as error:  # noqa: BLE001 - the boundary of a tick: logged, and the loop goes on
+            if is_of_the_disk(error):
+                self._tell_failed(lane, str(error))
+            else:
+                _log.exception("lane.crashed", lane=lane.name)
+                self._platform.hindered.tell(lane.name, f"{type(error).__name__}: {error}; see the log")
         return None
+
+    def _tell_failed(self, lane: Lane, error: str) -> None:
+        _log.warning("lane.failed", lane=lane.name, error=error)
+        self._platform.hindered.tell(lane.name, error)
 
     def _keep_renewing(self) -> None:
         while not self._stop.wait(_RENEW_S):
@@ -211,12 +219,18 @@ class Conductor:
         with self._platform.database.transaction() as connection:
             for lane in self._lanes:
                 got[lane.name] = leases.acquire(
-                    connection, _lease_of(lane), self._holder, machine_us=machine_us(), ttl_s=_LANE_TTL_S
+                    connection,
+                    _lease_of(lane),
+                    self._holder,
+                    machine_us=machine_us(),
+                    ttl_s=_LANE_TTL_S,
+                    is_gone=is_gone,
                 )
         # Only now is it so; and for one second less than the lease: this process stops before another may start.
         for lane in self._lanes:
             held = got[lane.name]
-            lane.fence.renewed(held)
+            if lane.fence.renewed(held):
+                _log.warning("lane.lost", lane=lane.name, held_again=held is not None)
             self._held_until[lane.name] = 0.0 if held is None else asked_at + _LANE_TTL_S - 1.0
 
     def _give_back(self) -> None:

@@ -30,9 +30,14 @@ class Fence:
         """Return ``platform`` with a database that lets nothing be written but by this fence's holder."""
         return replace(platform, database=platform.database.fenced(self.check))
 
-    def renewed(self, held: Lease | None) -> None:
-        """Take note of what the renewal of the lease has brought; None: another process holds it."""
+    def renewed(self, held: Lease | None) -> bool:
+        """Take note of what the renewal of the lease has brought; None: another process holds it.
+
+        Return whether the lease that was held until now is lost: what was begun with it will not be written.
+        """
+        lost = self._held is not None and held != self._held
         self._held = held
+        return lost
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from typing import Protocol
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError
 from trimtab.files import write_atomically
+from trimtab.training.hindrance import Hindrance, read_hindrance, write_spare
 from trimtab.training.request import TRIALS_NAME
 
 __all__ = ["JobProcessState", "JobRunner", "SubprocessJobs"]
@@ -32,6 +33,7 @@ class JobProcessState(StrEnum):
     FINISHED = "finished"
     GONE = "gone"
     STOPPED = "stopped"
+    HINDERED = "hindered"
 
 
 class JobRunner(Protocol):
@@ -48,10 +50,16 @@ class JobRunner(Protocol):
         """
 
     def state(self, out_dir: Path) -> JobProcessState:
-        """Say whether the job runs, has left a result, is gone without one, or was stopped by `stop_all`."""
+        """Say whether the job runs, has left a result, is gone without one, or was stopped by `stop_all`.
+
+        Hindered: it has ended without a result, and says what it waits for; a later start takes it up again.
+        """
 
     def result(self, out_dir: Path) -> JsonObject | None:
         """Return what the job left, None before that."""
+
+    def hindrance(self, out_dir: Path) -> Hindrance | None:
+        """Return what a hindered job waits for, None for any other."""
 
     def progress(self, out_dir: Path) -> JsonObject | None:
         """Return the last progress line, None before the first."""
@@ -87,6 +95,7 @@ class SubprocessJobs:
             request_path = out_dir / "request.json"
             write_atomically(request_path, request)
             _clear(out_dir)
+            write_spare(out_dir)
             with (out_dir / "log.txt").open("ab") as log:
                 child = subprocess.Popen(
                     [sys.executable, "-m", self._module, str(request_path)],
@@ -115,6 +124,8 @@ class SubprocessJobs:
             return JobProcessState.FINISHED
         if lives:
             return JobProcessState.RUNNING
+        if read_hindrance(out_dir) is not None:
+            return JobProcessState.HINDERED
         return JobProcessState.STOPPED if (out_dir / _STOPPED).exists() else JobProcessState.GONE
 
     def result(self, out_dir: Path) -> JsonObject | None:
@@ -124,6 +135,10 @@ class SubprocessJobs:
         except FileNotFoundError:
             return None
         return content
+
+    def hindrance(self, out_dir: Path) -> Hindrance | None:
+        """Return what ``hindrance.json`` says; see the port."""
+        return read_hindrance(out_dir)
 
     def progress(self, out_dir: Path) -> JsonObject | None:
         """Return the last whole line of ``progress.jsonl``; see the port."""

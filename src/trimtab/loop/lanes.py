@@ -30,6 +30,11 @@ DECISIONS = "decisions"
 LANE_OF = {"trainings": "snapshots", "projection": "projection", "messages": "messages", "evidence": "messages"}
 """Subscribers that are slow, or ask somebody outside: their lanes."""
 
+_FILES_S = 0.5
+_IDLE_AT_MOST_S = {DECISIONS: 1.0, "snapshots": 2.0, "projection": 2.0, "messages": 2.0}
+"""How seldom an idle lane looks for what no bell tells of: `_FILES_S` where people wait for files and servers; longer
+where work comes as events, which ring, unless another process has published them."""
+
 
 def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
     """Return the lanes that work for ``platform``; ``beats`` says whether they tell that a control plane is there."""
@@ -39,7 +44,8 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
     upkeep = Upkeep(decides, beats=beats)
 
     def lane(name: str, *workers: Worker, start: Callable[[], None] | None = None) -> Lane:
-        return Lane(name, workers, start=start, fence=fences[name])
+        idle_at_most_s = _IDLE_AT_MOST_S.get(name, _FILES_S)
+        return Lane(name, workers, start=start, idle_at_most_s=idle_at_most_s, fence=fences[name])
 
     return (
         lane("rollouts", _advancing(of_lane["rollouts"]), lambda: apply_desired(of_lane["rollouts"])),

@@ -78,6 +78,6 @@ def perform(platform: Platform, actor: Actor, name: str, fields: JsonObject) -> 
         where = ".".join(str(part) for part in first["loc"]) or "request"
         found = repr(first["input"])
         found = found if len(found) <= 80 else found[:77] + "..."
-        expected = first["msg"].lower().removeprefix("value error, ")
-        raise ConfigError(f"{name}: {where}: found {found}; {expected}") from None
+        expected = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{name}: {where}: found {found}; {expected[:1].lower()}{expected[1:]}") from None
     return asked.run(platform, actor, request)

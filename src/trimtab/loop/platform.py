@@ -14,6 +14,7 @@ from trimtab.db.engine import Connection, Database, machine_us
 from trimtab.db.outbox import Event, Outbox
 from trimtab.lake.queues.base import Queue
 from trimtab.lake.zones import Lake
+from trimtab.loop.hindered import Hindered
 from trimtab.loop.jobs import JobRunner
 from trimtab.loop.model_files import ModelFiles, load_model_files
 from trimtab.loop.wake import Wake
@@ -41,6 +42,7 @@ class Platform:
     projection: Callable[[], MlflowProjection]
     serving_url: Callable[[], str | None]
     wake: Wake = field(default_factory=Wake)
+    hindered: Hindered = field(default_factory=Hindered)
 
     def now_us(self) -> int:
         """Return domain time in microseconds."""

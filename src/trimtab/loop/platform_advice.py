@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.core.canonical import JsonObject
 from trimtab.loop.standing import Undelivered
 
 __all__ = ["Advice", "advice_about_platform"]
+
+_WAITS = {
+    "data": "what was delivered is kept, and waits to be judged",
+    "projection": "MLflow cannot be told of versions",
+}
+"""What it means that a lane or a subscriber cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +31,22 @@ class Advice:
 
 
 def advice_about_platform(
-    *, processes: Sequence[JsonObject], found: Undelivered, hindered: str | None, serves_something: bool, logs: str
+    *,
+    processes: Sequence[JsonObject],
+    found: Undelivered,
+    hindered: str | None,
+    serves_something: bool,
+    logs: str,
+    lanes: Mapping[str, str] | None = None,
 ) -> list[Advice]:
     """Return what is wrong with the platform itself: processes that are down, events that did not arrive.
 
-    ``hindered`` says what keeps the shipper from shipping.
+    ``hindered`` says what keeps the shipper from shipping, ``lanes`` which of the loop's lanes cannot go on, and why.
     """
     return [
         *_a_process_is_down(processes, serves_something, logs),
         *_nothing_is_shipped(hindered),
+        *_something_waits({**(found.held or {}), **(lanes or {})}),
         *_something_was_not_delivered(found),
     ]
 
@@ -72,11 +85,15 @@ def _nothing_is_shipped(hindered: str | None) -> list[Advice]:
     return [Advice(f"recorded predictions do not reach the lake, it is tried again until it works: {hindered}")]
 
 
+def _something_waits(held: Mapping[str, str]) -> list[Advice]:
+    return [
+        Advice(f"{_WAITS.get(part, f'{part} cannot go on')}, it is tried again until it works: {error}")
+        for part, error in sorted(held.items())
+    ]
+
+
 def _something_was_not_delivered(found: Undelivered) -> list[Advice]:
     told = []
-    for subscriber, error in sorted((found.held or {}).items()):
-        where = "MLflow cannot be told of versions" if subscriber == "projection" else f"{subscriber} cannot go on"
-        told.append(Advice(f"{where}, it is tried again until it works: {error}"))
     if found.dead:
         events = "1 event was" if found.dead == 1 else f"{found.dead} events were"
         told.append(Advice(f"{events} given up after many attempts; mend the cause, then retry", "trimtab events list"))

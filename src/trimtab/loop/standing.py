@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, select
 
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import TrimtabError
 from trimtab.db.engine import Connection
-from trimtab.db.tables import check_result, delivery, event_delivery, job, notification
+from trimtab.db.tables import check_result, delivery, event_delivery, job, notification, queue_message
 from trimtab.lake.feeds import feed_states
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
+from trimtab.loop.waiting import waits_of
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion
 from trimtab.remediation.action_store import list_actions
@@ -28,9 +29,20 @@ from trimtab.remediation.store import list_incidents
 from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.store import Rollout
 
-__all__ = ["Delivered", "Gate", "Standing", "Training", "Undelivered", "example_row", "standing_of", "undelivered"]
+__all__ = [
+    "Delivered",
+    "Gate",
+    "Standing",
+    "Training",
+    "Undelivered",
+    "example_row",
+    "newest_check",
+    "standing_of",
+    "undelivered",
+]
 
 _HELD_AFTER = 3
+_DRIFT = "data_drift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,7 @@ class Training:
     state: str
     at_share: float = 0.0
     message: str = ""
+    waits: str = ""
     error: str = ""
     failed_gates: tuple[Gate, ...] = ()
 
@@ -83,7 +96,11 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one model stands. Times are domain time, microseconds UTC."""
+    """How one model stands. Times are domain time, microseconds UTC.
+
+    ``newer_rows`` were answered since the newest checks, if those had too few to judge drift. ``under_way`` are actions
+    that somebody or a rule agreed to.
+    """
 
     model: str
     endpoint: str
@@ -104,9 +121,11 @@ class Standing:
     event_time: str | None = None
     target: str = ""
     checked: bool = False
+    newer_rows: int = 0
     breaches: tuple[str, ...] = ()
     incidents: tuple[Incident, ...] = ()
     waiting: tuple[ActionRequest, ...] = ()
+    under_way: tuple[ActionRequest, ...] = ()
     quarantined_feeds: tuple[str, ...] = ()
 
 
@@ -114,10 +133,12 @@ class Standing:
 class Undelivered:
     """What the loop could not bring to where it belongs.
 
-    ``dead`` events are given up, ``unsent`` messages too; ``held`` is the last error of a subscriber whose deliveries
-    were tried several times and are tried again.
+    ``fresh`` deliveries are on their way, tried never or once; ``dead`` events are given up, ``unsent`` messages too;
+    ``held`` is the last error of a subscriber whose deliveries
+    were tried several times and are tried again; that of ``data`` is of what was delivered to the lake.
     """
 
+    fresh: int = 0
     dead: int = 0
     unsent: int = 0
     held: Mapping[str, str] | None = None
@@ -150,10 +171,16 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
         record_key=files.model.key,
         event_time=files.model.time,
         target=files.model.target,
-        checked=connection.execute(_newest_check(name)).first() is not None,
+        checked=connection.execute(newest_check(name)).first() is not None,
+        newer_rows=_newer_rows(connection, name, endpoint),
         breaches=tuple(connection.execute(_breaches(name)).scalars()),
         incidents=tuple(list_incidents(connection, model=name, open_only=True)),
         waiting=tuple(list_actions(connection, model=name, state=ActionState.WAITING_APPROVAL)),
+        under_way=tuple(
+            action
+            for state in (ActionState.APPROVED, ActionState.RUNNING)
+            for action in list_actions(connection, model=name, state=state)
+        ),
         quarantined_feeds=tuple(feed.name for feed in feed_states(connection, name) if feed.quarantined),
     )
 
@@ -175,10 +202,20 @@ def undelivered(connection: Connection) -> Undelivered:
         event_delivery.c.attempts >= _HELD_AFTER,
         event_delivery.c.error.is_not(None),
     )
+    files = select(func.max(queue_message.c.error)).where(
+        queue_message.c.state == "pending",
+        queue_message.c.attempts >= _HELD_AFTER,
+        queue_message.c.error.is_not(None),
+    )
+    in_queue = connection.execute(files).scalar_one()
     return Undelivered(
+        fresh=_count(
+            connection, event_delivery, and_(event_delivery.c.state == "pending", event_delivery.c.attempts <= 1)
+        ),
         dead=_count(connection, event_delivery, event_delivery.c.state == "dead"),
         unsent=_count(connection, notification, notification.c.state == "dead"),
-        held={row[0]: str(row[1]) for row in connection.execute(held.group_by(event_delivery.c.subscriber)).all()},
+        held={row[0]: str(row[1]) for row in connection.execute(held.group_by(event_delivery.c.subscriber)).all()}
+        | ({} if in_queue is None else {"data": str(in_queue)}),
     )
 
 
@@ -222,6 +259,7 @@ def _training(connection: Connection, platform: Platform, model: str) -> Trainin
         state=row.state,
         at_share=float(progress.get("at_share", 0.0)),
         message=str(progress.get("message", "")),
+        waits=waits.told if row.state == "waiting" and (waits := waits_of(row.spec)) is not None else "",
         error=str(row.error or ""),
         failed_gates=tuple(gates) if rejected else (),
     )
@@ -238,7 +276,8 @@ def _counts(connection: Connection, endpoint: str) -> dict[str, int]:
     return {"records": totals.get("records", 0), "truth": totals.get("truth", 0), "first_us": first}
 
 
-def _newest_check(model: str) -> Select[str]:
+def newest_check(model: str) -> Select[str]:
+    """Return the question for the newest run of the model's monitors: its id, or nothing."""
     return (
         select(check_result.c.run_id)
         .where(check_result.c.model == model)
@@ -248,13 +287,34 @@ def _newest_check(model: str) -> Select[str]:
 
 
 def _breaches(model: str) -> Select[str]:
-    newest = _newest_check(model).scalar_subquery()
+    newest = newest_check(model).scalar_subquery()
     return (
         select(check_result.c.monitor)
         .distinct()
         .where(check_result.c.run_id == newest, check_result.c.verdict == Verdict.BREACH.value)
         .order_by(check_result.c.monitor)
     )
+
+
+def _newer_rows(connection: Connection, model: str, endpoint: str) -> int:
+    """Return how many rows came since the newest checks; 0 where those could judge, for then nobody has to look."""
+    newest = newest_check(model).scalar_subquery()
+    drift = connection.execute(
+        select(check_result.c.verdict, func.max(check_result.c.at_us))
+        .where(check_result.c.run_id == newest, check_result.c.kind == _DRIFT)
+        .group_by(check_result.c.verdict)
+    ).all()
+    if [row[0] for row in drift] != [Verdict.INCONCLUSIVE.value]:
+        return 0
+    rows = connection.execute(
+        select(func.sum(delivery.c.rows)).where(
+            delivery.c.endpoint == endpoint,
+            delivery.c.kind == "records",
+            delivery.c.state == "processed",
+            delivery.c.received_us > drift[0][1],
+        )
+    ).scalar_one()
+    return int(rows or 0)
 
 
 def _example(connection: Connection, model: str, serves: Mapping[int, str]) -> JsonObject | None:

@@ -1,7 +1,8 @@
 """Trainings as jobs: asked for, prepared (snapshot), run, and their result taken over.
 
 A job's row says how far it is: ``requested`` → ``submitted`` → ``running`` → ``succeeded``, ``failed`` or
-``cancelled``. Its process never writes our database; what it left is read here.
+``cancelled``; ``waiting`` while something outside is away that it needs, and ``running`` again after that. Its process
+never writes our database; what it left is read here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import (
+    BackendError,
     ConfigError,
     ConflictError,
     DataContractError,
@@ -29,15 +31,17 @@ from trimtab.core.errors import (
     NotFoundError,
     TrimtabError,
 )
-from trimtab.db.engine import Connection
+from trimtab.db.engine import Connection, machine_us
 from trimtab.db.tables import job
 from trimtab.lake.snapshots import Snapshot, make_snapshot
 from trimtab.loop.jobs import JobProcessState
 from trimtab.loop.model_files import ModelFiles, git_commit_of
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of
+from trimtab.loop.waiting import Waiting, waits_longer, waits_of
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion
+from trimtab.training.hindrance import Hindrance
 from trimtab.training.request import TrainingRequest
 
 __all__ = ["Job", "advance_jobs", "cancel_training", "find_job", "prepare", "request_training"]
@@ -45,7 +49,7 @@ __all__ = ["Job", "advance_jobs", "cancel_training", "find_job", "prepare", "req
 _log = structlog.get_logger(__name__)
 
 _MAX_ATTEMPTS = 3
-_OPEN = ("submitted", "running")
+_OPEN = ("submitted", "waiting", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,11 @@ class Job:
     def cancelled_by(self) -> str | None:
         """Who asked it to stop, if somebody did."""
         return self.spec.get("cancelled_by")
+
+    @property
+    def waits(self) -> Waiting | None:
+        """What it waits for now, if it does."""
+        return waits_of(self.spec) if self.state == "waiting" else None
 
 
 def request_training(
@@ -120,7 +129,7 @@ def find_job(connection: Connection, job_id: str) -> Job:
     """
     row = connection.execute(select(job).where(job.c.id == job_id)).first()
     if row is None:
-        raise NotFoundError(f"job {job_id}: not known; see 'trimtab jobs'")
+        raise NotFoundError(f"job {job_id}: not known; see 'trimtab jobs list'")
     return _job(row)
 
 
@@ -205,8 +214,14 @@ def _advance(platform: Platform, found: Job) -> bool:
             _finish(connection, platform, found, _outcome(found, result), result)
         reached("training.finished")
         return True
-    if found.state == "submitted":
+    if found.waits is not None and not found.waits.is_due(machine_us()):
+        return False
+    if found.state in {"submitted", "waiting"}:
         _start(platform, found)
+        return True
+    hindrance = platform.jobs.hindrance(found.out_dir)
+    if state is JobProcessState.HINDERED and hindrance is not None:
+        _wait(platform, found, hindrance)
         return True
     if state in {JobProcessState.GONE, JobProcessState.STOPPED}:
         _take_up_again(platform, found, died=state is JobProcessState.GONE)
@@ -224,7 +239,11 @@ def _outcome(found: Job, result: JsonObject) -> str:
 
 
 def _start(platform: Platform, found: Job) -> None:
-    platform.jobs.start(found.out_dir, msgspec.json.encode(found.spec["request"]))
+    try:
+        platform.jobs.start(found.out_dir, msgspec.json.encode(found.spec["request"]))
+    except BackendError as error:
+        _wait(platform, found, Hindrance(waits_for="a process of its own", error=str(error)))
+        return
     reached("training.started")
     try:
         with platform.database.transaction() as connection:
@@ -234,6 +253,30 @@ def _start(platform: Platform, found: Job) -> None:
         # It was cancelled while it was being started.
         platform.jobs.cancel(found.out_dir)
         raise
+
+
+def _wait(platform: Platform, found: Job, hindrance: Hindrance) -> None:
+    """Let a job that ``hindrance`` keeps from going on try again later; an outage uses up no attempt."""
+    waits = waits_longer(waits_of(found.spec), hindrance, machine_us())
+    with platform.database.transaction() as connection:
+        if found.cancelled_by is not None:
+            _finish(connection, platform, found, "cancelled", {"error": f"cancelled by {found.cancelled_by}"})
+            return
+        if waits.is_hopeless:
+            _finish(connection, platform, found, "failed", {"error": waits.given_up})
+            return
+        _save(connection, found, state="waiting", spec={**found.spec, "waits": waits.to_json()})
+        if waits.times == 1:
+            audit.append(
+                connection,
+                at_us=platform.now_us(),
+                actor="conductor",
+                action="training.waits",
+                subject=f"model:{found.model}",
+                reason=hindrance.error,
+                detail={"job_id": found.id, "waits_for": hindrance.waits_for},
+            )
+    _log.warning("job.waits", job=found.id, waits_for=waits.waits_for, error=waits.error)
 
 
 def _take_up_again(platform: Platform, found: Job, *, died: bool) -> None:

@@ -14,7 +14,7 @@ from trimtab.core.errors import ConfigError, TrimtabError
 from trimtab.db.engine import Connection, Database
 from trimtab.notify.redaction import redact
 from trimtab.notify.routes import LOG_ROUTE
-from trimtab.notify.store import Pending, claim, give_back, mark_sent
+from trimtab.notify.store import Pending, claim, give_back, has_due, mark_sent
 
 __all__ = ["LogSender", "Sender", "send_due"]
 
@@ -66,6 +66,9 @@ def send_due(
     """
     known = {LOG_ROUTE.name: LOG_ROUTE} | {route.name: route for route in routes}
     sent = 0
+    # Looked at first in a read transaction: an idle sender must not take the write lock every time.
+    if not database.read(lambda connection: has_due(connection, machine_us=machine_us)):
+        return sent
     for _ in range(limit):
         with database.transaction() as connection:
             pending = claim(connection, machine_us=machine_us, lease_s=_LEASE_S)

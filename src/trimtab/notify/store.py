@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -19,7 +19,7 @@ from trimtab.db.tables import notification
 from trimtab.notify.message import Message
 from trimtab.notify.routes import routes_for
 
-__all__ = ["Pending", "claim", "enqueue", "give_back", "mark_sent"]
+__all__ = ["Pending", "claim", "enqueue", "give_back", "has_due", "mark_sent"]
 
 _INSERT: dict[str, Any] = {"sqlite": insert_sqlite, "postgresql": insert_postgresql}
 _MAX_BODY_CHARS = 20_000
@@ -73,17 +73,15 @@ def enqueue(
     return tuple(new)
 
 
+def has_due(connection: Connection, *, machine_us: int) -> bool:
+    """Return whether `claim` may find something: cheap, and without a lock on writers."""
+    return connection.execute(select(notification.c.id).where(_is_due(machine_us)).limit(1)).first() is not None
+
+
 def claim(connection: Connection, *, machine_us: int, lease_s: float) -> Pending | None:
     """Lease the oldest message that is due, or return None. A sender that dies loses it after ``lease_s``."""
     row = connection.execute(
-        select(notification)
-        .where(
-            notification.c.state == "pending",
-            # So far ahead that the machine's clock must have gone back since: its time has come, too.
-            or_(notification.c.available_us <= machine_us, notification.c.available_us > machine_us + _NEVER_LATER_US),
-        )
-        .order_by(notification.c.at_us, notification.c.id)
-        .limit(1)
+        select(notification).where(_is_due(machine_us)).order_by(notification.c.at_us, notification.c.id).limit(1)
     ).first()
     if row is None:
         return None
@@ -125,6 +123,12 @@ def give_back(connection: Connection, failed: Pending, error: str, *, available_
         )
         .values(state="dead" if dead else "pending", available_us=available_us, error=error[:2000])
     )
+
+
+def _is_due(machine_us: int) -> ColumnElement[bool]:
+    # So far ahead that the machine's clock must have gone back since: its time has come, too.
+    soon = or_(notification.c.available_us <= machine_us, notification.c.available_us > machine_us + _NEVER_LATER_US)
+    return and_(notification.c.state == "pending", soon)
 
 
 def _row_key(dedup_key: str, route: str) -> str:

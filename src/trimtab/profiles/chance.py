@@ -51,10 +51,10 @@ class Chance(msgspec.Struct, frozen=True):
 
 def chance_of_numbers(values: NDArray[Any], blocks: NDArray[Any]) -> Chance:
     """Measure a numeric column: ``values`` ``(n,)`` in time order, NaN-free; ``blocks`` ``(n,)`` their block."""
-    ordered = np.sort(values)
     size = len(values)
-    above = np.searchsorted(ordered, values, side="right") / max(size, 1)
-    below = np.searchsorted(ordered, values, side="left") / max(size, 1)
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    above, below = (ends / max(size, 1))[place], ((ends - counts) / max(size, 1))[place]
 
     def distances(windows: NDArray[np.intp]) -> NDArray[np.float64]:
         rows = windows.shape[1]
@@ -76,17 +76,17 @@ def chance_of_categories(values: pa.ChunkedArray, blocks: NDArray[Any]) -> Chanc
     frequent = np.argsort(-np.bincount(codes), kind="stable")[: _MAX_CATEGORIES - 1] if len(codes) else codes
     place = np.full(len(encoded.dictionary), len(frequent), dtype=np.int64)
     place[frequent] = np.arange(len(frequent))
-    held = np.zeros((len(codes) + 1, len(frequent) + 1))
-    held[np.arange(1, len(codes) + 1), place[codes]] = 1.0
-    totals = np.cumsum(held, axis=0)
-    whole = totals[-1] / max(len(codes), 1)
+    held, width = place[codes], len(frequent) + 1
+    whole = np.bincount(held, minlength=width) / max(len(codes), 1)
 
     def distances(windows: NDArray[np.intp]) -> NDArray[np.float64]:
-        counts = totals[windows[:, -1] + 1] - totals[windows[:, 0]]
-        return _jensen_shannon(counts / windows.shape[1], whole)
+        count, rows = windows.shape
+        cells = held[windows] + np.arange(count)[:, None] * width
+        counts = np.bincount(cells.reshape(-1), minlength=count * width).reshape(count, width)
+        return _jensen_shannon(counts / rows, whole)
 
     spread = whole * (1 - whole)
-    memories = [memory_of(held[1:, column], blocks) for column in range(held.shape[1]) if spread[column] > 0]
+    memories = [memory_of(held == column, blocks) for column in range(width) if spread[column] > 0]
     weights = spread[spread > 0]
     memory = float(np.average(memories, weights=weights)) if memories else 1.0
     return _measured(len(codes), memory, distances)

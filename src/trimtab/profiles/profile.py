@@ -82,7 +82,7 @@ class Profile:
             if is_number(kind):
                 columns[name] = NumberProfile.of(number_values(table, name, kind))
             else:
-                columns[name] = CategoryProfile.of(category_values(table, name, kind).to_pylist())
+                columns[name] = _counted(category_values(table, name, kind))
         return Profile(table.num_rows, columns)
 
     def merge(self, other: Profile) -> Profile:
@@ -194,6 +194,12 @@ def category_values(table: pa.Table, name: str, kind: ColumnKind = ColumnKind.CA
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataContractError(f"column {name!r}: {column.type} ({error}); expected categories; correct it") from error
+
+
+def _counted(texts: pa.ChunkedArray) -> CategoryProfile:
+    found = pc.value_counts(texts.drop_null())
+    counts = dict(zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True))
+    return CategoryProfile.of_counts(counts, texts.null_count)
 
 
 def _present(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -87,8 +87,10 @@ def _target_of(state: RolloutState, operation: Operation, subject: str) -> Phase
         if state.phase.is_held:
             raise IllegalTransitionError(f"{subject}: it is {state.phase} already; resume, promote or abort it")
         return Phase.PAUSED
-    if state.stage is not Phase.CANARY:
-        raise IllegalTransitionError(f"{subject}: it is in {state.stage}; promote it once it takes real traffic")
+    if not state.is_promotable:
+        raise IllegalTransitionError(
+            f"{subject}: it is in {state.stage}; resume or abort it, and promote it once it takes real traffic"
+        )
     return Phase.PROMOTED
 
 
@@ -156,7 +158,8 @@ def _step_held(spec: RolloutSpec, state: RolloutState, observation: Observation,
         evidence = judge_canary(spec, config, current, state.weight_pct, observation)
         if worst(evidence) is Verdict.BREACH:
             return _roll_back(spec, state, evidence, now)
-    return Transition(state, None, f"{state.phase}: a person resumes, promotes or aborts it", Verdict.INCONCLUSIVE)
+    possible = "resumes, promotes or aborts" if state.is_promotable else "resumes or aborts"
+    return Transition(state, None, f"{state.phase}: a person {possible} it", Verdict.INCONCLUSIVE)
 
 
 _STEPS: Mapping[Phase, Callable[[RolloutSpec, RolloutState, Observation, datetime], Transition]] = {

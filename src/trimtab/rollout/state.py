@@ -102,6 +102,11 @@ class RolloutState:
         """The phase whose work is under way, also while it is held."""
         return self.resumes_to if self.phase.is_held and self.resumes_to is not None else self.phase
 
+    @property
+    def is_promotable(self) -> bool:
+        """Whether a person may promote it: it takes real traffic."""
+        return self.stage is Phase.CANARY
+
     def to_json(self) -> JsonObject:
         """Return the state as JSON values."""
         return dict(_STATE.dump_python(self, mode="json"))

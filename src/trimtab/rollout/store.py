@@ -74,7 +74,9 @@ def create_rollout(
 def save_transition(
     connection: Connection, before: Rollout, transition: Transition, *, at_us: int, actor: str = "trimtab"
 ) -> Rollout:
-    """Store what was decided on ``before``; a decision that says what the last one said writes nothing.
+    """Store what was decided on ``before``; one that says what the last one said writes nothing.
+
+    A rollout that stays held keeps the decision that says why.
 
     Raises:
         ConflictError: the rollout changed since it was read; read it again and decide anew.
@@ -83,6 +85,8 @@ def save_transition(
     if before.last is not None and {**decided, "at_us": before.last.get("at_us")} == before.last:
         return before
     moved = transition.state != before.state
+    if not moved and before.state.phase.is_held:
+        return before
     entry = {"at_us": at_us, "actor": actor, "from": before.state.phase.value, "to": transition.state.phase.value}
     after = dataclasses.replace(
         before,
@@ -110,7 +114,7 @@ def load_rollout(connection: Connection, rollout_id: str) -> Rollout:
     """
     row = connection.execute(select(rollout_table).where(rollout_table.c.id == rollout_id)).first()
     if row is None:
-        raise NotFoundError(f"rollout {rollout_id!r}: not known; list them with 'trimtab rollouts'")
+        raise NotFoundError(f"rollout {rollout_id!r}: not known; list them with 'trimtab rollouts list'")
     return _from_row(row)
 
 

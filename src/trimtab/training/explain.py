@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from trimtab.bundle.encoder import Inputs
 from trimtab.training.estimators import Fitted, Scalar
 from trimtab.training.settings import Algorithm
-from trimtab.training.tune import TuneTask, fit_rows
+from trimtab.training.tune import TuneTask
 
 __all__ = ["ExplainTask", "Explained", "Explanation", "explain", "explain_fit"]
 
@@ -73,10 +72,9 @@ class Explained:
     note: str | None = None
 
 
-def explain(task: ExplainTask, inputs: Inputs, target: NDArray[Any]) -> Explained:
-    """Fit once more, as the winner is fitted, and explain it; whatever hinders that becomes a note."""
+def explain(task: ExplainTask, fitted: Fitted, inputs: Inputs) -> Explained:
+    """Explain ``fitted``, the winner as it will serve; whatever hinders that becomes a note."""
     try:
-        fitted = fit_rows(task.tuned, task.params, inputs, target, task.fit)
         background = task.fit[:: max(1, len(task.fit) // _BACKGROUND_ROWS)]
         return Explained(explain_fit(fitted, inputs.take(background), inputs.take(task.rows), task.rows))
     except ImportError as error:

@@ -22,7 +22,7 @@ from trimtab.training.problem import Answer, Problem
 from trimtab.training.split import Fold
 from trimtab.training.tune import TuneTask
 
-__all__ = ["FinishTask", "Finished", "finish"]
+__all__ = ["FinishTask", "Finished", "Unseen", "answer_unseen", "finish", "fit_for_good"]
 
 _PROBE_ROWS = 256
 
@@ -31,8 +31,9 @@ _PROBE_ROWS = 256
 class FinishTask:
     """The tuned candidate, its parameters, and which rows it is fitted on for good (``rows``).
 
-    ``held_out_raw``: what the tuned fit answered to the rows of ``tuned.split.test``. ``calibration`` and
-    ``decision_threshold`` as in the configuration.
+    ``held_out_raw``: what the tuned fit answered to the rows of ``tuned.split.test``; None: it learnt from a sample, so
+    a fit on all of ``tuned.split.train`` is to answer. ``calibration`` and ``decision_threshold`` as in the
+    configuration.
     """
 
     tuned: TuneTask
@@ -41,9 +42,17 @@ class FinishTask:
     golden_rows: NDArray[np.int64]
     reference_folds: tuple[Fold, ...]
     parity_tolerance: float
-    held_out_raw: NDArray[np.float64]
+    held_out_raw: NDArray[np.float64] | None
     calibration: Literal["auto", "none", "sigmoid", "temperature"]
     decision_threshold: float | Literal["auto"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Raw answers to rows that the answering fit had not seen: of each reference fold, and of the held-out rows."""
+
+    folds: tuple[NDArray[np.float64], ...]
+    held_out: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +84,40 @@ class Finished:
         return self.problem.threshold
 
 
-def finish(task: FinishTask, inputs: Inputs, target: NDArray[Any]) -> Finished:
-    """Calibrate, fit, export and prove; judge the calibrated answers to the held-out rows.
+def fit_for_good(task: FinishTask, inputs: Inputs, target: NDArray[Any]) -> Fitted:
+    """Return the fit that will serve.
+
+    Raises:
+        DataContractError: the rows hold a single class.
+    """
+    return _fit(task, inputs, target, task.rows)
+
+
+def answer_unseen(task: FinishTask, inputs: Inputs, target: NDArray[Any]) -> Unseen:
+    """Return the answers of fits like the one that will serve to rows that each had not seen.
+
+    Raises:
+        DataContractError: the rows of a fold hold a single class.
+    """
+
+    def answers(learnt: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _fit(task, inputs, target, learnt).answer(inputs.take(asked)).raw
+
+    split, held_out = task.tuned.split, task.held_out_raw
+    return Unseen(
+        folds=tuple(answers(fold.fit, fold.score) for fold in task.reference_folds),
+        held_out=answers(split.train, split.test) if held_out is None else held_out,
+    )
+
+
+def finish(task: FinishTask, fitted: Fitted, answered: Unseen, inputs: Inputs, target: NDArray[Any]) -> Finished:
+    """Calibrate, export and prove ``fitted``; judge the calibrated answers to the held-out rows.
 
     Raises:
         ParityError: the graph answers otherwise than the estimator.
         DataContractError: a class is absent from the rows.
     """
-    unseen = tuple(
-        _fit(task, inputs, target, fold.fit).answer(inputs.take(fold.score)).raw for fold in task.reference_folds
-    )
-    fitted = _fit(task, inputs, target, task.rows)
+    unseen = answered.folds
     calibration = _calibration(task, target, unseen)
     notes: list[str] = []
     try:
@@ -104,7 +136,7 @@ def finish(task: FinishTask, inputs: Inputs, target: NDArray[Any]) -> Finished:
     problem = replace(before, threshold=_threshold(task, target, unseen))
     if problem.threshold != before.threshold:
         notes.append(f"decision_threshold {problem.threshold:.4g}: the best F1 on rows that the fit had not seen")
-    held_out = problem.read(calibrate(calibration, before, task.held_out_raw))
+    held_out = problem.read(calibrate(calibration, before, answered.held_out))
     truth = target[task.tuned.split.test]
     return Finished(
         problem=problem,

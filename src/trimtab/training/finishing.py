@@ -12,7 +12,7 @@ from trimtab.training.explain import Explained, ExplainTask, Explanation
 from trimtab.training.export import ParityError
 from trimtab.training.finish import Finished, FinishTask
 from trimtab.training.golden import choose_golden
-from trimtab.training.plan import Plan, sampled
+from trimtab.training.plan import Plan, most_to_fit, sampled
 from trimtab.training.selection import ranked
 from trimtab.training.settings import CrossValidation
 from trimtab.training.split import Fold, contiguous_folds, validation_folds
@@ -25,9 +25,6 @@ from trimtab.training.workers import Workers, result_of
 __all__ = ["Winner", "finish_winner", "reference_folds"]
 
 _REFERENCE_FOLDS = CrossValidation(folds=4)
-_TUNING_SAMPLES = 4
-"""A fit that only gives out-of-sample answers learns from at most so many times ``tuning_rows``: four more fits on a
-million rows would take longer than all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,47 +72,46 @@ def _finish_task(
     plan: Plan, outcome: Outcome, golden_rows: NDArray[np.int64], reference_folds: tuple[Fold, ...]
 ) -> FinishTask:
     settings, split = plan.settings, plan.split
+    tuned = next(task for task in plan.tasks if task.candidate.type is outcome.candidate.type)
     return FinishTask(
-        tuned=next(task for task in plan.tasks if task.candidate.type is outcome.candidate.type),
+        tuned=tuned,
         params=outcome.best.params,
         rows=np.union1d(split.train, split.test) if settings.split.refit else split.train,
         golden_rows=golden_rows,
         reference_folds=reference_folds,
         parity_tolerance=settings.parity_tolerance,
-        held_out_raw=outcome.held_out.raw,
+        held_out_raw=outcome.held_out.raw if tuned.judged_fit is None else None,
         calibration=settings.calibration,
         decision_threshold=settings.decision_threshold,
     )
 
 
 def _finished(plan: Plan, task: FinishTask, key: str, book: StepBook, workers: Workers) -> tuple[Finished, Explained]:
-    """Finish and explain at the same time, in two workers; what is known from before is taken over."""
+    """Finish and explain; what is known from before is taken over.
+
+    The fit that will serve is made, and explained, in one worker while another answers rows out of sample.
+    """
     kind = task.tuned.candidate.type
     began = time.perf_counter()
     finished = book.recall(Step.FINISH, key, Finished, kind)
-    finishing = workers.finish(task) if finished is None else None
-    if finished is None:
-        workers.prepare_drawing()
-    explain_key, explained, explaining = "", Explained(None), None
+    explain_key, explained, explain_task = "", Explained(None), None
     if plan.settings.explain_rows:
         explain_task = _explain_task(plan, task)
         explain_key = step_key(Step.EXPLAIN, kind, plan.rows_digest, explain_task)
         known = book.recall(Step.EXPLAIN, explain_key, Explained, kind)
-        if known is None:
-            explaining = workers.explain(explain_task)
-        else:
-            explained = known
+        if known is not None:
+            explained, explain_task = known, None
+    if finished is not None and explain_task is None:
+        return finished, explained
+    fitting = workers.fit_for_good(task, explain_task)
     if finished is None:
-        assert finishing is not None
-        try:
-            finished = result_of(finishing)
-        except ParityError:
-            if explaining is not None:
-                explaining.cancel()
-            raise
+        answering = workers.answer_unseen(task)
+        workers.prepare_drawing()
+        finished = result_of(workers.finish(task, result_of(fitting), result_of(answering)))
         book.keep(Step.FINISH, key, finished, time.perf_counter() - began, kind)
-    if explaining is not None:
-        explained = result_of(explaining)
+    final = result_of(fitting)
+    if explain_task is not None and final.explained is not None:
+        explained = final.explained
         # One that failed, or lacked the extra, is tried again next time.
         book.keep(
             Step.EXPLAIN, explain_key, explained if explained.note is None else None, time.perf_counter() - began, kind
@@ -142,7 +138,7 @@ def reference_folds(plan: Plan, rng: np.random.Generator) -> tuple[Fold, ...]:
     else:
         train = plan.split.train
         folds = contiguous_folds(train, _REFERENCE_FOLDS.folds_for(len(train)), plan.data.copies)
-    most = _TUNING_SAMPLES * plan.settings.tuning_rows
+    most = most_to_fit(plan.settings)
     # A generator of its own: another size of the samples must not change which rows are golden.
     own = np.random.default_rng(plan.settings.seed + 5)
     return tuple(replace(fold, fit=sampled(fold.fit, most, classes, own)) for fold in folds)

@@ -1,10 +1,12 @@
 """``python -m trimtab.training.job REQUEST.json``: one training as a process; leaves ``result.json`` and a bundle.
 
-Exit code 0 means that the training came to an end (a gate may have rejected it), 1 that it failed or was cancelled.
+Exit code 0 means that the training came to an end (a gate may have rejected it), 1 that it failed or was cancelled,
+75 that something outside hinders it: it has left no result but what it waits for, and is to be started again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -22,6 +24,8 @@ from trimtab.config.process import setting, silence_telemetry
 from trimtab.core.clock import SystemClock
 from trimtab.core.crashpoints import arm, reached
 from trimtab.core.errors import ConfigError, TrimtabError
+from trimtab.files.disk import is_of_the_disk, probe_room
+from trimtab.training.hindrance import Hindrance, TrackerAwayError, leave_hindrance
 from trimtab.training.request import (
     PROGRESS_NAME,
     RESULT_NAME,
@@ -36,6 +40,7 @@ from trimtab.training.time_limit import TimeLimit
 __all__ = ["main", "run_job"]
 
 _CANCELLED = "cancelled"
+_TRY_LATER = os.EX_TEMPFAIL
 
 
 class _CancelledError(BaseException):
@@ -53,8 +58,9 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
     code = run_job(request)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the log may lie on a disk that is full
+        sys.stdout.flush()
+        sys.stderr.flush()
     if code:
         # At once: worker processes end when this one does, and nothing may wait for a thread that is still at work.
         os._exit(code)
@@ -88,20 +94,57 @@ def run_job(request: TrainingRequest) -> int:
         report(1.0, f"{result.status}: {result.algorithm}")
     except _CancelledError:
         result = _failed(request, _too_long(request) if limit.is_over else _CANCELLED, began)
-    except TrimtabError as error:
-        result = _failed(request, str(error), began)
+    except TrackerAwayError as error:
+        return _hindered(out, Hindrance.of_mlflow(str(error)), limit)
     except MemoryError:
         result = _failed(request, "training: out of memory; use fewer rows, fewer workers, or a larger machine", began)
     except Exception as error:  # noqa: BLE001 - the process boundary: whoever waits gets one sentence
-        traceback.print_exc()
-        reason = (str(error).splitlines() or ["no reason given"])[0][:300]
-        result = _failed(request, f"training: {type(error).__name__}: {reason}; see the job's log", began)
+        refused = _refused_by_disk(out, error)
+        if refused is not None:
+            return _hindered(out, Hindrance.of_the_disk(out, str(refused)), limit)
+        result = _failed(request, _told(error), began)
+    _hear_no_more(limit)
+    try:
+        write_result(out / RESULT_NAME, result)
+    except OSError as error:
+        return _hindered(out, Hindrance.of_the_disk(out, str(error)), limit)
+    reached("training.result_written")
+    return 1 if result.status == "failed" else 0
+
+
+def _hindered(out: Path, hindrance: Hindrance, limit: TimeLimit) -> int:
+    """Leave what the training waits for, and no result."""
+    _hear_no_more(limit)
+    leave_hindrance(out, hindrance)
+    return _TRY_LATER
+
+
+def _hear_no_more(limit: TimeLimit) -> None:
+    """See that what is written last is not interrupted."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit.stop()
-    write_result(out / RESULT_NAME, result)
-    reached("training.result_written")
-    return 1 if result.status == "failed" else 0
+
+
+def _refused_by_disk(out: Path, error: Exception) -> Exception | None:
+    """Return what the disk said, if it is the disk that ended the training; libraries tell it in many ways."""
+    if is_of_the_disk(error):
+        return error
+    if isinstance(error, TrimtabError):
+        return None
+    try:
+        probe_room(out)
+    except OSError as refused:
+        return refused
+    return None
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, TrimtabError):
+        return str(error)
+    traceback.print_exception(error)
+    reason = (str(error).splitlines() or ["no reason given"])[0][:300]
+    return f"training: {type(error).__name__}: {reason}; see the job's log"
 
 
 def _cancel(_number: int, _frame: FrameType | None) -> None:

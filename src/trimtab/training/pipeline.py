@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from trimtab.core.crashpoints import reached
+from trimtab.training.beside import NotesBeside
 from trimtab.training.cache import StepCache
 from trimtab.training.comparing import compare_with_current
 from trimtab.training.finishing import Winner, finish_winner
@@ -28,6 +28,8 @@ from trimtab.training.writing import write_winner
 
 __all__ = ["Report", "train"]
 
+_NOT_LOOKED_FOR = "leakage could not be looked for; look yourself for columns that are known only once the target is"
+
 
 def train(
     request: TrainingRequest, *, now: datetime, report: Report, available_bytes: int | None = None
@@ -41,7 +43,8 @@ def train(
     Raises:
         ConfigError: a configuration does not fit.
         DataContractError: the rows cannot be learnt from.
-        BackendError: MLflow or a worker failed.
+        TrackerAwayError: MLflow does not answer now.
+        BackendError: MLflow refuses, or a worker failed.
     """
     began = time.perf_counter()
     training = read_configuration(request)
@@ -78,11 +81,11 @@ def _train(
     began: float,
 ) -> TrainingResult:
     out = Path(request.out_dir)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="leakage") as beside:
-        # The workers tune meanwhile; this process would only wait for them.
-        looking = beside.submit(leakage_notes, plan.data, plan.split, np.random.default_rng(plan.settings.seed + 4))
-        tuned = tune_candidates(plan, book, workers, recorder, out / TRIALS_NAME, report)
-        leaks = looking.result()
+    rng = np.random.default_rng(plan.settings.seed + 4)
+    # The workers tune meanwhile; this process would only wait for them.
+    looking = NotesBeside(lambda: leakage_notes(plan.data, plan.split, rng), missing=_NOT_LOOKED_FOR)
+    tuned = tune_candidates(plan, book, workers, recorder, out / TRIALS_NAME, report)
+    leaks = looking.notes()
     reached("training.tuned")
     winner = finish_winner(plan, tuned, book, workers)
     finished, algorithm = winner.finished, winner.outcome.candidate.type

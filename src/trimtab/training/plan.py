@@ -26,7 +26,9 @@ from trimtab.training.stepbook import StepBook
 from trimtab.training.steps import Step, fingerprint, step_key
 from trimtab.training.tune import TuneTask
 
-__all__ = ["Plan", "Training", "make_plan", "read_configuration", "sampled"]
+__all__ = ["Plan", "Training", "make_plan", "most_to_fit", "read_configuration", "sampled"]
+
+_TUNING_SAMPLES = 4
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
@@ -110,7 +112,16 @@ def make_plan(training: Training, request: TrainingRequest, book: StepBook, avai
     return Plan(model, settings, data, rows_digest, split, _tasks(settings, data, split, folds), notes)
 
 
+def most_to_fit(settings: TrainingConfig) -> int:
+    """Return how many rows a fit that does not serve learns from at most: one of all rows, many times, is too slow."""
+    return _TUNING_SAMPLES * settings.tuning_rows
+
+
 def _tasks(settings: TrainingConfig, data: TrainingData, split: Split, folds: tuple[Fold, ...]) -> tuple[TuneTask, ...]:
+    judged_fit = None
+    if len(split.train) > most_to_fit(settings):
+        classes = data.target if data.problem.task.is_classification else None
+        judged_fit = sampled(split.train, most_to_fit(settings), classes, np.random.default_rng(settings.seed + 6))
     return tuple(
         TuneTask(
             candidate=bounded(candidate, data.problem),
@@ -123,6 +134,7 @@ def _tasks(settings: TrainingConfig, data: TrainingData, split: Split, folds: tu
             seed=settings.seed,
             prune=settings.prune,
             free_threshold=_frees_threshold(settings, data.problem),
+            judged_fit=judged_fit,
         )
         for candidate in settings.candidates
     )
@@ -156,6 +168,11 @@ def _tuning_sample(
     # A generator of its own: another size of the sample must not change how the rows are split.
     sample = sampled(train, settings.tuning_rows, classes, np.random.default_rng(settings.seed + 2))
     note = f"trials saw {len(sample)} of {len(train)} training rows (tuning_rows); the winner was fitted on all"
+    if len(train) > most_to_fit(settings):
+        note += (
+            f", and judged so; other candidates' held-out metrics, and the monitors' reference, are of fits on at most "
+            f"{most_to_fit(settings)} rows"
+        )
     return dataclasses.replace(split, train=sample), (note,)
 
 

@@ -31,7 +31,7 @@ class Recorder:
         """The id of the run; waits until it is open.
 
         Raises:
-            BackendError: MLflow does not answer.
+            BackendError: MLflow does not answer, or refuses.
         """
         return self._opening.result().run_id
 
@@ -39,7 +39,7 @@ class Recorder:
         """Raise what went wrong so far: without MLflow there is no use in going on.
 
         Raises:
-            BackendError: MLflow does not answer.
+            BackendError: MLflow does not answer, or refuses.
         """
         if self._opening.done():
             self._opening.result()
@@ -59,7 +59,7 @@ class Recorder:
         """Wait for all that is to be written, and close the run.
 
         Raises:
-            BackendError: MLflow does not answer.
+            BackendError: MLflow does not answer, or refuses.
         """
         self._submit(lambda tracker: tracker.end("FINISHED", seconds))
         for future in self._writes:

@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from trimtab.config.database import with_driver
 from trimtab.config.process import expand_secrets
 from trimtab.core.clock import to_micros
-from trimtab.core.errors import BackendError
+from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.registry.mlflow_store import open_client, without_login
 from trimtab.training.evaluate import Confusion
 from trimtab.training.finishing import Winner
+from trimtab.training.hindrance import TrackerAwayError
 from trimtab.training.request import BUNDLE_NAME, PLOTS_NAME, TrainingRequest, TrainingResult
 from trimtab.training.trial import Trial
 from trimtab.training.tune import Outcome
@@ -25,13 +27,23 @@ from trimtab.training.tune import Outcome
 __all__ = ["Tracker"]
 
 _LONGEST_PARAM = 500
+_REFUSALS = {
+    "BAD_REQUEST",
+    "CUSTOMER_UNAUTHORIZED",
+    "ENDPOINT_NOT_FOUND",
+    "INVALID_PARAMETER_VALUE",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+}
+"""What MLflow answers to a question that it will never like: no use in asking again."""
 
 
 class Tracker:
     """Writes one training into MLflow. Calls come from one thread at a time.
 
     Raises:
-        BackendError: MLflow does not answer, on each call.
+        TrackerAwayError: MLflow does not answer, on each call.
+        BackendError: it refuses what it is told, on each call.
     """
 
     def __init__(self, request: TrainingRequest, model: str, now: datetime) -> None:
@@ -188,8 +200,15 @@ class Tracker:
 
 
 def _unreachable(uri: str, error: Exception) -> BackendError:
-    said = (str(error).splitlines() or [type(error).__name__])[0]
-    reason = without_login(said, uri)[:200]
-    return BackendError(
-        f"MLflow at {without_login(uri, uri)}: {reason}; check that it runs and can be written, then train again"
-    )
+    said = without_login((str(error).splitlines() or [type(error).__name__])[0], uri)[:200]
+    told = f"MLflow at {without_login(uri, uri)}: {said}; check that it runs and can be written"
+    if _is_away(error):
+        return TrackerAwayError(told)
+    return BackendError(f"{told}, then train again")
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the same call may succeed later: nobody answers, or whoever does has a fault of its own."""
+    if isinstance(error, MlflowException):
+        return error.error_code not in _REFUSALS
+    return isinstance(error, (OSError, SQLAlchemyError, TrimtabError))

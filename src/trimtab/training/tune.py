@@ -38,7 +38,8 @@ class TuneTask:
     """Everything that tuning one candidate needs besides the rows.
 
     ``prune``: give hopeless trials up after a fold. ``free_threshold``: the version will decide by the threshold of the
-    best F1, so each trial is judged by its own, too.
+    best F1, so each trial is judged by its own, too. ``judged_fit``: the rows that the fit which answers the held-out
+    rows learns from; None: all of ``split.train``.
     """
 
     candidate: CandidateSettings
@@ -51,6 +52,7 @@ class TuneTask:
     seed: int
     prune: bool = True
     free_threshold: bool = False
+    judged_fit: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,9 @@ def tune(
         raise BackendError(f"candidate {task.candidate.type}: none of {len(trials)} trials has a score ({reason})")
     choose = max if higher else min
     best = choose(scored, key=lambda trial: trial.metrics[task.problem.primary])
-    train, test = task.split.train, task.split.test
-    raw = fit_rows(task, best.params, inputs, target, train).answer(inputs.take(test)).raw
+    test = task.split.test
+    learnt = task.split.train if task.judged_fit is None else task.judged_fit
+    raw = fit_rows(task, best.params, inputs, target, learnt).answer(inputs.take(test)).raw
     problem = replace(task.problem, threshold=best.threshold)
     held_out = problem.read(raw)
     return Outcome(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,17 +21,25 @@ from trimtab.bundle.encoder import Inputs
 from trimtab.core.errors import BackendError
 from trimtab.training.estimators import modules_of
 from trimtab.training.explain import Explained, ExplainTask, explain
-from trimtab.training.finish import Finished, FinishTask, finish
+from trimtab.training.finish import Finished, FinishTask, Unseen, answer_unseen, finish, fit_for_good
 from trimtab.training.journal import TrialJournal
 from trimtab.training.plots import Pictures, PlotTask, draw, prepare
 from trimtab.training.settings import Algorithm
 from trimtab.training.tune import Outcome, TuneTask, tune
 
-__all__ = ["Workers", "result_of", "store_rows"]
+__all__ = ["FinalFit", "Workers", "result_of", "store_rows"]
 
 ResultT = TypeVar("ResultT")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class FinalFit:
+    """The fit that will serve, packed for another worker of ours, and its explanation if one was asked for."""
+
+    packed: bytes
+    explained: Explained | None
 
 
 def store_rows(folder: Path, inputs: Inputs, target: NDArray[Any]) -> None:
@@ -82,13 +92,17 @@ class Workers:
         """Tune in a worker, behind the trials that ``journal`` holds."""
         return self._pool.submit(_tune, task, journal)
 
-    def finish(self, task: FinishTask) -> Future[Finished]:
-        """Finish in a worker."""
-        return self._pool.submit(_finish, task)
+    def fit_for_good(self, task: FinishTask, explaining: ExplainTask | None) -> Future[FinalFit]:
+        """Fit as it will serve, and explain that fit if asked to, in a worker."""
+        return self._pool.submit(_fit_for_good, task, explaining)
 
-    def explain(self, task: ExplainTask) -> Future[Explained]:
-        """Explain in a worker."""
-        return self._pool.submit(_explain, task)
+    def answer_unseen(self, task: FinishTask) -> Future[Unseen]:
+        """Answer rows out of sample in a worker."""
+        return self._pool.submit(_answer_unseen, task)
+
+    def finish(self, task: FinishTask, final: FinalFit, answered: Unseen) -> Future[Finished]:
+        """Finish in a worker."""
+        return self._pool.submit(_finish, task, final.packed, answered)
 
     def prepare_drawing(self) -> None:
         """Let the process that draws import what it needs, which takes a second, while others are at work."""
@@ -120,10 +134,14 @@ def _start_process() -> None:
 
 def _start_with_rows(folder: str, done: Any) -> None:
     _start_process()
-    arrays = {
-        name: np.asarray(np.load(Path(folder) / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-        for name in ("numeric", "codes", "target")
-    }
+    try:
+        arrays = {
+            name: np.asarray(np.load(Path(folder) / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+            for name in ("numeric", "codes", "target")
+        }
+    except FileNotFoundError:
+        # The training has ended while this process was being made: its log is no place for our complaint.
+        os._exit(1)
     _Rows.inputs = Inputs(arrays["numeric"], arrays["codes"])
     _Rows.target = arrays["target"]
 
@@ -145,9 +163,17 @@ def _tune(task: TuneTask, journal: Path) -> Outcome:
     return tune(task, _Rows.inputs, _Rows.target, _Rows.after_trial, TrialJournal(journal))
 
 
-def _finish(task: FinishTask) -> Finished:
-    return finish(task, _Rows.inputs, _Rows.target)
+def _fit_for_good(task: FinishTask, explaining: ExplainTask | None) -> FinalFit:
+    fitted = fit_for_good(task, _Rows.inputs, _Rows.target)
+    explained = None if explaining is None else explain(explaining, fitted, _Rows.inputs)
+    return FinalFit(pickle.dumps(fitted), explained)
 
 
-def _explain(task: ExplainTask) -> Explained:
-    return explain(task, _Rows.inputs, _Rows.target)
+def _answer_unseen(task: FinishTask) -> Unseen:
+    return answer_unseen(task, _Rows.inputs, _Rows.target)
+
+
+def _finish(task: FinishTask, packed: bytes, answered: Unseen) -> Finished:
+    # What another worker of this pool has packed: nothing from outside is ever unpacked.
+    fitted = pickle.loads(packed)
+    return finish(task, fitted, answered, _Rows.inputs, _Rows.target)

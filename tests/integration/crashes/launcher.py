@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
-_CHILD_S = 180.0
+_CHILD_S = 480.0
 _FLOWS = "tests.integration.crashes.flows"
 _HEAVY = ("trimtab.bootstrap", "trimtab.lake.contract", "trimtab.registry.projection", "dvc.repo", _FLOWS)
 

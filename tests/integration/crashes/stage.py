@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +41,52 @@ ROWS, BROKEN = 60, 3
 
 _DAY_US = 86_400_000_000
 _AT_ONCE = "strategy: {type: recreate}\n"
+_TRAINING = """
+split: {type: stratified, test_share: 0.25}
+cross_validation: null
+trials: 1
+workers: 1
+explain_rows: 0
+candidates: [{type: logistic_regression}]
+"""
+# Once a year, and not each hour: a story that goes over the hour must not be monitored twice.
+_MONITORING = """
+schedule: "0 0 1 1 *"
+window: 7d
+monitors:
+  - {type: data_drift, severity: high}
+  - {type: model_quality, severity: high, limits: {accuracy: 0.6}, min_labels: 50}
+"""
+_LIKE_BEFORE, _CHANGED = (50.0, 240.0, "male"), (50.0, 600.0, "male")
+_CHANGED_ROWS = 200
+_ENDS_S, _STARTS_S = 60, 120
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a project keeps its metadata and its lake: what its processes are told; empty: in its own folder.
+
+    The settings must stand in this process's environment, too. ``files_below`` returns the content of all Parquet files
+    below a folder of the lake that is elsewhere.
+    """
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    files_below: Callable[[str], Iterable[bytes]] | None = None
+
+
+IN_THE_PROJECT = Place()
 
 
 class Launcher:
     """The process that forks others; see `tests.integration.crashes.launcher`."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place = IN_THE_PROJECT) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.crashes.launcher"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment(**place.settings),
         )
         self._read()
 
@@ -64,7 +102,7 @@ class Launcher:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(_ENDS_S)
         self._process.stdout.close()
 
     def _read(self) -> dict[str, Any]:
@@ -77,8 +115,10 @@ class Launcher:
 class Stage:
     """A project with version 1 in production, an inference server, and flows that run in processes of their own."""
 
-    def __init__(self, root: Path, launcher: Launcher) -> None:
-        self.project = make_project(root, deployment_config=_AT_ONCE)
+    def __init__(self, root: Path, launcher: Launcher, place: Place = IN_THE_PROJECT) -> None:
+        files = {"deployment_config": _AT_ONCE, "training_config": _TRAINING, "monitoring_config": _MONITORING}
+        self.project = make_project(root, **files)
+        self._place = place
         self.platform: Platform = build_platform(self.project)
         self._launcher = launcher
         self._server: subprocess.Popen[bytes] | None = None
@@ -89,10 +129,14 @@ class Stage:
         self._memories: dict[str, tuple[int, set[str], dict[str, str], set[str]]] = {}
         world = World(self.platform, ManualClock(START), InstantServer(), InstantJobs(lambda _: None))
         self.digest = world.version(1).digest
-        self.serve()
-        with self.platform.database.transaction() as connection:
-            start_rollout(connection, self.platform, self.platform.files(MODEL), 1, by="dana")
-        self.finish("checks")
+        try:
+            self.serve()
+            with self.platform.database.transaction() as connection:
+                start_rollout(connection, self.platform, self.platform.files(MODEL), 1, by="dana")
+            self.finish("checks")
+        except BaseException:
+            self.close()
+            raise
 
     def save(self, name: str) -> None:
         """Keep the project as it is, to be brought back under ``name``."""
@@ -142,9 +186,18 @@ class Stage:
         journals = self.project.serving / "journal"
         self.shipped |= set(left_journal(journals, keys, self.digest, torn=number % 2 == 1, truth="yes"))
 
+    def change_the_world(self) -> None:
+        """Leave a journal of rows that what serves judges wrong, all of them: a version that knows them is better."""
+        keys = [f"changed{row}" for row in range(_CHANGED_ROWS)]
+        journals = self.project.serving / "journal"
+        self.shipped |= set(left_journal(journals, keys, self.digest, torn=False, truth="no", values=_CHANGED))
+
     def die(self, flow: str, point: str, *, training_at: str | None = None) -> None:
         """Run ``flow`` in a process that dies at ``point``, by SIGKILL, and let the leases that it held run out."""
         code = self._run(flow, at=point, job_at=training_at)
+        if training_at is not None:
+            # Whoever looks for it next must find it at work, however slow they are.
+            os.kill(self._training_pid(), signal.SIGSTOP)
         assert code == -signal.SIGKILL, f"{flow}: {point} was not reached ({code}); {self.log}"
         self.let_leases_run_out()
 
@@ -152,10 +205,15 @@ class Stage:
         """See that a training is at work in a process of its own, and that it dies at ``point``."""
         if not self._training_lives():
             assert self._run("train", job_at=point) == 0, self.log
-        [out_dir] = [path for path in self.project.jobs.iterdir() if (path / "pid").exists()]
-        pid = int((out_dir / "pid").read_text())
-        assert self._launcher.ask(**{"await": pid}) == -signal.SIGKILL, (out_dir / "log.txt").read_text()
+        pid = self._training_pid()
+        os.kill(pid, signal.SIGCONT)
+        log = next(self.project.jobs.glob("*/log.txt"))
+        assert self._launcher.ask(**{"await": pid}) == -signal.SIGKILL, log.read_text()
         self.let_leases_run_out()
+
+    def _training_pid(self) -> int:
+        [pid] = self.project.jobs.glob("*/pid")
+        return int(pid.read_text())
 
     def _training_lives(self) -> bool:
         states = [self.platform.jobs.state(path) for path in self.project.jobs.glob("*")]
@@ -209,9 +267,9 @@ class Stage:
                 connection.execute(update(table).where(table.c.leased_until_us.is_not(None)).values(leased_until_us=0))
 
     def make_schedule_due(self) -> None:
-        """Have the monitors' last run lie two days back."""
+        """Have the monitors' last run lie more than a year back."""
         with self.platform.database.transaction() as connection:
-            last_us = self.platform.now_us() - 2 * _DAY_US
+            last_us = self.platform.now_us() - 400 * _DAY_US
             connection.execute(update(schedule_run).values(last_us=last_us))
 
     def serve(self, at: str | None = None) -> None:
@@ -226,18 +284,18 @@ class Stage:
             )
         server = self._server
         eventually(
-            lambda: server.poll() is not None or server_url(self.project.serving), within_s=30, wanted="a server"
+            lambda: server.poll() is not None or server_url(self.project.serving), within_s=_STARTS_S, wanted="a server"
         )
 
     def _server_ended(self) -> int:
         assert self._server is not None
-        return self._server.wait(20)
+        return self._server.wait(_ENDS_S)
 
     def stop_serving(self) -> None:
         """Stop the server if it runs."""
         if self._server is not None and self._server.poll() is None:
             self._server.terminate()
-            self._server.wait(30)
+            self._server.wait(_ENDS_S)
 
     # what is looked at -----------------------------------------------------------------------------------------
 
@@ -247,11 +305,24 @@ class Stage:
 
     def lake_rows(self, where: str, *columns: str) -> list[dict[str, Any]]:
         """Return the rows of all Parquet files below ``where``."""
-        files = [path for path in (self.project.lake / where).rglob("*.parquet") if not path.name.startswith(".")]
-        return [row for path in files for row in pq.read_table(path, columns=list(columns)).to_pylist()]
+        read = self._place.files_below or self._files_below
+        found = [pq.read_table(io.BytesIO(content), columns=list(columns)) for content in read(where)]
+        return [row for table in found for row in table.to_pylist()]
+
+    def _files_below(self, where: str) -> Iterable[bytes]:
+        found = (self.project.lake / where).rglob("*.parquet")
+        return [path.read_bytes() for path in found if not path.name.startswith(".")]
 
 
-def left_journal(folder: Path, keys: list[str], digest: str, *, torn: bool, truth: str | None = None) -> list[str]:
+def left_journal(
+    folder: Path,
+    keys: list[str],
+    digest: str,
+    *,
+    torn: bool,
+    truth: str | None = None,
+    values: tuple[float, float, str] = _LIKE_BEFORE,
+) -> list[str]:
     """Write what a server that was killed left: a journal with a row for each key, and perhaps half a row more.
 
     With ``truth`` it has the outcome of each row, too. Returns the keys of the rows that are whole.
@@ -259,17 +330,17 @@ def left_journal(folder: Path, keys: list[str], digest: str, *, torn: bool, trut
     folder.mkdir(parents=True, exist_ok=True)
     kinds = (("age", ColumnKind.NUMBER), ("chol", ColumnKind.NUMBER), ("sex", ColumnKind.CATEGORY))
     schema = SchemaFrame(7, MODEL, MODEL, 1, "v1", digest, Task.BINARY, kinds)
-    writer = JournalWriter(folder, sync_interval_s=60, file_bytes=65_536)
+    writer = JournalWriter(folder, sync_interval_s=60, file_bytes=262_144)
     try:
         writer.declare(schema)
         for key in keys:
-            answer = _answered(key)
+            answer = _answered(key, values)
             writer.append(answer)
             if truth is not None:
                 writer.append(_outcome(answer, truth))
         whole = writer.position
         if torn:
-            writer.append(_answered("torn"))
+            writer.append(_answered("torn", values))
         # A copy, since the writer of this one lives; its name is that of a writer which never was.
         left = folder / file_name(new_writer_id(), 1)
         content = bytearray(writer.path.read_bytes())
@@ -296,7 +367,7 @@ def _outcome(answer: PredictionFrame, truth: str) -> TruthFrame:
     )
 
 
-def _answered(key: str) -> PredictionFrame:
+def _answered(key: str, values: tuple[float, float, str]) -> PredictionFrame:
     now_us = time.time_ns() // 1000
     return PredictionFrame(
         schema_id=7,
@@ -309,7 +380,7 @@ def _answered(key: str) -> PredictionFrame:
         record_key=key,
         source=None,
         sticky_hash=None,
-        values=(50.0, 240.0, "male"),
+        values=values,
         prediction="yes",
         probability=0.75,
         latency_ms=0.5,

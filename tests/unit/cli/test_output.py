@@ -60,3 +60,9 @@ def test_colours_of_our_own_are_still_shown() -> None:
     painted = type(console)(file=stream, force_terminal=True, color_system="standard")
     painted.print("[yellow]note[/] a\x1b[31mb", highlight=False)
     assert stream.getvalue().count("\x1b[") == 2
+
+
+def test_a_byte_of_a_files_name_that_is_no_utf_8_is_shown_as_a_sign_of_that() -> None:
+    with console.capture() as shown:
+        console.print("\udcff.csv: is empty", markup=False)
+    assert shown.get() == "\N{REPLACEMENT CHARACTER}.csv: is empty\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,38 @@ def test_a_connection_that_the_server_has_ended_is_replaced(database: Database) 
     with pytest.raises(BackendError, match="terminating connection"):
         is_lost()
     assert database.read(lambda c: c.execute(select(func.count()).select_from(event)).scalar_one()) == 0
+
+
+def test_a_session_that_was_put_out_is_an_outage_also_before_its_connection_looks_closed(database: Database) -> None:
+    raised = "DO $$ BEGIN RAISE 'terminating connection' USING ERRCODE = '25P03'; END $$"
+    with pytest.raises(BackendError, match="terminating connection"), database.transaction() as connection:
+        connection.execute(text(raised))
+
+
+def test_of_one_process_one_thread_at_most_waits_at_the_server(database: Database) -> None:
+    elsewhere = Database(database.url)
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    written, most = [], 0
+
+    def write(number: int) -> None:
+        with database.fenced(lambda _connection: None).transaction():
+            written.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    with elsewhere.transaction() as connection:
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 60
+        while not most and time.monotonic() < deadline:
+            most = connection.execute(waiting).scalar_one()
+        # The others have had time to come there, too.
+        time.sleep(0.3)
+        most = max(most, connection.execute(waiting).scalar_one())
+    for thread in threads:
+        thread.join(60)
+    elsewhere.close()
+    assert most == 1
+    assert sorted(written) == [0, 1, 2, 3]
 
 
 def _end(database: Database, pid: int) -> None:

@@ -72,10 +72,11 @@ class Workplace:
     told: list[Processed]
 
     @staticmethod
-    def at(root: Path) -> Workplace:
-        """Make (or open) a workplace below ``root``."""
-        database = Database.at(root / "trimtab.db")
-        upgrade(database)
+    def at(root: Path, database: Database | None = None) -> Workplace:
+        """Make (or open) a workplace below ``root``; a ``database`` of somebody else's is at the newest revision."""
+        if database is None:
+            database = Database.at(root / "trimtab.db")
+            upgrade(database)
         return Workplace(root, database, Lake(FolderStorage(root / "lake")), EmbeddedQueue(database), [])
 
     def ingest(self, context: ModelContext = CONTEXT, on_processed: OnProcessed | None = None) -> Ingest:

@@ -145,6 +145,28 @@ def test_a_delivery_of_the_wrong_size_is_refused() -> None:
         check_row_count(9, contract)
 
 
+def test_of_many_columns_alike_only_those_that_break_a_rule_are_named() -> None:
+    names = [f"n{place}" for place in range(70)]
+    ranges = [{"min": 0, "max": 9}, {"min": 0, "max": 9}, {"min": 0, "max": 99}]
+    declared = {name: {"type": "number"} | ranges[place % 3] for place, name in enumerate(names)}
+    words = {"w0": {"type": "category", "values": ["a", "b"]}, "w1": {"type": "category", "values": ["b", "c"]}}
+    contract = ContractConfig.model_validate({"columns": declared | words})
+    columns = {name: ["1", "2", "3", "4"] for name in names} | {"w0": list("abab"), "w1": list("bbcb")}
+    columns["n0"][1] = "50"
+    columns["n2"][1] = "50"
+    columns["n66"][2] = "much"
+    columns["n69"][2] = ""
+    columns["w0"][3] = "c"
+
+    judgement = judge(pa.table(columns), contract)
+
+    assert judgement.broken["@row"].to_pylist() == [2, 3, 4]
+    assert [len(rules) for rules in judgement.rules] == [1, 2, 1]
+    named = [[rule.partition(":")[0] for rule in rules] for rules in judgement.rules]
+    assert named == [["n0"], ["n66", "n69"], ["w0"]]
+    assert judgement.passed.num_rows == 1
+
+
 def test_ten_thousand_rows_of_fifteen_columns_are_judged_fast_enough() -> None:
     rng = np.random.default_rng(5)
     rows = 10_000

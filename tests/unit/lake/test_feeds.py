@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import pytest
+from tests.conftest import BOTH
 from tests.unit.lake.heart import MODEL, Workplace
 
 from trimtab.lake.feeds import Interval, feed_states, quarantine_feed, quarantined_intervals, release_feed
+
+pytestmark = pytest.mark.parametrize("place", BOTH, indirect=True)
 
 
 def test_quarantine_and_release_are_idempotent(place: Workplace) -> None:

@@ -158,3 +158,20 @@ def test_numbers_among_which_many_different_words_stand_are_words_and_said_to_be
 
     assert found.column.type is ColumnKind.CATEGORY
     assert "mixed: 3000 of 3050 values are numbers (row 1), others not ('C0' in row 3001)" in found.notes[0]
+
+
+def test_typed_moments_that_no_calendar_has_or_of_an_unknown_zone_are_read_or_named_wrong() -> None:
+    day = ColumnContract(type=ColumnKind.DATETIME)
+    dates = cast_as(pa.array([0, 2**30, None, -719_163, 2_932_896], pa.date32()), day)
+    assert (dates.wrong.tolist(), dates.missing.tolist()) == (
+        [False, True, False, True, False],
+        [False, False, True, False, False],
+    )
+    seconds = cast_as(pa.array([86_400, 2**50, -(2**60)], pa.timestamp("s")), day)
+    assert seconds.wrong.tolist() == [False, True, True]
+    zoned = pa.chunked_array([pa.array([0, 86_400_000_000] * 10, pa.timestamp("us", "Nowhere/At_All"))])
+    assert infer_column("t", zoned).column.type is ColumnKind.DATETIME
+    assert [str(value) for value in cast_as(zoned, day).values[:2]] == [
+        "1970-01-01 00:00:00+00:00",
+        "1970-01-02 00:00:00+00:00",
+    ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select, update
+from tests.conftest import BOTH
 from tests.unit.lake.heart import (
     CONTEXT,
     CONTRACT,
     HOUR_US,
     MODEL,
+    MODEL_CONFIG,
     NOW,
     NOW_US,
     Asked,
@@ -27,11 +30,20 @@ from tests.unit.lake.heart import (
 from trimtab.core.errors import BackendError, DataContractError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import delivery, profile, queue_message
-from trimtab.lake.deliveries import DeliveryState, accept_file, find_delivery, recent_deliveries, resend_unqueued
+from trimtab.lake.deliveries import (
+    DeliveryState,
+    accept_file,
+    find_delivery,
+    judge_again,
+    recent_deliveries,
+    resend_unqueued,
+)
 from trimtab.lake.feeds import quarantine_feed, release_feed
 from trimtab.lake.ingest import Ingest, ModelContext, Processed
 from trimtab.lake.intake import take_in
 from trimtab.lake.profile_store import load_profiles
+from trimtab.lake.storage.folder import FolderStorage
+from trimtab.lake.zones import Lake
 from trimtab.records.segments import write_segment
 
 
@@ -85,6 +97,7 @@ def test_a_delivery_with_four_kinds_of_broken_rows_has_exactly_these_quarantined
     assert stored.spec["reasons"] == done.reasons
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_row_that_an_earlier_delivery_brought_is_quarantined(place: Workplace) -> None:
     accepted(place, "first.csv", csv_of(good_rows(5)))
     accepted(place, "second.csv", csv_of(good_rows(5, start=5)))
@@ -124,6 +137,7 @@ def test_an_unusable_delivery_fails_with_one_sentence_and_leaves_no_rows(
     assert place.ingest().process_some(now=NOW) == []
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_failed_delivery_is_tried_again_when_it_is_delivered_again(place: Workplace) -> None:
     content = "patient_id,age,sex,chol,thal,disease,x\n1,5,male,200,normal,1,2\n"
     accepted(place, "extra.csv", content)
@@ -139,6 +153,7 @@ def test_a_failed_delivery_is_tried_again_when_it_is_delivered_again(place: Work
     assert done.delivery.rows_passed == 1
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_the_same_bytes_are_processed_once(place: Workplace) -> None:
     first = accepted(place, "rows.csv", csv_of(good_rows(3)))
     place.ingest().process_some(now=NOW)
@@ -151,6 +166,7 @@ def test_the_same_bytes_are_processed_once(place: Workplace) -> None:
     assert place.ingest().process_some(now=NOW) == []
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_records_are_profiled_in_full_and_learnt_from_only_where_they_keep_the_contract(place: Workplace) -> None:
     good = [Asked(number) for number in range(30)]
     wrong_unit = [Asked(number, event_us=NOW_US + HOUR_US, chol=5.7, source="clinic-b") for number in range(30, 40)]
@@ -193,6 +209,7 @@ def test_small_segments_judged_together_give_what_each_gives_alone(place: Workpl
     alone.database.close()
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_rows_of_a_quarantined_feed_are_held_back_by_event_time_until_it_is_released(place: Workplace) -> None:
     with place.database.transaction() as connection:
         quarantine_feed(connection, MODEL, "clinic-b", since_us=NOW_US + 5, reason="unit change", at_us=NOW_US)
@@ -220,6 +237,7 @@ def test_a_file_of_a_quarantined_feed_is_held_back(place: Workplace) -> None:
     assert done.broken_by_source == {"clinic-b": 3}
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_outcomes_that_say_nothing_or_of_nothing_are_quarantined(place: Workplace) -> None:
     shipped(
         place,
@@ -239,6 +257,7 @@ def test_outcomes_that_say_nothing_or_of_nothing_are_quarantined(place: Workplac
     assert done.reasons == {"endpoint: no endpoint's name": 1, "prediction_id: missing": 1, "truth: missing": 1}
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_damaged_segment_fails_and_the_others_pass(place: Workplace) -> None:
     (place.root / "intake").mkdir()
     (place.root / "intake" / ("f" * 32 + ".arrow")).write_bytes(b"no arrow")
@@ -250,6 +269,7 @@ def test_a_damaged_segment_fails_and_the_others_pass(place: Workplace) -> None:
     assert states == {True: DeliveryState.FAILED, False: DeliveryState.PROCESSED}
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_segment_shipped_twice_is_one(place: Workplace) -> None:
     table = records_segment([Asked(1)])
     assert shipped(place, table) == 1
@@ -260,6 +280,7 @@ def test_a_segment_shipped_twice_is_one(place: Workplace) -> None:
     assert not list((place.root / "intake").iterdir())
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_segment_whose_move_was_cut_short_is_taken_in_again(place: Workplace) -> None:
     obstacle = place.lake.root / "raw" / "segments"
     obstacle.parent.mkdir(parents=True)
@@ -274,6 +295,7 @@ def test_a_segment_whose_move_was_cut_short_is_taken_in_again(place: Workplace) 
     assert done.delivery.rows_passed == 1
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_row_left_without_a_message_is_announced_again(place: Workplace) -> None:
     class Lost(type(place.queue)):  # type: ignore[misc]
         def send(self, topic: str, body: dict[str, object], dedup_key: str) -> bool:
@@ -289,6 +311,7 @@ def test_a_row_left_without_a_message_is_announced_again(place: Workplace) -> No
     assert len(place.ingest().process_some(now=NOW)) == 1
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_what_the_callback_writes_and_the_state_are_one_transaction(place: Workplace) -> None:
     accepted(place, "rows.csv", csv_of(good_rows(3)))
 
@@ -302,6 +325,7 @@ def test_what_the_callback_writes_and_the_state_are_one_transaction(place: Workp
         assert connection.execute(select(queue_message.c.attempts)).scalar_one() == 1
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_delivery_that_no_attempt_can_process_fails_for_people_to_see(place: Workplace) -> None:
     accepted(place, "rows.csv", csv_of(good_rows(3)))
     with place.database.transaction() as connection:
@@ -314,6 +338,7 @@ def test_a_delivery_that_no_attempt_can_process_fails_for_people_to_see(place: W
     assert place.ingest().process_some(now=NOW) == []
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_worker_that_comes_late_changes_nothing(place: Workplace) -> None:
     shipped(place, records_segment([Asked(1), Asked(2)]))
 
@@ -333,6 +358,7 @@ def test_a_worker_that_comes_late_changes_nothing(place: Workplace) -> None:
         assert connection.execute(select(func.count()).select_from(delivery)).scalar_one() == 1
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_deliveries_judged_at_once_do_not_both_bring_the_same_key(place: Workplace) -> None:
     accepted(place, "first.csv", csv_of(good_rows(5)))
     other = place.ingest()
@@ -377,6 +403,7 @@ def test_a_file_of_another_model_is_another_delivery(place: Workplace) -> None:
     assert not second.repeated
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 @pytest.mark.parametrize("also_delivered", [False, True])
 def test_a_worker_that_was_paused_leaves_alone_what_another_has_written_since(
     place: Workplace, also_delivered: bool
@@ -400,5 +427,77 @@ def test_a_worker_that_was_paused_leaves_alone_what_another_has_written_since(
         found = find_delivery(connection, delivered)
         assert set(connection.execute(select(queue_message.c.state)).scalars()) == {"done"}
     assert (found.state, found.rows_passed, found.rows_quarantined) == (DeliveryState.PROCESSED, 20, 0)
-    assert pq.read_table(place.lake.processed_table(MODEL, found.digest)).num_rows == 20
+    assert _table_rows(place, found.digest) == 20
     assert not place.lake.quarantined_table(MODEL, found.digest).exists()
+
+
+def _table_rows(place: Workplace, digest: str) -> int:
+    """Return how many rows of a delivered file are read now."""
+    return int(pq.read_table(place.lake.tables_at_hand(MODEL, [digest])[digest], partitioning=None).num_rows)
+
+
+def _record_rows(place: Workplace) -> int:
+    files = place.lake.record_files(MODEL, start_us=0, end_us=1 << 62)
+    return sum(pq.read_table(file.path, partitioning=None).num_rows for file in files)
+
+
+class _PausedInAWrite(FolderStorage):
+    """A folder whose writer is stopped with the first file in its hand, until others have been at work."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def store(self, name: str, content: bytes) -> None:
+        if self.meanwhile is not None and name.startswith("processed/"):
+            work, self.meanwhile = self.meanwhile, None
+            work()
+        super().store(name, content)
+
+
+@pytest.mark.parametrize("place", BOTH, indirect=True)
+@pytest.mark.parametrize("kind", ["table", "records"])
+def test_a_worker_that_was_paused_inside_a_write_changes_nothing_that_is_read(place: Workplace, kind: str) -> None:
+    if kind == "table":
+        delivered = accepted(place, "rows.csv", csv_of(good_rows(20)))
+    else:
+        shipped(place, records_segment([Asked(number, chol=180.0 + 10 * number) for number in range(20)]))
+        (delivered,) = (each.id for each in place.database.read(recent_deliveries))
+    chol = CONTRACT.columns["chol"].model_copy(update={"max": 190})
+    mended = CONTRACT.model_copy(update={"columns": {**CONTRACT.columns, "chol": chol}})
+
+    def lease_runs_out() -> None:
+        with place.database.transaction() as connection:
+            connection.execute(update(queue_message).values(leased_until_us=0))
+        place.ingest(ModelContext(MODEL_CONFIG, mended, 3600)).process_some(now=NOW)
+
+    storage = _PausedInAWrite(place.root / "lake")
+    storage.meanwhile = lease_runs_out
+    late = Ingest(
+        place.database,
+        Lake(storage),
+        place.queue,
+        {MODEL: CONTEXT}.__getitem__,
+        on_processed=lambda *_: pytest.fail("x"),
+    )
+    assert late.process_some(now=NOW) == []
+
+    found = place.database.read(lambda connection: find_delivery(connection, delivered))
+    (told,) = place.told
+    assert 0 < (found.rows_passed or 0) < 20
+    assert (_table_rows(place, found.digest) if kind == "table" else _record_rows(place)) == found.rows_passed
+    assert quarantine_of(place, told).num_rows == found.rows_quarantined
+    assert place.database.read(lambda c: set(c.execute(select(queue_message.c.state)).scalars())) == {"done"}
+
+
+@pytest.mark.parametrize("place", BOTH, indirect=True)
+def test_what_is_judged_again_leaves_one_edition_of_its_files(place: Workplace) -> None:
+    shipped(place, records_segment([Asked(1), Asked(2, chol=2000.0), Asked(3)]))
+    for _ in range(3):
+        place.ingest().process_some(now=NOW)
+        assert _record_rows(place) == 2
+        assert len(list((place.lake.root / "processed/records").rglob("*.parquet"))) == 1
+        assert quarantine_of(place, place.told[-1]).num_rows == 1
+        assert len(list((place.lake.root / "quarantine/records").rglob("*.parquet"))) == 1
+        with place.database.transaction() as connection:
+            assert judge_again(connection, MODEL) == 1
+        resend_unqueued(place.database, place.queue)
+    assert len(place.told) == 3

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from tests.conftest import BOTH
 from tests.unit.lake.heart import (
     CONTRACT,
     HOUR_US,
@@ -23,11 +24,13 @@ from tests.unit.lake.heart import (
     truth_segment,
 )
 
-from trimtab.config.columns import ContractConfig
+from trimtab.config.columns import ColumnContract, ContractConfig
+from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import DataContractError
 from trimtab.lake.deliveries import accept_file
 from trimtab.lake.feeds import quarantine_feed
 from trimtab.lake.intake import take_in
+from trimtab.lake.learnable import learnable_rows
 from trimtab.lake.snapshots import Snapshot, find_snapshot, make_snapshot
 from trimtab.records.segments import write_segment
 
@@ -88,6 +91,7 @@ def test_delivered_rows_become_a_version_that_dvc_knows(place: Workplace) -> Non
         assert find_snapshot(connection, place.lake, made.id) == made
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_the_same_rows_are_one_snapshot_whatever_way_they_came(place: Workplace, tmp_path: Path) -> None:
     rows = good_rows(10)
     delivered(place, rows)
@@ -138,6 +142,7 @@ def test_rows_without_an_outcome_with_a_later_one_or_with_an_impossible_one_are_
     assert made.spec["contract"]["left_out"] == 1
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_rows_of_a_quarantined_feed_are_not_learnt_from_though_they_passed(place: Workplace) -> None:
     asked = [Asked(number, event_us=NOW_US + number, key=str(number), source="clinic-b") for number in range(10)]
     answered(place, asked)
@@ -150,6 +155,7 @@ def test_rows_of_a_quarantined_feed_are_not_learnt_from_though_they_passed(place
     assert made.spec["contract"]["quarantined_feed"] == 4
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_until_is_exclusive(place: Workplace) -> None:
     answered(place, [Asked(number, event_us=NOW_US + number, key=str(number)) for number in range(10)])
 
@@ -188,3 +194,19 @@ def test_nothing_to_learn_from_is_said(place: Workplace) -> None:
     with pytest.raises(DataContractError, match="no row to make a snapshot of"):
         snapshot(place)
     assert not (place.lake.root / "snapshots").exists()
+
+
+def test_rows_are_sorted_by_columns_whatever_their_names_mean_to_arrow(place: Workplace) -> None:
+    odd = {name: ColumnContract(type=ColumnKind.NUMBER, nullable=True) for name in (".", "..", ".x", "[0]", "a.b")}
+    delivered(place, good_rows(5))
+    found = learnable_rows(
+        place.database,
+        place.lake,
+        model=MODEL_CONFIG,
+        contract=CONTRACT.model_copy(update={"columns": {**CONTRACT.columns, **odd}}),
+        endpoint=None,
+        until_us=None,
+        known_us=NOW_US,
+    )
+    assert found.table.num_rows == 5
+    assert set(odd) < set(found.table.column_names)

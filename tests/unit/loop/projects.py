@@ -30,6 +30,7 @@ from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion
 from trimtab.serving.spec import EndpointSpec, EndpointStatus, VariantStatus
 from trimtab.testing.bundles import tiny_bundle
+from trimtab.training.hindrance import Hindrance, read_hindrance
 from trimtab.training.request import Comparison, TrainingResult
 
 MODEL = "tiny"
@@ -180,6 +181,9 @@ class InstantJobs:
     def result(self, out_dir: Path) -> dict[str, Any] | None:
         path = out_dir / "result.json"
         return dict(json.loads(path.read_bytes())) if path.exists() else None
+
+    def hindrance(self, out_dir: Path) -> Hindrance | None:
+        return read_hindrance(out_dir)
 
     def progress(self, out_dir: Path) -> dict[str, Any] | None:
         return None

@@ -45,7 +45,7 @@ def version(number: int, state: VersionState) -> ModelVersion:
     )
 
 
-def rollout(number: int, phase: Phase, why: str = "too few requests") -> Rollout:
+def rollout(number: int, phase: Phase, why: str = "too few requests", *, held_in: Phase = Phase.CANARY) -> Rollout:
     spec = RolloutSpec(
         endpoint="churn-live",
         staging_endpoint="churn-staging",
@@ -53,7 +53,8 @@ def rollout(number: int, phase: Phase, why: str = "too few requests") -> Rollout
         candidate=VersionRef(number=number, bundle_path="/b", bundle_digest="0" * 64),
         stable=None,
     )
-    state = RolloutState(phase=phase, since_us=0, weight_pct=Decimal(20))
+    resumes_to = held_in if phase.is_held else None
+    state = RolloutState(phase=phase, since_us=0, weight_pct=Decimal(20), resumes_to=resumes_to)
     return Rollout(id=f"r{number}", spec=spec, state=state, started_us=0, last={"reason": why})
 
 
@@ -81,6 +82,8 @@ WAITING = ActionRequest(
     state=ActionState.WAITING_APPROVAL,
     incident_id="i1",
 )
+
+RETRAINING = replace(WAITING, state=ActionState.RUNNING, incident_id=None)
 
 WAY: list[tuple[str, Standing, str, str | None]] = [
     ("nothing delivered", EMPTY, "no data was delivered", "trimtab ingest churn FILE"),
@@ -122,6 +125,12 @@ WAY: list[tuple[str, Standing, str, str | None]] = [
         replace(APPROVED, rollout=rollout(1, Phase.WAITING_FOR_PERSON)),
         "waits for your decision",
         "trimtab rollouts promote r1 --reason 'why'",
+    ),
+    (
+        "waits for a person before it took traffic",
+        replace(APPROVED, rollout=rollout(1, Phase.WAITING_FOR_PERSON, "no server answers", held_in=Phase.STAGING)),
+        "(no server answers); resume or abort it",
+        "trimtab rollouts resume r1 --reason 'why'",
     ),
     (
         "first rollout failed",
@@ -166,10 +175,29 @@ WAY: list[tuple[str, Standing, str, str | None]] = [
         "trimtab replay churn-live FILE --key 'customer id' --truth left",
     ),
     ("not checked", LABELLED, "not checked yet", "trimtab monitor churn"),
+    (
+        "rows came after checks that had too few",
+        replace(WELL, newer_rows=300),
+        "300 rows answered since the last checks, which had too few to judge",
+        "trimtab monitor churn",
+    ),
+    ("agreed to", replace(WELL, under_way=(RETRAINING,)), "under way: Retrain churn", "trimtab status --watch"),
     ("all well", WELL, "version 1 (100 %) serves; nothing to do", None),
 ]
 
 PROBLEM: list[tuple[str, Standing, str, str]] = [
+    (
+        "approval that a trigger asks for",
+        replace(WELL, waiting=(replace(WAITING, params={"trigger": "f1 0.4 is below 0.6"}),)),
+        "Retrain churn? Asked for by conductor: f1 0.4 is below 0.6. It waits for you",
+        "trimtab approvals approve a1",
+    ),
+    (
+        "incident that was answered",
+        replace(WELL, incidents=(replace(INCIDENT, state=IncidentState.MITIGATING),)),
+        "age moved; it closes by itself when the checks are well again",
+        "trimtab incidents show i1",
+    ),
     ("approval", replace(WELL, waiting=(WAITING,)), "Retrain churn? It waits for you", "trimtab approvals approve a1"),
     ("incident", replace(WELL, incidents=(INCIDENT,)), "an incident is open: age moved", "trimtab incidents show i1"),
     (

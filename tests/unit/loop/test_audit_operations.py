@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from tests.conftest import BOTH
 from tests.unit.loop.projects import World
 
 from trimtab.audit import log
@@ -10,6 +12,8 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import perform
+
+pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
 _VIEWER = Actor(name="vera", role=Role.VIEWER)
 

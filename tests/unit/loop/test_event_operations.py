@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import update
+from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
 from trimtab.core.enums import Role
@@ -9,6 +10,8 @@ from trimtab.core.errors import NotFoundError, PermissionDeniedError
 from trimtab.db.tables import event_delivery
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import perform
+
+pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
 DANA = Actor("dana", Role.OPERATOR)
 VIEWER = Actor("vic", Role.VIEWER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
 from trimtab.core.enums import Role, Verdict
@@ -18,6 +19,8 @@ from trimtab.remediation.decision import Decision, Proposal
 from trimtab.remediation.diagnosis import DiagnosisKind
 from trimtab.remediation.policy import ActionKind, Origin, Ruling
 from trimtab.remediation.requests import RequestContext
+
+pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
 _DANA = Actor("dana", Role.ADMIN)
 

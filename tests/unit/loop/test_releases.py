@@ -9,6 +9,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
 from trimtab.core.errors import ApprovalRequiredError, ConflictError, IllegalTransitionError, NotFoundError
@@ -27,6 +28,8 @@ from trimtab.rollout.local import LocalDeployer
 from trimtab.rollout.machine import Operation
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.store import Rollout
+
+pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
 
 class Counting:

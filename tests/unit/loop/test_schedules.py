@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from tests.conftest import BOTH
 from tests.unit.loop.projects import World
 
 from trimtab.db.tables import schedule_run
@@ -40,6 +41,7 @@ def test_a_clock_that_went_back_makes_nothing_due() -> None:
     assert not is_due("* * * * *", _START, _START - timedelta(days=1))
 
 
+@pytest.mark.parametrize("world", BOTH, indirect=True)
 def test_monitors_run_once_for_all_the_hours_that_were_missed(world: World) -> None:
     assert not run_due_monitors(world.platform), "the first look only remembers when it was"
     world.clock.advance(timedelta(minutes=59))
@@ -57,6 +59,7 @@ def test_monitors_run_once_for_all_the_hours_that_were_missed(world: World) -> N
     assert last == world.platform.now_us()
 
 
+@pytest.mark.parametrize("world", BOTH, indirect=True)
 def test_monitors_that_fail_unforeseen_wait_for_the_next_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_arguments: object, **_more: object) -> None:
         raise ZeroDivisionError("by zero")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, update
+from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
 from trimtab.core.enums import Role
@@ -14,6 +15,8 @@ from trimtab.loop.jobs import JobProcessState
 from trimtab.loop.operation import perform
 from trimtab.loop.trainings import Job, advance_jobs, cancel_training, find_job, prepare, request_training
 from trimtab.training.request import TrainingResult
+
+pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
 _DANA = Actor("dana", Role.OPERATOR)
 
@@ -119,7 +122,7 @@ def test_a_job_that_cannot_be_started_does_not_hold_up_the_others(world: World) 
 
     world.jobs.run = run
     assert advance_jobs(world.platform)
-    assert (_job(world, first).state, _job(world, second).state) == ("submitted", "running")
+    assert (_job(world, first).state, _job(world, second).state) == ("waiting", "running")
 
 
 @pytest.mark.parametrize("state", ["requested", "submitted"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
 from trimtab.core.enums import Role, Verdict
@@ -18,6 +19,8 @@ from trimtab.loop.actor import Actor
 from trimtab.loop.leftovers import sweep
 from trimtab.loop.operation import perform
 from trimtab.loop.upkeep import Upkeep, expire_requests
+
+pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
 _DANA = Actor("dana", Role.ADMIN)
 

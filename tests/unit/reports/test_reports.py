@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 from trimtab.db.engine import Database
-from trimtab.db.migrate import upgrade
 from trimtab.db.tables import report
 from trimtab.reports.deployment import DeploymentReportData, deployment_report
 from trimtab.reports.evidence import AuditProof
@@ -167,9 +166,7 @@ def test_subjects_that_look_alike_have_files_of_their_own(tmp_path: Path) -> Non
     assert len({write_report(tmp_path, ReportKind.DEPLOYMENT, subject, subject) for subject in subjects}) == 6
 
 
-def test_a_newer_report_takes_the_place_of_the_older(tmp_path: Path) -> None:
-    database = Database.at(tmp_path / "trimtab.db")
-    upgrade(database)
+def test_a_newer_report_takes_the_place_of_the_older(database: Database, tmp_path: Path) -> None:
     with database.transaction() as connection:
         first = record_report(connection, kind=ReportKind.INCIDENT, subject="i1", path=tmp_path / "a", at_us=1)
         again = record_report(connection, kind=ReportKind.INCIDENT, subject="i1", path=tmp_path / "b", at_us=2)

@@ -17,8 +17,9 @@ from trimtab.rollout.endpoint_store import (
     next_generation,
 )
 from trimtab.rollout.machine import Operation, operate, step
+from trimtab.rollout.phases import Phase
 from trimtab.rollout.plan import production_spec
-from trimtab.rollout.state import RolloutState
+from trimtab.rollout.state import Observation, RolloutState
 from trimtab.rollout.store import (
     active_rollout,
     create_rollout,
@@ -70,6 +71,16 @@ def test_a_decision_that_says_the_same_again_writes_nothing(connection: Connecti
     once = save_transition(connection, created, held, at_us=NOW_US)
     again = save_transition(connection, once, step(spec(), once.state, seen(10), START + MINUTE), at_us=NOW_US)
     assert (again.version, again.log) == (2, ())
+
+
+def test_a_rollout_that_waits_for_a_person_keeps_saying_why(connection: Connection) -> None:
+    created = create_rollout(connection, "r1", spec(), now_us=NOW_US)
+    unheard = Observation(staging=None)
+    asked = step(spec(), created.state, unheard, START + 300 * MINUTE)
+    waiting = save_transition(connection, created, asked, at_us=NOW_US)
+    later = save_transition(connection, waiting, step(spec(), waiting.state, unheard, START), at_us=NOW_US + 1)
+    assert later.state.phase is Phase.WAITING_FOR_PERSON
+    assert "no server answers" in str((later.last or {})["reason"])
 
 
 def test_an_unknown_rollout_is_named(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from trimtab.training.data import shell_manifest
 from trimtab.training.estimators import Scalar, fit
 from trimtab.training.evaluate import metrics_of
 from trimtab.training.export import ParityError
-from trimtab.training.finish import Finished, FinishTask, finish
+from trimtab.training.finish import Finished, FinishTask, answer_unseen, finish, fit_for_good
 from trimtab.training.problem import Problem
 from trimtab.training.selection import bounded
 from trimtab.training.settings import Algorithm, CandidateSettings, CrossValidation, Range, StratifiedSplit
@@ -70,7 +70,8 @@ def finished(
         decision_threshold=None,
     )
     task = replace(task, **wanted)  # type: ignore[arg-type]
-    return finish(task, INPUTS, target), task
+    done = finish(task, fit_for_good(task, INPUTS, target), answer_unseen(task, INPUTS, target), INPUTS, target)
+    return done, task
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,10 @@ def test_nothing_is_changed_where_nothing_is_asked() -> None:
     plain = replace(RARE, weighted=False)
     done, task = finished(Algorithm.LOGISTIC_REGRESSION, plain, calibration="none")
     assert (done.calibration, done.decision_threshold, done.notes) == (None, 0.5, ())
+    assert task.held_out_raw is not None
     np.testing.assert_array_equal(done.held_out.raw, task.held_out_raw)
+    again, _ = finished(Algorithm.LOGISTIC_REGRESSION, plain, calibration="none", held_out_raw=None)
+    np.testing.assert_array_equal(again.held_out.raw, task.held_out_raw)
 
 
 def test_threshold_of_the_best_f1_can_be_asked_for_without_weights() -> None:
@@ -160,6 +164,7 @@ def test_temperature_of_many_classes_is_in_the_graph_too() -> None:
     served = Predictor(manifest, done.model_onnx).predict(INPUTS.take(task.golden_rows))
     assert served.probabilities is not None
     np.testing.assert_allclose(served.probabilities, done.golden.raw, atol=1e-4)
+    assert task.held_out_raw is not None
     uncalibrated = metrics_of(problem, levels[task.tuned.split.test], problem.read(task.held_out_raw))
     assert done.metrics["log_loss"] < uncalibrated["log_loss"]
     assert done.metrics["f1"] == uncalibrated["f1"]

@@ -104,7 +104,7 @@ def start(folder: Path, request: dict[str, Any]) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str], request: dict[str, Any]) -> tuple[int, str, TrainingResult]:
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     return process.returncode, errors, result_in(Path(request["out_dir"]))
 
 
@@ -239,7 +239,6 @@ def test_gate_rejects_but_the_job_ends_well(tmp_path: Path) -> None:
         ({"training": {"candidates": []}}, "training configuration: candidates"),
         ({"snapshot_path": "/nowhere.parquet"}, "no such file"),
         ({"model": HEART_MODEL | {"target": "illness"}}, "no column 'illness'"),
-        ({"mlflow_uri": "sqlite:////dev/null/mlflow/mlflow.db"}, "MLflow at sqlite"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(tmp_path: Path, change: dict[str, Any], words: str) -> None:

@@ -102,3 +102,8 @@ def test_fits_that_only_answer_out_of_sample_learn_from_a_bounded_sample_of_each
         assert len(fold.fit) == pytest.approx(4_000, abs=1)
         assert set(fold.fit) <= set(plan.split.train) - set(fold.score)
         assert plan.data.target[fold.fit].mean() == pytest.approx(share, abs=0.002)
+    judged = plan.tasks[0].judged_fit
+    assert judged is not None
+    assert len(judged) == pytest.approx(4_000, abs=1)
+    assert set(judged) <= set(plan.split.train)
+    assert plan.notes[0].endswith("are of fits on at most 4000 rows")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trimtab.cli.client import connect
-from trimtab.cli.delivering import await_judgement
+from trimtab.cli.delivering import await_judgement, broken_rules
 from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, escaped, say, show_rows
@@ -74,7 +74,7 @@ def _told(file: Path, answer: JsonObject) -> str:
     lines = [f"[bold]{escaped(file.name)}[/]: {answer['rows']} rows, {answer['rows_passed']} passed"]
     if answer["rows_quarantined"]:
         lines[0] += f", [yellow]{answer['rows_quarantined']} quarantined[/]"
-        lines += [f"  {count} × {escaped(reason)}" for reason, count in answer.get("reasons", {}).items()]
+        lines += broken_rules(answer)
     if answer["repeated"]:
         lines.append("  These very bytes were delivered before; nothing was added.")
     return "\n".join(lines)

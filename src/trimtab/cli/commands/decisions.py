@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from trimtab.cli.client import connect
+from trimtab.cli.interrupts import left_behind
+from trimtab.cli.next_step import tell_what_follows
 from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, console, escaped, say, show_rows, when
 from trimtab.core.canonical import JsonObject
 
@@ -95,7 +97,9 @@ def _request(one: dict[str, Any]) -> list[str]:
         lines.append(
             f"  {impact['metric']}: {impact['now']:.4g} now, {impact['expected']:.4g} expected; {impact['basis']}"
         )
-    lines.append(f"  because: {one['reason']}")
+    if one["asked_because"]:
+        lines.append(f"  asked for because: {one['asked_because']}")
+    lines.append(f"  policy: {one['reason']}")
     if one["outcome"]:
         lines.append(f"  outcome: {one['outcome']}")
     if one["state"] == "waiting_approval":
@@ -111,10 +115,13 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Approve a request: it runs."""
-    answer = connect(Path(project)).ask("approvals.decide", action_id=action_id, approve=True, reason=reason)
+    client = connect(Path(project))
+    answer = client.ask("approvals.decide", action_id=action_id, approve=True, reason=reason)
     told = escaped(answer)
     note = f" {told['note']}" if told["note"] else ""
     say(answer, as_json, f"Approved: {told['purpose']}.{note}")
+    if not as_json:
+        tell_what_follows(client, answer["model"], project)
 
 
 @approvals.command("reject")
@@ -137,7 +144,9 @@ def request_retraining(
     as_json: AsJson = False,
 ) -> None:
     """Ask for a retraining; the policy says who must agree."""
-    answer = connect(Path(project)).ask("retraining.trigger", model=model, reason=reason)
+    client = connect(Path(project))
+    with left_behind(f"retraining of {model!r}: may have been asked for; see 'trimtab approvals list'"):
+        answer = client.ask("retraining.trigger", model=model, reason=reason)
     told = escaped(answer)
     say(answer, as_json, "\n".join(_request(told)))
 

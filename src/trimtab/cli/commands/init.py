@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.cli.client import connect
-from trimtab.cli.delivering import deliver
+from trimtab.cli.delivering import broken_rules, deliver
 from trimtab.cli.output import AsJson, console, errors_console, escaped, say
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Encoding, Task
@@ -62,17 +64,41 @@ def init(
         ignore=tuple(ignore or ()),
         encoding=encoding,
     )
-    with errors_console.status("reading"):
-        plan = propose(read_table_file(file, encoding=encoding), wishes, source=file.name)
-        write_project(project, plan)
     delivered: JsonObject | None = None
-    if ingest:
-        with errors_console.status("holding the rows against the contract"):
-            delivered = deliver(connect(project), model, file, feed=None)
+    with _whole_or_not_at_all(project, model):
+        with errors_console.status("reading"):
+            plan = propose(read_table_file(file, encoding=encoding), wishes, source=file.name)
+            write_project(project, plan)
+        if ingest:
+            client = connect(project)
+            try:
+                delivered = deliver(client, model, file, feed=None)
+            finally:
+                client.close()
     if as_json:
         say(_answer(project, plan, delivered), True, "")
         return
     _show(project, plan, delivered, file)
+
+
+@contextmanager
+def _whole_or_not_at_all(project: Path, model: str) -> Iterator[None]:
+    """Take a new project back when Ctrl-C comes within the block; a model of an older one stays, once it is there."""
+    # Start-up cost: as in init.
+    from trimtab.loop.starter.writing import folders_to_make, take_back
+
+    adds, made = (project / "trimtab.yaml").is_file(), folders_to_make(project)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not adds:
+            take_back(project, made)
+        if adds and (project / "models" / model).is_dir():
+            told = f"model {model!r}: is in project {project} now; 'trimtab deliveries' says whether its rows came in"
+        else:
+            told = f"{project}: nothing was written; the same command begins anew"
+        errors_console.print(told, markup=False, soft_wrap=True)
+        raise
 
 
 def _answer(project: Path, plan: Plan, delivered: JsonObject | None) -> JsonObject:
@@ -114,8 +140,8 @@ def _show(project: Path, plan: Plan, delivered: JsonObject | None, file: Path) -
     if delivered is not None:
         held = delivered["rows_quarantined"]
         console.print(f"Delivered: {delivered['rows_passed']} rows passed" + (f", {held} quarantined" if held else ""))
-        for reason, count in delivered.get("reasons", {}).items():
-            console.print(f"  {count} × {escaped(reason)}", soft_wrap=True)
+        for line in broken_rules(delivered):
+            console.print(line, soft_wrap=True)
     undelivered = file if delivered is None else None
     console.print("Next:\n" + escaped(_next(project, plan, undelivered)), soft_wrap=True)
 
@@ -135,8 +161,9 @@ def _next(project: Path, plan: Plan, undelivered: Path | None) -> str:
     deliver_it = (
         "" if undelivered is None else f"  trimtab ingest {plan.name} {shlex.quote(str(undelivered.absolute()))}\n"
     )
+    go_there = "" if project.resolve() == Path.cwd() else f"  cd {shlex.quote(str(project))}\n"
     return (
-        f"  cd {shlex.quote(str(project))}\n"
+        f"{go_there}"
         "  trimtab up                              # in a second terminal; Ctrl-C stops it\n"
         f"{deliver_it}"
         f"  trimtab train {plan.name}\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from trimtab.cli.client import Client, connect
 from trimtab.cli.next_step import tell_next
@@ -17,6 +18,7 @@ __all__ = ["add_to"]
 
 _TRAIN_TIMEOUT_S = 24 * 3600.0
 _CANCEL_TIMEOUT_S = 30.0
+_MAX_DIGITS = 10
 
 versions = typer.Typer(help="Versions of a model: list them, approve or reject one.", no_args_is_help=True)
 jobs = typer.Typer(help="Trainings: list, follow, cancel.", no_args_is_help=True)
@@ -70,7 +72,8 @@ def follow(client: Client, job_id: str, *, quiet: bool) -> JsonObject:
         def done() -> bool:
             answer.update(client.ask("training.job", job_id=job_id))
             progress = answer["progress"] or {}
-            bar.update(task, completed=progress.get("at_share", 0.0), description=progress.get("message", "starting"))
+            message = _waiting(answer) or progress.get("message", "starting")
+            bar.update(task, completed=progress.get("at_share", 0.0), description=message)
             finished = answer["finished_us"] is not None
             return finished and not _registering(answer)
 
@@ -104,6 +107,10 @@ def _cancel(client: Client, job_id: str) -> str:
     if not client.wait(ended, timeout_s=_CANCEL_TIMEOUT_S):
         raise BackendError(f"job {job_id}: was asked to stop and has not yet; see 'trimtab jobs show {job_id}'")
     return str(client.ask("training.job", job_id=job_id)["state"])
+
+
+def _waiting(answer: JsonObject) -> str | None:
+    return None if answer["waits"] is None else escape(f"waiting {answer['waits']}")
 
 
 def _registering(answer: JsonObject) -> bool:
@@ -157,7 +164,7 @@ def show_job(job_id: IdArgument, project: ProjectOption = ".", as_json: AsJson =
     """Say how far a training is, and what came of it."""
     answer = connect(Path(project)).ask("training.job", job_id=job_id)
     told = escaped(answer)
-    message = (told["progress"] or {}).get("message", "")
+    message = told["waits"] or (told["progress"] or {}).get("message", "")
     say(answer, as_json, f"{told['model']}: {told['state']} {message} {told['error'] or ''}")
 
 
@@ -217,6 +224,7 @@ def parse_version(text: str) -> tuple[str, int]:
     ('churn', 3)
     """
     model, at, number = text.partition("@")
-    if not at or not number.isdecimal():
+    # Python reads no number of more than 4300 digits.
+    if not at or not number.isdecimal() or len(number) > _MAX_DIGITS:
         raise ConfigError(f"version {text!r}: expected MODEL@NUMBER, e.g. 'churn@3'; see 'trimtab versions list MODEL'")
     return model, int(number)

@@ -31,7 +31,16 @@ def add_to(app: typer.Typer) -> None:
     app.command()(serve)
 
 
-def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> None:
+def up(
+    project: ProjectOption = ".",
+    log_format: LogFormatOption = "json",
+    replace_state_folder: Annotated[
+        bool,
+        typer.Option(
+            "--replace-state-folder", help="The state folder that worked with this database is lost: use this one."
+        ),
+    ] = False,
+) -> None:
     """Run control plane, inference server and shipper, until Ctrl-C."""
     # Start-up cost: the supervisor prepares the database.
     from trimtab.bootstrap import prepare_project
@@ -45,7 +54,7 @@ def up(project: ProjectOption = ".", log_format: LogFormatOption = "json") -> No
     address = running_control_plane(folder)
     if address is not None:
         raise ConflictError(f"project {folder.config.project!r}: is up already at {address}; use it, or stop it first")
-    prepare_project(folder)
+    prepare_project(folder, replace_state_folder=replace_state_folder)
     supervisor = Supervisor(folder, platform_processes(folder, log_format=log_format))
     with console.status("starting") as status:
         supervisor.start(progress=lambda name: status.update(f"starting {name}"))

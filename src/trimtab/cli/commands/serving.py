@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trimtab.cli.client import connect
+from trimtab.cli.client import Client, connect
 from trimtab.cli.commands.models import parse_version
 from trimtab.cli.interrupts import left_behind
-from trimtab.cli.next_step import tell_next
+from trimtab.cli.next_step import tell_next, tell_what_follows
 from trimtab.cli.output import AsJson, IdArgument, ProjectOption, console, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Encoding
 from trimtab.core.errors import ApprovalRequiredError, BackendError, ConfigError, TrimtabError
 
+if TYPE_CHECKING:
+    from trimtab.cli.replaying import Sent
+
 __all__ = ["add_to"]
 
 _DEPLOY_TIMEOUT_S = 3600.0
+_ARRIVAL_TIMEOUT_S = 120.0
 _ASKS_A_PERSON = "waiting_for_person"
 
 rollouts = typer.Typer(help="Rollouts: list them, pause, resume, promote, abort one.", no_args_is_help=True)
@@ -64,9 +68,11 @@ def deploy(
                 "it goes on; see 'trimtab rollouts list'"
             )
     if answer["phase"] == _ASKS_A_PERSON:
+        # Without real traffic there is nothing to promote yet.
+        verb, others = ("promote", "resume or abort") if float(answer["weight_pct"]) > 0 else ("resume", "abort")
         raise ApprovalRequiredError(
-            f"rollout of {model}@{answer['candidate']}: {answer['reason']}; decide it by 'trimtab rollouts promote "
-            f"{started['rollout_id']} --reason WHY', or resume or abort in its place"
+            f"rollout of {model}@{answer['candidate']}: {answer['reason']}; decide it by 'trimtab rollouts {verb} "
+            f"{started['rollout_id']} --reason WHY', or {others} in its place"
         )
     if answer["phase"] != "promoted":
         raise TrimtabError(f"rollout of {model}@{answer['candidate']}: {answer['phase']}; {answer['reason']}")
@@ -107,6 +113,8 @@ def _operate(name: str, help_text: str) -> None:
         client = connect(Path(project))
         answer = client.ask("rollouts.operate", rollout_id=rollout_id, operation=name, reason=reason)
         say(answer, as_json, f"Rollout {rollout_id} is {answer['phase']} at {answer['weight_pct']} %.")
+        if not as_json:
+            tell_what_follows(client, answer["model"], project)
 
     run.__doc__ = help_text
     rollouts.command(name)(run)
@@ -163,6 +171,8 @@ def _row_of(text: str) -> JsonObject:
         fields: JsonObject = json.loads(sys.stdin.read() if text == "-" else text, parse_constant=_refuse_constant)
     except ValueError as error:
         raise ConfigError(f"row: no JSON ({error}); pass an object such as '{{\"age\": 54}}'") from error
+    except RecursionError:
+        raise ConfigError("row: nested too deeply; pass a flat object such as '{\"age\": 54}'") from None
     return fields
 
 
@@ -204,25 +214,50 @@ def replay(
         inference, endpoint, inputs=inputs, time=time, key=key, truth=truth, truth_delay=truth_delay, source=source
     )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors_console, transient=True, disable=as_json) as bar:
-        task = bar.add_task(f"sending to {endpoint}", total=len(rows))
+    bar = Progress(*columns, console=errors_console, transient=True, disable=as_json)
+    task = bar.add_task(f"sending to {escaped(endpoint)}", total=len(rows))
+
+    def broken_off() -> str:
+        return _broken_off(endpoint, rows, int(bar.tasks[0].completed), time=time, truth=truth)
+
+    with left_behind(broken_off), bar:
         sent = sender.send(rows, batch=batch, rate=rate, progress=lambda count: bar.update(task, completed=count))
     if wait:
-        answer: JsonObject = {}
-
-        def arrived() -> bool:
-            answer.update(client.ask("data.records", endpoint=endpoint))
-            records = answer["records"] - before["records"] >= sent.answered
-            return bool(records and answer["truths"] - before["truths"] >= sent.truths)
-
-        if not client.wait(arrived, timeout_s=120):
-            raise BackendError(
-                f"endpoint {endpoint!r}: {sent.answered} rows were answered, but the lake does not hold them all after "
-                "two minutes; is the shipper running? see 'trimtab status'"
-            )
+        with left_behind(
+            f"endpoint {endpoint!r}: {sent.answered} rows were answered, and are on their way to the lake"
+        ):
+            _await_arrival(client, endpoint, before, sent)
     told = {"endpoint": endpoint, "answered": sent.answered, "truths": sent.truths, "versions": sent.versions}
     text = ", ".join(f"version {number}: {count}" for number, count in sorted(sent.versions.items()))
     say(told, as_json, f"{sent.answered} rows answered by {endpoint} ({text}), {sent.truths} outcomes sent.")
+    if wait and not as_json:
+        tell_next(client, endpoint, project)
+
+
+def _broken_off(endpoint: str, rows: list[JsonObject], answered: int, *, time: str | None, truth: str | None) -> str:
+    told = f"endpoint {endpoint!r}: {answered} of {len(rows)} rows were answered, and stay recorded"
+    if truth is not None:
+        told += "; their outcomes were not all sent"
+    if time is None or not 0 < answered < len(rows):
+        return told
+    return f"{told}; send the others with --from {rows[answered][time].isoformat()}"
+
+
+def _await_arrival(client: Client, endpoint: str, before: JsonObject, sent: Sent) -> None:
+    answer: JsonObject = {}
+
+    def arrived() -> bool:
+        answer.update(client.ask("data.records", endpoint=endpoint))
+        records = answer["records"] - before["records"] >= sent.answered
+        return bool(records and answer["truths"] - before["truths"] >= sent.truths)
+
+    with errors_console.status("the rows come into the lake"):
+        came = client.wait(arrived, timeout_s=_ARRIVAL_TIMEOUT_S)
+    if not came:
+        raise BackendError(
+            f"endpoint {endpoint!r}: {sent.answered} rows were answered, but the lake does not hold them all after "
+            "two minutes; is the shipper running? see 'trimtab status'"
+        )
 
 
 def _refuse_constant(name: str) -> float:

@@ -14,8 +14,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from trimtab.cli.client import Client, connect
-from trimtab.cli.next_step import show_next
-from trimtab.cli.output import AsJson, ProjectOption, console, drawn_rows, say, when
+from trimtab.cli.interrupts import left_behind
+from trimtab.cli.next_step import show_next, tell_what_follows
+from trimtab.cli.output import AsJson, ProjectOption, console, drawn_rows, errors_console, escaped, say, when
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError
 
@@ -102,6 +103,10 @@ def _drawn(answer: JsonObject, project: str) -> RenderableType:
     lines: list[RenderableType] = [Text.assemble((answer["project"], "bold"), f"  {when(answer['at_us'])} UTC")]
     if answer["models"]:
         lines.append(drawn_rows([_row(model) for model in answer["models"]], columns, console.width))
+    for model in answer["models"]:
+        if (ended := model.get("last_retraining")) is not None:
+            how = f"{ended['state']}: {ended['outcome']}"
+            lines.append(Text(f"{model['name']}: last retraining {when(ended['finished_us'])}, {how}"))
     if answer["processes"]:
         running = ", ".join(f"{one['process']} {'up' if one['alive'] else 'down'}" for one in answer["processes"])
         lines.append(Text(f"processes: {running}"))
@@ -139,8 +144,15 @@ def monitor(
     as_json: AsJson = False,
 ) -> None:
     """Run all monitors of a model."""
-    answer = connect(Path(project)).ask("monitoring.run", model=model, at=at)
+    client = connect(Path(project))
+    state = f"finishes them; see 'trimtab checks {model}'" if client.remote else "has not stored them; run them anew"
+    told = f"checks of {model!r}: {'the control plane' if client.remote else 'this command'} {state}"
+    # The status line is gone before Ctrl-C is answered beneath it.
+    with left_behind(told), errors_console.status(f"the monitors of {escaped(model)} look at its rows"):
+        answer = client.ask("monitoring.run", model=model, at=at)
     _show(answer, as_json)
+    if not as_json:
+        tell_what_follows(client, model, project)
 
 
 def checks(

@@ -58,8 +58,10 @@ class Queue(Protocol):
             BackendError: the queue cannot be reached.
         """
 
-    def nack(self, message: Message, error: str) -> bool:
+    def nack(self, message: Message, error: str, *, outage: bool = False) -> bool:
         """Give the message back for a later attempt, with what went wrong. Return whether it is dead now.
+
+        An ``outage`` is waited out, however long it takes: the message does not die of it.
 
         Raises:
             ConflictError: the lease ran out and another worker has taken the message.

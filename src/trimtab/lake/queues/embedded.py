@@ -63,12 +63,13 @@ class EmbeddedQueue:
         with self._database.transaction() as connection:
             _settle(connection, message, {"state": "done", "leased_until_us": None, "error": None})
 
-    def nack(self, message: Message, error: str) -> bool:
-        """See `Queue.nack`; the waits grow from 0.2 s to a minute."""
-        dead = message.attempts >= MAX_ATTEMPTS
+    def nack(self, message: Message, error: str, *, outage: bool = False) -> bool:
+        """See `Queue.nack`; the waits grow from 0.2 s to a minute. An outage uses up no more than those attempts."""
+        dead = message.attempts >= MAX_ATTEMPTS and not outage
         wait_s = _RETRY_S[min(message.attempts, len(_RETRY_S)) - 1]
         values: JsonObject = {
             "state": "dead" if dead else "pending",
+            "attempts": min(message.attempts, len(_RETRY_S)) if outage else message.attempts,
             "leased_until_us": None,
             "available_us": self._machine_us() + int(wait_s * 1_000_000),
             "error": error[:2000],

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -111,13 +111,18 @@ class CachedStorage:
         """See `Storage.check`."""
         with self._incoming() as temporary:
             temporary.write_bytes(b"Trimtab may write here.\n")
-            self._bucket.put(_PROBE, temporary)
-            if self._bucket.find(_PROBE) is None:
+            # A name of its own: another process that checks at the same time removes its own probe only.
+            probe = f"{_PROBE}-{temporary.name}"
+            self._bucket.put(probe, temporary)
+            if self._bucket.find(probe) is None:
                 raise BackendError(
                     "lake: the bucket does not show what was just put there; "
                     "use a store that is consistent after a write"
                 )
-            self._bucket.get(_PROBE, temporary)
+            self._bucket.get(probe, temporary)
+            self._bucket.remove(probe)
+        # Nothing is as old as that: it only asks whether broken uploads may be listed.
+        self._bucket.abandon(older_than=datetime.min.replace(tzinfo=UTC))
 
     def sweep(self, *, older_than: datetime) -> int:
         """See `Storage.sweep`: the files that were used longest ago, until the rest is within the limit."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from trimtab.core.errors import BackendError
 from trimtab.files import sync_folder, write_atomically
+from trimtab.files.disk import is_of_the_disk, probe_room
 from trimtab.lake.storage.base import StoredFile
 
 __all__ = ["FolderStorage"]
@@ -88,10 +89,16 @@ class FolderStorage:
         return paths
 
     def check(self) -> None:
-        """See `Storage.check`."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
-            raise BackendError(f"lake {self._root}: cannot be read and written; change the folder's owner or its mode")
+        """See `Storage.check`: with a file of a MiB, since a full disk lets itself be asked for its mode."""
+        try:
+            probe_room(self._root)
+        except OSError as error:
+            remedy = (
+                "make room on its disk, or let it be written"
+                if is_of_the_disk(error)
+                else "change the folder's owner or its mode"
+            )
+            raise BackendError(f"lake {self._root}: cannot be read and written ({error}); {remedy}") from error
 
     def sweep(self, *, older_than: datetime) -> int:
         """See `Storage.sweep`: all files are needed."""

@@ -55,6 +55,20 @@ _REFUSED = {
     "RequestTimeTooSkewed",
 }
 _DENIED = {"AccessDenied", "403", "AllAccessDisabled", "AccountProblem"}
+_PERMISSIONS = {
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObject": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+}
+"""What each question that we ask needs."""
+
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 
 
@@ -220,13 +234,19 @@ class S3Bucket:
         if code in _REFUSED:
             return f"the credentials are refused ({code}); renew AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         if code in _DENIED:
-            return (
-                f"access is denied ({code}); allow s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, "
-                "s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload there"
-            )
+            return f"access is denied ({code}); {_wanted(error)}"
         if code in _MISSING:
             return "it is missing; restore the object, or deliver what it was made of again"
         return f"the store answers {code}; it is tried again"
+
+
+def _wanted(error: ClientError) -> str:
+    """Which permission is missing, and all that are needed."""
+    missing = _PERMISSIONS.get(error.operation_name)
+    others = sorted(set(_PERMISSIONS.values()) - {missing})
+    if missing is None:
+        return f"allow {', '.join(others)} there"
+    return f"allow {missing} there, which is missing; also needed are {', '.join(others)}"
 
 
 class _BrokenOffError(Exception):

@@ -127,6 +127,7 @@ def _context(files: ModelFiles, incident: Incident, diagnosis: Diagnosis, alerts
             ActionKind.QUARANTINE_FEED: quarantine,
             ActionKind.NOTIFY_OWNER: {"feeds": feeds, "text": diagnosis.explanation},
             ActionKind.LOG: {"text": diagnosis.explanation},
+            ActionKind.RETRAIN: {"reason": diagnosis.explanation},
         },
         impact={} if impact is None else {ActionKind.RETRAIN: impact},
     )

@@ -14,6 +14,7 @@ from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of
 from trimtab.monitoring.store import run_checks
 from trimtab.registry import store as registry
+from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.decision import Proposal
 from trimtab.remediation.impact import impact_of_retraining
 from trimtab.remediation.policy import ActionKind, Origin
@@ -44,8 +45,9 @@ def consider_retraining(platform: Platform, event: Event) -> Commit | None:
 def facts_of(platform: Platform, files: ModelFiles, run_id: str, at_us: int) -> Facts:
     """Return what the conditions of a model are asked about, as of ``at_us``."""
     with platform.database.reading() as connection:
-        checks = run_checks(connection, run_id)
         number = aliases_of(connection, files.endpoint).get("champion")
+        # A version that is being tried says nothing of whether the one in use has to be trained anew.
+        checks = [check for check in run_checks(connection, run_id) if number in {None, check.model_version}]
         trained_us = None if number is None else registry.get(connection, files.model.name, number).created_us
         last_us = last_retrain_us(connection, files.model.name)
     labels = labelled_rows(platform.lake, files.endpoint, received_since_us=trained_us, known_until_us=at_us)
@@ -78,5 +80,9 @@ def _propose(connection: Connection, platform: Platform, files: ModelFiles, fact
         params={ActionKind.RETRAIN: {"trigger": reason}},
         impact={} if impact is None else {ActionKind.RETRAIN: impact},
     )
-    _decision, created = propose(connection, platform, proposal, context)
-    return created[0].id if created else None
+    decision, created = propose(connection, platform, proposal, context)
+    if created or ActionKind.RETRAIN not in decision.allowed:
+        return created[0].id if created else None
+    # An incident may have asked a moment before: whoever was first, this firing is answered by the one request.
+    found = list_actions(connection, model=model)
+    return next((one.id for one in found if one.kind is ActionKind.RETRAIN and one.state.is_open), None)

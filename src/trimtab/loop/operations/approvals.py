@@ -172,6 +172,7 @@ def described(action: ActionRequest) -> JsonObject:
         "tier": action.tier.value,
         "purpose": action.purpose,
         "reason": action.reason,
+        "asked_because": str(action.params.get("trigger") or action.params.get("reason") or ""),
         "predicted_impact": None
         if impact is None
         else {"metric": impact.metric, "now": impact.now, "expected": impact.expected, "basis": impact.basis},

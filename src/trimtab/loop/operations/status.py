@@ -21,8 +21,10 @@ from trimtab.loop.operations.deployment import weights_of
 from trimtab.loop.platform import Platform
 from trimtab.loop.platform_advice import Advice, advice_about_platform
 from trimtab.loop.requests import Nothing
-from trimtab.loop.standing import Standing, standing_of, undelivered
+from trimtab.loop.standing import Standing, newest_check, standing_of, undelivered
 from trimtab.records.liveness import ShipperState, shipper_state
+from trimtab.remediation.action_store import list_actions
+from trimtab.remediation.policy import ActionKind
 from trimtab.rollout import endpoint_store
 
 _STALE_US = 30_000_000
@@ -56,6 +58,7 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         hindered=shipper.error if shipper is not None and shipper.alive else None,
         serves_something=any(model["serves"] for model in models),
         logs=str(platform.project.logs),
+        lanes=platform.hindered.lanes,
     )
     advice = [(None, one) for one in about_platform] + advice
     return {
@@ -63,6 +66,7 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         "at_us": platform.now_us(),
         "models": models,
         "processes": processes,
+        "reacting": found.fresh > 0,
         "dead_deliveries": found.dead,
         "next": [{"model": name, **one.to_json()} for name, one in advice],
     }
@@ -88,17 +92,21 @@ def _described(connection: Connection, model: Standing) -> JsonObject:
         "verdicts": _verdicts(connection, model.model),
         "open_incidents": len(model.incidents),
         "waiting_approval": len(model.waiting),
+        "last_retraining": _last_retraining(connection, model.model),
     }
 
 
+def _last_retraining(connection: Connection, model: str) -> JsonObject | None:
+    """Return how the newest retraining that has ended went, None when there was none."""
+    ended = (one for one in list_actions(connection, model=model) if one.kind is ActionKind.RETRAIN)
+    newest = next((one for one in ended if one.finished_us is not None and one.outcome), None)
+    if newest is None:
+        return None
+    return {"state": newest.state.value, "outcome": newest.outcome, "finished_us": newest.finished_us}
+
+
 def _verdicts(connection: Connection, model: str) -> dict[str, int]:
-    newest = (
-        select(check_result.c.run_id)
-        .where(check_result.c.model == model)
-        .order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    newest = newest_check(model).scalar_subquery()
     rows = connection.execute(select(check_result.c.verdict).where(check_result.c.run_id == newest)).scalars()
     return dict(sorted(Counter(rows).items()))
 

@@ -83,6 +83,7 @@ def _described(platform: Platform, found: Job) -> JsonObject:
         "error": found.error,
         "created_us": found.created_us,
         "finished_us": found.finished_us,
+        "waits": None if found.waits is None else found.waits.told,
         "progress": platform.jobs.progress(found.out_dir),
         "result": found.spec.get("result"),
         "dataset_hash": found.spec.get("request", {}).get("dataset_hash"),

@@ -115,6 +115,7 @@ def _described(version: ModelVersion, aliases: dict[str, int]) -> JsonObject:
         "digest": version.digest,
         "snapshot_id": version.snapshot_id,
         "run_id": version.run_id,
+        "told_to_mlflow": version.projected_version == version.version,
         "created_us": version.created_us,
         "decided_us": version.decided_us,
         "decided_by": version.decided_by,

@@ -66,7 +66,7 @@ def model_file(plan: Plan) -> str:
     """Return the content of ``model.yaml``."""
     wishes = plan.wishes
     lines = [
-        f"name: {plan.name}",
+        f"name: {scalar(plan.name)}",
         f"description: {scalar(f'Predicts {wishes.target} from {plan.source}.')}  # say whom the answer helps, and how",
         f"task: {plan.task}  {comment(plan.why_task)}",
         f"target: {scalar(wishes.target)}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trimtab.core.enums import Task
 from trimtab.loop.starter.wishes import Plan
-from trimtab.loop.starter.wording import comment
+from trimtab.loop.starter.wording import comment, scalar
 
 __all__ = ["deployment_file", "monitoring_file", "policy_file", "project_file", "retrain_file"]
 
@@ -70,7 +70,7 @@ def policy_file() -> str:
 def project_file(name: str) -> str:
     """Return the content of ``trimtab.yaml``."""
     return (
-        f"project: {name}\n"
+        f"project: {scalar(name)}\n"
         "api: {port: 8765}  # control plane; 0 takes a free port\n"
         "serving: {port: 8766}  # inference server\n"
         "notifications:  # who is told; an Apprise URL, secrets by reference: 'slack://${SLACK_TOKEN}'\n"

@@ -87,6 +87,9 @@ def _known_columns(table: pa.Table, wishes: Wishes, source: str) -> None:
     if ours:
         raise DataContractError(f"{source}: column {ours[0]!r} begins with '@', which marks our own; rename it")
     given = [name for name in (wishes.target, wishes.time, wishes.key) if name is not None]
+    needed = [name for name in wishes.ignore if name in given]
+    if needed:
+        raise ConfigError(f"--ignore {needed[0]}: is the target, time or key as well; name it once")
     if len(set(given)) != len(given):
         raise ConfigError("target, time and key name one column twice; each needs one of its own")
 
@@ -96,6 +99,11 @@ def _require_time(column: pa.ChunkedArray, finding: Finding) -> None:
         return
     cast = cast_as(column, finding.column.model_copy(update={"type": ColumnKind.CATEGORY, "values": None}))
     found = forms_in(cast.values)
+    if set(found) <= {"no date"}:
+        held = f"; row {found['no date']} has {str(column[found['no date'] - 1])[:40]!r}" if found else ""
+        raise DataContractError(
+            f"time column {finding.name!r}: holds no dates{held}; name a column of dates with --time, or leave it out"
+        )
     shown = ", ".join(f"{form!r} from row {row}" for form, row in list(found.items())[:6])
     raise DataContractError(
         f"time column {finding.name!r}: written in {len(found)} forms ({shown}); expected one; write it in ISO 8601 "

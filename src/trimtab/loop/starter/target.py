@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import ColumnKind, Task
-from trimtab.core.errors import DataContractError
+from trimtab.core.errors import ConfigError, DataContractError
 from trimtab.lake.casting import cast_as
 from trimtab.lake.inference import Finding
+from trimtab.loop.starter.numbering import numbering_of
 from trimtab.loop.starter.wishes import Baseline, Wishes
 
 __all__ = ["Target", "study_target"]
@@ -53,7 +54,14 @@ def study_target(column: pa.ChunkedArray, finding: Finding, wishes: Wishes) -> T
         DataContractError: it is constant, an id, has too many classes, or is no target for the task asked for.
     """
     _refuse_unlearnable(finding, wishes)
+    if wishes.task is None:
+        _refuse_numbering(column, finding)
     task, why = _task(finding, wishes)
+    if wishes.positive_class is not None and task is not Task.BINARY:
+        raise ConfigError(
+            f"--positive-class {wishes.positive_class}: target {finding.name!r} is a {task} ({why}), and only two "
+            "outcomes have one; leave it out"
+        )
     notes = []
     if finding.missing:
         notes.append(f"{finding.name}: {finding.missing} rows have no outcome; they go to quarantine, nothing to learn")
@@ -85,10 +93,21 @@ def _refuse_unlearnable(finding: Finding, wishes: Wishes) -> None:
         )
 
 
+def _refuse_numbering(column: pa.ChunkedArray, finding: Finding) -> None:
+    if not finding.column.type.is_numeric:
+        return
+    found = numbering_of(cast_as(column, finding.column.model_copy(update={"type": ColumnKind.NUMBER})).values)
+    if found is not None:
+        raise DataContractError(
+            f"target {finding.name!r}: looks like an id ({found}); an id cannot be predicted; name another column with "
+            "--target, or pass --task if it is an outcome"
+        )
+
+
 def _task(finding: Finding, wishes: Wishes) -> tuple[Task, str]:
     kind, distinct = finding.column.type, finding.distinct
     if wishes.task is not None:
-        if wishes.task is Task.REGRESSION and not kind.is_numeric:
+        if wishes.task is Task.REGRESSION and kind not in {ColumnKind.NUMBER, ColumnKind.INTEGER}:
             raise DataContractError(
                 f"target {finding.name!r}: holds {kind} values, e.g. {finding.counts[0][0]!r}; task regression needs "
                 "numbers; pass --task multiclass, or another target"

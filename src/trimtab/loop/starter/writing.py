@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from trimtab.config.model import Name
@@ -24,9 +26,10 @@ from trimtab.loop.starter.training_file import training_file
 from trimtab.loop.starter.wishes import Plan
 from trimtab.loop.validation import validate_project
 
-__all__ = ["name_from", "refuse_occupied", "write_project"]
+__all__ = ["folders_to_make", "name_from", "refuse_occupied", "take_back", "write_project"]
 
 _MAX_NAME = 63
+_OURS = ("trimtab.yaml", "policy.yaml", "models", ".trimtab")
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -56,10 +59,17 @@ def refuse_occupied(root: Path, model: str) -> None:
         raise ConflictError(f"{root}: is not empty and no project; nothing was written; name a new folder")
 
 
+def folders_to_make(root: Path) -> tuple[Path, ...]:
+    """Return the folders that a project at ``root`` needs and that are not there, the innermost first."""
+    there = root.resolve()
+    return tuple(folder for folder in (there, *there.parents) if not folder.exists())
+
+
 def write_project(root: Path, plan: Plan) -> ProjectFolder:
     """Write ``plan`` as a project at ``root``, or into the project that is there, and return it.
 
-    A crash leaves at most a folder whose name begins with a dot.
+    A crash leaves at most a folder whose name begins with a dot; in an empty folder that was there before, perhaps
+    files without their ``trimtab.yaml``.
 
     Raises:
         ConflictError: see `refuse_occupied`.
@@ -68,11 +78,14 @@ def write_project(root: Path, plan: Plan) -> ProjectFolder:
     """
     refuse_occupied(root, plan.name)
     adds = (root / "trimtab.yaml").is_file()
-    place = (root / "models") if adds else root.absolute().parent
+    fills = not adds and root.is_dir()
+    # Beside its place, on the same file system; never in place of a folder that somebody stands in, or has mounted.
+    place = (root / "models") if adds else root if fills else root.resolve().parent
+    made = folders_to_make(place)
     place.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place, prefix=".init-"))
     try:
-        _write(temporary, plan, name_from(root.absolute().name))
+        _write(temporary, plan, name_from(root.resolve().name))
         problems = validate_project(temporary)
         if problems:
             raise ConfigError(
@@ -81,13 +94,52 @@ def write_project(root: Path, plan: Plan) -> ProjectFolder:
             )
         if adds:
             os.replace(temporary / "models" / plan.name, root / "models" / plan.name)
+        elif fills:
+            _fill(root, temporary)
         else:
             temporary.chmod(0o755)
             os.replace(temporary, root)
-    finally:
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        _remove_empty(made)
+        raise
+    shutil.rmtree(temporary, ignore_errors=True)
     sync_folder(place)
     return ProjectFolder.open(root)
+
+
+def take_back(root: Path, made: Sequence[Path]) -> None:
+    """Remove a project that was just written to ``root``, and the folders ``made`` for it; see `folders_to_make`."""
+    for name in _OURS:
+        _remove(root / name)
+    _remove_empty(made)
+
+
+def _fill(root: Path, temporary: Path) -> None:
+    """Move what is in ``temporary`` into the empty folder ``root``, all or nothing."""
+    # Last the file that makes a folder a project.
+    names = sorted((path.name for path in temporary.iterdir()), key=lambda name: name == "trimtab.yaml")
+    try:
+        for name in names:
+            os.replace(temporary / name, root / name)
+    except BaseException:
+        for name in names:
+            _remove(root / name)
+        raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        # Whoever put something there meanwhile keeps it.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _write(root: Path, plan: Plan, project: str) -> None:

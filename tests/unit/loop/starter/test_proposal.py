@@ -133,6 +133,33 @@ def test_a_table_that_cannot_be_learnt_from_is_refused_with_the_reason(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["2024", "007", "true", "1e5", "null"])
+def test_a_folder_and_a_model_whose_names_yaml_would_take_for_something_else_are_named_so(
+    name: str, tmp_path: Path
+) -> None:
+    folder = write_project(tmp_path / name, propose(table(), wishes(name=name), source="rows.csv"))
+    assert validate_project(folder.root) == []
+    assert (folder.config.project, load_model_files(folder, name).model.name) == (name, name)
+
+
+@pytest.mark.parametrize(
+    ("wished", "sentence"),
+    [
+        ({"task": Task.REGRESSION}, "'out': holds boolean values, e.g. .*; task regression needs numbers"),
+        ({"target": "age", "positive_class": "1"}, "--positive-class 1: target 'age' is a regression .*; leave it out"),
+        ({"ignore": ("out",)}, "--ignore out: is the target, time or key as well; name it once"),
+    ],
+)
+def test_wishes_that_contradict_each_other_are_refused(wished: dict[str, object], sentence: str) -> None:
+    with pytest.raises((ConfigError, DataContractError), match=sentence):
+        propose(table(), wishes(**wished), source="rows.csv")
+
+
+def test_column_names_of_more_digits_than_python_counts_with_are_no_crash() -> None:
+    with pytest.raises(DataContractError, match="its first line looks like a row"):
+        propose(pa.table({"9" * 5000: ["1"] * ROWS, "out": ["a", "b"] * (ROWS // 2)}), wishes(), source="rows.csv")
+
+
 def test_a_column_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(ConfigError, match=r"--target outcome: rows.csv has no such column; it has id, age"):
         propose(table(), wishes(target="outcome"), source="rows.csv")
