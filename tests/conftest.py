@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.postgres import PostgresServer, binaries
 
 from trimtab.db.engine import Database
@@ -14,6 +15,14 @@ from trimtab.db.migrate import upgrade
 __all__ = ["database", "database_url", "postgres", "postgres_template"]
 
 BOTH = ("sqlite", "postgresql")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command run in this process sends the logs to a stream that is closed with its test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def play(tmp_path: Path, *options: str, change: Callable[[Path], None] | None = 
     if change is not None:
         change(example / "data")
     report, folder = tmp_path / "demo.json", tmp_path / "demo"
-    command = [sys.executable, "-m", "trimtab.cli.main", "demo", "--exit", "--json", str(report)]
+    command = [sys.executable, "-m", "trimtab.cli", "demo", "--exit", "--json", str(report)]
     done = subprocess.run(
         [*command, "--folder", str(folder), "--from", str(example), *options],
         capture_output=True,

@@ -100,7 +100,7 @@ def up(project: Path, model: str, log: Path) -> Iterator[Walk]:
     """Keep ``trimtab up`` running for ``project``, on free ports."""
     settings = project / "trimtab.yaml"
     settings.write_text(settings.read_text().replace("8765", "0").replace("8766", "0"))
-    with process("-m", "trimtab.cli.main", "up", "--project", project, log=log) as running:
+    with process("-m", "trimtab.cli", "up", "--project", project, log=log) as running:
 
         def ready() -> bool:
             assert running.poll() is None, log.read_text()

@@ -19,7 +19,7 @@ import httpx
 from trimtab.bootstrap import prepare_project
 from trimtab.config.project import ProjectFolder
 
-TRIMTAB = (sys.executable, "-m", "trimtab.cli.main")
+TRIMTAB = (sys.executable, "-m", "trimtab.cli")
 
 
 @dataclass(frozen=True)

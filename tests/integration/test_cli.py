@@ -253,7 +253,7 @@ def test_a_reader_that_goes_away_is_no_error(up: ControlPlane, options: list[str
 def test_watching_into_a_file_shows_each_state_once_and_ends_cleanly_on_ctrl_c(
     up: ControlPlane, tmp_path: Path
 ) -> None:
-    arguments = ("-m", "trimtab.cli.main", "status", "--watch", "--project", up.project)
+    arguments = ("-m", "trimtab.cli", "status", "--watch", "--project", up.project)
     log = tmp_path / "log"
     with process(*arguments, log=log) as watcher:
         eventually(lambda: watcher.poll() is not None or "→" in log.read_text(), within_s=30, wanted="a first look")
@@ -267,7 +267,7 @@ def test_watching_into_a_file_shows_each_state_once_and_ends_cleanly_on_ctrl_c(
 
 
 def test_machines_watch_one_object_a_line(up: ControlPlane, tmp_path: Path) -> None:
-    arguments = ("-m", "trimtab.cli.main", "status", "--watch", "--json", "--project", up.project)
+    arguments = ("-m", "trimtab.cli", "status", "--watch", "--json", "--project", up.project)
     log = tmp_path / "log"
     with process(*arguments, log=log) as watcher:
         eventually(lambda: watcher.poll() is not None or "\n" in log.read_text(), within_s=30, wanted="a first look")
@@ -351,7 +351,7 @@ def test_ctrl_c_cancels_a_training_and_leaves_nothing_behind(tmp_path: Path) -> 
     (project / "models/churn/training_config.yaml").write_text(slow)
     assert trimtab("ingest", MODEL, write_rows(tmp_path / "rows.csv"), project=project).code == 0
     log = tmp_path / "log"
-    with process("-m", "trimtab.cli.main", "train", MODEL, "--project", project, log=log) as training:
+    with process("-m", "trimtab.cli", "train", MODEL, "--project", project, log=log) as training:
         jobs = project / ".trimtab" / "jobs"
         eventually(lambda: list(jobs.glob("*/progress.jsonl")), within_s=60, wanted="a training that has begun")
         folder = next(jobs.iterdir())
@@ -370,7 +370,7 @@ def test_ctrl_c_cancels_a_training_and_leaves_nothing_behind(tmp_path: Path) -> 
 def test_a_stop_that_comes_while_the_platform_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     lock = project / ".trimtab" / "up.lock"
-    with process("-m", "trimtab.cli.main", "up", "--project", project, log=tmp_path / "log") as starting:
+    with process("-m", "trimtab.cli", "up", "--project", project, log=tmp_path / "log") as starting:
         eventually(lambda: starting.poll() is not None or lock.exists(), within_s=60, wanted="a platform that starts")
         starting.send_signal(signal.SIGTERM)
         assert starting.wait(60) == 0

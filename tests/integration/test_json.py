@@ -36,7 +36,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             if name == training:
                 path.write_text(f"{content}gates: {{f1: {{min: 1.0}}}}\n")
     log = project / "up.log"
-    with process("-m", "trimtab.cli.main", "up", "--project", project, log=log):
+    with process("-m", "trimtab.cli", "up", "--project", project, log=log):
         eventually(lambda: "Ctrl-C" in log.read_text(), within_s=150, wanted="processes that are up")
         yield project
 

@@ -173,7 +173,7 @@ def server(cases: dict[str, Case], tmp_path_factory: pytest.TempPathFactory) -> 
         spec = EndpointSpec(endpoint=name, generation=1, variants=(variant,))
         write_atomically(spec_path(state, name), msgspec.json.encode(spec))
     log = state / "log"
-    with process("-m", "trimtab.cli.main", "serve", "--state", state, "--port", "0", log=log) as child:
+    with process("-m", "trimtab.cli", "serve", "--state", state, "--port", "0", log=log) as child:
 
         def port() -> int | None:
             assert child.poll() is None, log.read_text()

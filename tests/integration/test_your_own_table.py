@@ -49,7 +49,7 @@ def test_the_page_does_what_it_says_from_its_first_command_to_its_last(tmp_path:
     assert "20 features, 1000 rows" in made.out
     small(project)
 
-    with process("-m", "trimtab.cli.main", "up", "--project", project, log=tmp_path / "up.log"):
+    with process("-m", "trimtab.cli", "up", "--project", project, log=tmp_path / "up.log"):
         eventually(lambda: "Ctrl-C" in (tmp_path / "up.log").read_text(), within_s=60, wanted="processes that are up")
         for _, *words in rest:
             asked = re.search(r"approvals approve (\S+)", said)

@@ -12,9 +12,10 @@ def main() -> None:
     # Python would print a traceback for a Ctrl-C while modules are still being imported; the system does not.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Start-up: only from here on is there anybody who answers Ctrl-C.
+    from trimtab.cli.interrupts import listen
     from trimtab.cli.main import main as run
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    listen()
     run()
 
 

@@ -17,6 +17,8 @@ from trimtab.core.canonical import JsonObject
 __all__ = ["HttpClient"]
 
 _POLL_S = 0.15
+_PATIENCE_S = 60.0
+"""How long a wait outlasts a control plane that does not answer: it may be busy, or just start again."""
 
 
 class HttpClient:
@@ -52,13 +54,20 @@ class HttpClient:
         self._http.close()
 
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
-        """Poll until ``done()``; see the port."""
+        """Poll until ``done()``; see the port. What waits for work outlasts a minute without an answer."""
         deadline = time.monotonic() + timeout_s
-        while not done():
+        answered = time.monotonic()
+        while True:
+            try:
+                if done():
+                    return True
+                answered = time.monotonic()
+            except errors.BackendError:
+                if time.monotonic() - answered > _PATIENCE_S:
+                    raise
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_S)
-        return True
 
     def _upload(self, path: str, given: dict[str, object]) -> JsonObject:
         file = Path(str(given["path"]))

@@ -1,20 +1,54 @@
-"""What Ctrl-C leaves behind, said before a command that waits is gone."""
+"""Ctrl-C: heard wherever it comes, and what it leaves behind is said before the command is gone."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from trimtab.cli.output import errors_console
 
-__all__ = ["left_behind"]
+__all__ = ["heard", "left_behind", "listen"]
+
+_pressed = threading.Event()
+
+
+def listen() -> None:
+    """Take note of Ctrl-C from now on, beside raising KeyboardInterrupt."""
+    signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _pressed.set()
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Let Ctrl-C leave the block as KeyboardInterrupt.
+
+    Native code that calls back into Python may swallow it, and fail a moment later with an error of its own.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        _pressed.clear()
+        raise
+    except Exception as error:
+        if _pressed.is_set():
+            _pressed.clear()
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextmanager
 def left_behind(told: str | Callable[[], str]) -> Iterator[None]:
     """Say ``told``, or what it answers then, when Ctrl-C ends the waiting in the block; let it end the command."""
     try:
-        yield
+        with heard():
+            yield
     except KeyboardInterrupt:
         errors_console.print(told if isinstance(told, str) else told(), markup=False, soft_wrap=True)
         raise

@@ -26,6 +26,7 @@ from trimtab.cli.commands import (
 )
 from trimtab.cli.exit_codes import EXIT_CODES, INTERRUPTED, NEEDED_IS_DOWN, WRONG_INPUT, exit_code_of
 from trimtab.cli.extras import extra_of
+from trimtab.cli.interrupts import heard
 from trimtab.cli.output import errors_console, json_text
 from trimtab.config.process import silence_telemetry
 from trimtab.core import errors
@@ -77,7 +78,8 @@ def main() -> None:
 def _run() -> int:
     """Return the exit code of the command, once what is to be said was said."""
     try:
-        code = app(prog_name="trimtab", standalone_mode=False)
+        with heard():
+            code = app(prog_name="trimtab", standalone_mode=False)
         sys.stdout.flush()
     except errors.TrimtabError as error:
         return _complain(str(error), exit_code_of(error))
@@ -128,7 +130,3 @@ def _speaks_json(arguments: list[str]) -> bool:
     """Return whether JSON is wanted, as far as can be told of a line that was perhaps not understood."""
     # The demo's --json names a file.
     return "--json" in arguments and arguments[0] != "demo"
-
-
-if __name__ == "__main__":
-    main()

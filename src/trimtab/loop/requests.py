@@ -34,7 +34,15 @@ def _written_out(found: object) -> object:
 Moment = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 """A point in time; without a zone it is UTC."""
 
-Reason = Annotated[str, Field(max_length=2000, description="Why; it goes into the audit log.")]
+# Control characters would steer the terminals that the audit log is read on, and PostgreSQL takes no NUL.
+Reason = Annotated[
+    str,
+    Field(
+        max_length=2000,
+        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+        description="Why, without control characters; it goes into the audit log.",
+    ),
+]
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1, description="The version.")]
 

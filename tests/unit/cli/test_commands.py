@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,19 +46,14 @@ def everything() -> dict[tuple[str, ...], TyperCommand]:
     ],
     ids=str,
 )
-def test_help_comes_at_once_and_loads_nothing_heavy(command: list[str], allowed: set[str]) -> None:
+def test_help_loads_nothing_heavy(command: list[str], allowed: set[str]) -> None:
     code = (
         "import sys, json; from trimtab.cli.main import main; sys.argv[0] = 'trimtab'\n"
         "try: main()\nexcept SystemExit: print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
     )
-    fastest = float("inf")
-    for _attempt in range(3):  # the machine may be busy with something else
-        started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=30)
-        fastest = min(fastest, time.perf_counter() - started)
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=60)
     loaded = {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
     assert loaded & HEAVY <= allowed
-    assert fastest < (1.0 if allowed else 0.5)
 
 
 def test_every_command_answers_machines_too() -> None:

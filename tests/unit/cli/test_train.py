@@ -34,6 +34,7 @@ class Trained:
                 "state": "succeeded",
                 "finished_us": 1,
                 "progress": None,
+                "waits": None,
                 "result": result,
                 "version": 1,
                 "error": None,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
@@ -15,12 +16,14 @@ from trimtab.core.clock import to_micros
 from trimtab.core.enums import ColumnKind, Task
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
+from trimtab.lake.deliveries import accept_file
 from trimtab.lake.ingest import Ingest, ModelContext, OnProcessed, Processed
+from trimtab.lake.intake import take_in
 from trimtab.lake.queues.embedded import EmbeddedQueue
 from trimtab.lake.storage.folder import FolderStorage
 from trimtab.lake.zones import Lake
 from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
-from trimtab.records.segments import predictions_table, segment_id, truth_table
+from trimtab.records.segments import predictions_table, segment_id, truth_table, write_segment
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 NOW_US = to_micros(NOW)
@@ -182,3 +185,19 @@ def outcome_of(
         labelled_us=labelled_us,
         received_us=labelled_us,
     )
+
+
+def accepted(place: Workplace, name: str, content: str | bytes, feed: str | None = None) -> str:
+    path = place.deliver(name, content)
+    return accept_file(place.database, place.lake, place.queue, model=MODEL, path=path, feed=feed, now=NOW).id
+
+
+def shipped(place: Workplace, *tables: pa.Table) -> int:
+    for table in tables:
+        write_segment(place.root / "intake", table)
+    return take_in(place.database, place.lake, place.queue, place.root / "intake", now=NOW)
+
+
+def quarantine_of(place: Workplace, processed: Processed) -> pa.Table:
+    assert processed.quarantine_path is not None
+    return pq.read_table(place.lake.absolute(processed.quarantine_path))

@@ -24,9 +24,9 @@ from trimtab.serving.spec import EndpointSpec, EndpointStatus
 class Bench:
     """The application in this process, with clocks that stand still."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *, journal_file_bytes: int = 4096) -> None:
         self.state = state
-        self.journal = JournalWriter(state / "journal", sync_interval_s=1, file_bytes=4096)
+        self.journal = JournalWriter(state / "journal", sync_interval_s=1, file_bytes=journal_file_bytes)
         self.metrics = ServingMetrics()
         self.table = EndpointTable()
         ids = IdFactory(now_ms=lambda: 0)

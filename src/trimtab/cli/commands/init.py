@@ -14,6 +14,7 @@ from rich.text import Text
 
 from trimtab.cli.client import connect
 from trimtab.cli.delivering import broken_rules, deliver
+from trimtab.cli.interrupts import heard
 from trimtab.cli.output import AsJson, console, errors_console, escaped, say
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Encoding, Task
@@ -89,7 +90,8 @@ def _whole_or_not_at_all(project: Path, model: str) -> Iterator[None]:
 
     adds, made = (project / "trimtab.yaml").is_file(), folders_to_make(project)
     try:
-        yield
+        with heard():
+            yield
     except KeyboardInterrupt:
         if not adds:
             take_back(project, made)

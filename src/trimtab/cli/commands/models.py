@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from trimtab.cli.client import Client, connect
+from trimtab.cli.interrupts import heard
 from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
@@ -78,7 +79,9 @@ def follow(client: Client, job_id: str, *, quiet: bool) -> JsonObject:
             return finished and not _registering(answer)
 
         try:
-            if not client.wait(done, timeout_s=_TRAIN_TIMEOUT_S):
+            with heard():
+                ended = client.wait(done, timeout_s=_TRAIN_TIMEOUT_S)
+            if not ended:
                 raise BackendError(
                     f"job {job_id}: still {answer['state']} after a day; see 'trimtab jobs show {job_id}'"
                 )

@@ -26,7 +26,7 @@ approval: {required: true}  # trimtab versions approve, before it goes out
 _POLICY = """\
 # What is done about trouble. Rules are asked in order; the first that matches decides. None matches: a person decides.
 # Deploying, retraining and going back never happen without an approval, whatever a rule says.
-autonomy: true  # false: nothing happens by itself (trimtab autonomy off, in an emergency)
+autonomy: true  # false, in an emergency: what would run by itself waits for approval
 limits:
   cooldown: 1h  # between two actions on one model
   actions_per_day: 10
