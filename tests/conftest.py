@@ -12,6 +12,8 @@ from tests.postgres import PostgresServer, binaries
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
 
+pytest.register_assert_rewrite("tests.integration.crashes.aftermath")
+
 __all__ = ["database", "database_url", "postgres", "postgres_template"]
 
 BOTH = ("sqlite", "postgresql")

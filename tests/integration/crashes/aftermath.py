@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.integration.crashes.flows import MODEL
 from tests.integration.crashes.march import ACTS
@@ -88,7 +91,15 @@ def one_version(stage: Stage, *, attempts: int) -> None:
 
 def mlflow_agrees(stage: Stage, acts: Sequence[str] = _ALL) -> None:
     """See that MLflow has each version once, and the alias on the one that serves."""
-    client = MlflowProjection(stage.project.mlflow_uri)._client
+    # MLflow keeps its connections for as long as a process lives: they would still show what a restored project had.
+    with tempfile.TemporaryDirectory() as folder, sqlite3.connect(Path(folder) / "mlflow.db") as copy:
+        with sqlite3.connect(stage.project.mlflow_uri.removeprefix("sqlite:///")) as store:
+            store.backup(copy)
+        _shows_what_serves(MlflowProjection(f"sqlite:///{folder}/mlflow.db"), acts)
+
+
+def _shows_what_serves(projection: MlflowProjection, acts: Sequence[str]) -> None:
+    client = projection._client
     entries = client.search_model_versions(f"name = '{MODEL}'")
     numbers = {entry.version: entry.tags["trimtab.version"] for entry in entries}
     assert sorted(numbers.values()) == [str(number) for number in range(1, 2 + ("train" in acts) + ("retrain" in acts))]
