@@ -125,7 +125,8 @@ def decisions_are_executed_once(stage: Stage, acts: Sequence[str] = _ALL) -> Non
     assert len(stage.rows(action_grant)) == len(actions)
     asked = [row for row in stage.rows(job) if row["id"] != "j1" and row["spec"]["action_id"] is not None]
     assert [(row["state"], row["attempt"]) for row in asked] == [("succeeded", 1)] * ("retrain" in acts)
-    rollouts = [(row["candidate"], row["phase"]) for row in stage.rows(rollout)]
+    in_order = sorted(stage.rows(rollout), key=lambda row: row["started_us"])
+    rollouts = [(row["candidate"], row["phase"]) for row in in_order]
     assert rollouts == [(number, "promoted") for number in _released(acts)]
     with stage.platform.database.reading() as connection:
         for spec in list_desired(connection):
