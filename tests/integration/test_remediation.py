@@ -161,9 +161,26 @@ def test_a_candidate_that_is_not_better_is_rejected_and_the_current_version_stay
     assert world.versions() == [(1, "approved"), (2, "rejected")]
     [action] = _shown(world, incident["incident_id"])["actions"]
     assert action["state"] == "succeeded"
-    assert "the current version stays; version 2 is not better" in action["outcome"]
+    assert "the current version stays; version 2 is not known to be better" in action["outcome"]
     assert [one["candidate"] for one in _rollouts(world)] == [1]
     assert _is_sound(world)
+
+
+def test_a_retraining_that_is_due_while_the_last_one_cools_down_is_told_with_what_a_person_may_do(world: World) -> None:
+    when = "when: {performance: {metric: accuracy, below: 0.6}}\n"
+    (world.platform.project.root / "models" / MODEL / "retrain_config.yaml").write_text(when)
+    _with_data(world)
+    world.jobs.run = lambda out: result_of(world, out, number=2, gain=0.02)
+    asked = perform(world.platform, _EMIL, "retraining.trigger", {"model": MODEL, "reason": "to see it once"})
+    _decide(world, asked["action_id"], _DANA)
+    world.clock.advance(timedelta(minutes=1))
+    _breach(world)
+
+    newest = perform(world.platform, _DANA, "retraining.conditions", {"model": MODEL})["evaluations"][0]
+    assert (newest["fired"], newest["action_id"]) == (True, None)
+    assert "retrain: cools down for another" in newest["refused"]
+    told = [one for one in perform(world.platform, _DANA, "status.show", {})["next"] if one["model"] == MODEL]
+    assert any(one["command"] == f"trimtab retrain request {MODEL} --reason 'why'" for one in told), told
 
 
 def test_a_candidate_that_could_not_be_compared_waits_for_a_person_instead_of_being_rejected(world: World) -> None:
@@ -174,7 +191,7 @@ def test_a_candidate_that_could_not_be_compared_waits_for_a_person_instead_of_be
     assert world.versions() == [(1, "approved"), (2, "pending")]
     [action] = _shown(world, incident["incident_id"])["actions"]
     assert action["state"] == "succeeded"
-    assert "version 2 waits for approval: there are no recent labelled rows" in action["outcome"]
+    assert "version 2 waits for approval: there are no recent answers whose outcome is known" in action["outcome"]
     assert [one["candidate"] for one in _rollouts(world)] == [1]
 
 

@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
 from datetime import UTC, timedelta
 
 from trimtab.core.clock import from_micros
 from trimtab.loop.platform_advice import Advice
-from trimtab.loop.standing import Gate, Standing
+from trimtab.loop.problems import PROBLEMS, Rule
+from trimtab.loop.standing import Standing
 from trimtab.registry.versions import ModelVersion, VersionState
-from trimtab.remediation.incidents import IncidentState
 from trimtab.rollout.phases import Phase
 
-__all__ = ["PROBLEMS", "STEPS", "advice_about"]
+__all__ = ["STEPS", "advice_about"]
 
 _LONG_ROW = 400
-_CASES = 3
-
-
-Rule = Callable[[Standing], Advice | None]
 
 
 def advice_about(model: Standing) -> list[Advice]:
@@ -33,92 +28,6 @@ def advice_about(model: Standing) -> list[Advice]:
     # That nothing is to be done is no comfort beside a list of what is; nor is one command said twice.
     needless = wrong and (step.command is None or step.command in {one.command for one in wrong})
     return wrong if needless else [*wrong, step]
-
-
-# --- what is wrong --------------------------------------------------------------------------------------------------
-
-
-def a_person_is_asked(model: Standing) -> Advice | None:
-    """An action waits for approval."""
-    if not model.waiting:
-        return None
-    action = model.waiting[-1]
-    more = f" (and {len(model.waiting) - 1} more: trimtab approvals list)" if len(model.waiting) > 1 else ""
-    asked = action.params.get("trigger") or action.params.get("reason")
-    why = f" Asked for by {action.requested_by}: {asked}." if asked else ""
-    return Advice(
-        f"{model.model}: {action.purpose}?{why} It waits for you{more}", f"trimtab approvals approve {action.id}"
-    )
-
-
-def an_incident_is_open(model: Standing) -> Advice | None:
-    """A case is open that no request for approval speaks of."""
-    asked = {action.incident_id for action in model.waiting}
-    open_cases = [incident for incident in model.incidents if incident.id not in asked]
-    if not open_cases:
-        return None
-    more = f" (and {len(open_cases) - 1} more: trimtab incidents list --open)" if len(open_cases) > 1 else ""
-    answered = open_cases[0].state is IncidentState.MITIGATING and not model.under_way
-    after = "; it closes by itself when the checks are well again" if answered else ""
-    return Advice(
-        f"{model.model}: an incident is open: {open_cases[0].title}{more}{after}",
-        f"trimtab incidents show {open_cases[0].id}",
-    )
-
-
-def a_check_breached(model: Standing) -> Advice | None:
-    """The newest run of the monitors breached, and no case tells of it."""
-    if not model.breaches or model.incidents:
-        return None
-    named = ", ".join(model.breaches[:_CASES])
-    return Advice(f"{model.model}: the last checks breached: {named}", f"trimtab checks {model.model} --verdict breach")
-
-
-def a_feed_is_quarantined(model: Standing) -> Advice | None:
-    """What a feed sends is kept apart until somebody trusts it again."""
-    if not model.quarantined_feeds:
-        return None
-    feed = model.quarantined_feeds[0]
-    return Advice(
-        f"{model.model}: feed {feed} is quarantined: its rows are not learnt from; mend its source, release it",
-        f"trimtab feeds release {model.model} {feed} --reason 'what was mended'",
-    )
-
-
-def a_version_cannot_be_served(model: Standing) -> Advice | None:
-    """The inference server refuses what it should serve."""
-    if model.refused is None:
-        return None
-    return Advice(
-        f"{model.model}: the inference server cannot serve what it should: {model.refused}",
-        f"trimtab history {model.endpoint}",
-    )
-
-
-def the_newest_file_failed(model: Standing) -> Advice | None:
-    """The newest delivery could not be read at all."""
-    newest = model.delivered
-    if newest.newest_state != "failed":
-        return None
-    return Advice(
-        f"{model.model}: {newest.newest_source} could not be taken in: {newest.newest_error or 'refused'}",
-        f"trimtab ingest {model.model} FILE",
-    )
-
-
-def rows_are_in_quarantine(model: Standing) -> Advice | None:
-    """Rows of the newest delivery did not fit the contract."""
-    newest = model.delivered
-    if newest.newest_state == "failed" or not newest.newest_quarantined:
-        return None
-    return Advice(
-        f"{model.model}: {newest.newest_quarantined} rows of {newest.newest_source} do not fit contract.yaml and were "
-        "set apart; see why, then mend them or the contract",
-        f"trimtab deliveries --model {model.model}",
-    )
-
-
-# --- the way --------------------------------------------------------------------------------------------------------
 
 
 def a_file_is_being_judged(model: Standing) -> Advice | None:
@@ -194,27 +103,6 @@ def the_newest_version_waits(model: Standing) -> Advice | None:
     return Advice(
         f"{model.model}: version {newest.number} ({newest.algorithm}, {_scores(newest)}) waits for approval{compare}",
         f"trimtab versions approve {model.model}@{newest.number}",
-    )
-
-
-def the_last_training_failed(model: Standing) -> Advice | None:
-    """A training ended without a result."""
-    job = model.training
-    if job is None or job.state != "failed":
-        return None
-    return Advice(f"{model.model}: the last training failed: {job.error}", f"trimtab train {model.model}")
-
-
-def the_last_candidate_failed_a_gate(model: Standing) -> Advice | None:
-    """A training found nothing good enough."""
-    job = model.training
-    if job is None or not job.failed_gates:
-        return None
-    missed = "; ".join(_missed(gate) for gate in job.failed_gates)
-    return Advice(
-        f"{model.model}: the last candidate was not registered: {missed}; deliver more data, try other candidates, or "
-        "set the gate lower in training_config.yaml",
-        f"trimtab train {model.model}",
     )
 
 
@@ -326,19 +214,6 @@ def all_is_well(model: Standing) -> Advice:
     return Advice(f"{model.model}: {_serving(model)}; nothing to do")
 
 
-PROBLEMS: tuple[Rule, ...] = (
-    a_version_cannot_be_served,
-    a_person_is_asked,
-    an_incident_is_open,
-    a_check_breached,
-    a_feed_is_quarantined,
-    the_newest_file_failed,
-    rows_are_in_quarantine,
-    the_last_training_failed,
-    the_last_candidate_failed_a_gate,
-)
-"""What is wrong: each that holds is told."""
-
 STEPS: tuple[Rule, ...] = (
     a_training_runs,
     a_rollout_waits_for_a_person,
@@ -380,13 +255,6 @@ def _serving(model: Standing) -> str:
 
 def _scores(version: ModelVersion) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in list(version.metrics.items())[:2]) or "no metrics"
-
-
-def _missed(gate: Gate) -> str:
-    if gate.value is None:
-        return f"{gate.metric} could not be computed ({gate.limit})"
-    by = f", missed by {gate.missed_by:.3g}" if gate.missed_by is not None else ""
-    return f"{gate.metric} is {gate.value:.4g} ({gate.limit}{by})"
 
 
 def _rows(count: int) -> str:

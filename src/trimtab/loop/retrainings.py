@@ -45,14 +45,14 @@ def _release_if_better(
     if comparison is None:
         # Not known to be better, nor to be worse: no rule can decide on it, but whoever approves versions can.
         text = (
-            f"the current version stays; version {version.number} waits for approval: there are no recent labelled "
-            "rows to compare the two on"
+            f"the current version stays; version {version.number} waits for approval: there are no recent answers "
+            "whose outcome is known to compare the two on"
         )
         _end(connection, platform, request, ActionState.SUCCEEDED, text)
         return
     better, why = judge_gain(comparison, files.retrain.release.min_gain)
     if not better:
-        reason = f"version {version.number} is not better: {why}"
+        reason = f"version {version.number} is not known to be better: {why}"
         decide_version(connection, platform, found.model, version.number, approved=False, by="policy", reason=reason)
         _end(connection, platform, request, ActionState.SUCCEEDED, f"the current version stays; {reason}")
         return

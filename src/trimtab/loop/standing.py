@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, func, select
 
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.canonical import JsonObject
+from trimtab.core.clock import to_micros
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import TrimtabError
 from trimtab.db.engine import Connection
@@ -25,7 +26,9 @@ from trimtab.registry.versions import ModelVersion
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.incidents import Incident
+from trimtab.remediation.policy import ActionKind
 from trimtab.remediation.store import list_incidents
+from trimtab.retraining.store import recent_events
 from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.store import Rollout
 
@@ -99,7 +102,7 @@ class Standing:
     """How one model stands. Times are domain time, microseconds UTC.
 
     ``newer_rows`` were answered since the newest checks, if those had too few to judge drift. ``under_way`` are actions
-    that somebody or a rule agreed to.
+    that somebody or a rule agreed to. ``refused_retraining``: why the newest evaluation wanted one, and why it may not.
     """
 
     model: str
@@ -127,6 +130,7 @@ class Standing:
     waiting: tuple[ActionRequest, ...] = ()
     under_way: tuple[ActionRequest, ...] = ()
     quarantined_feeds: tuple[str, ...] = ()
+    refused_retraining: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
             for action in list_actions(connection, model=name, state=state)
         ),
         quarantined_feeds=tuple(feed.name for feed in feed_states(connection, name) if feed.quarantined),
+        refused_retraining=_refused_retraining(connection, name),
     )
 
 
@@ -315,6 +320,16 @@ def _newer_rows(connection: Connection, model: str, endpoint: str) -> int:
         )
     ).scalar_one()
     return int(rows or 0)
+
+
+def _refused_retraining(connection: Connection, model: str) -> tuple[str, str] | None:
+    newest = next(iter(recent_events(connection, model, limit=1)), None)
+    if newest is None or newest.refused is None:
+        return None
+    at_us = to_micros(newest.firing.at)
+    actions = list_actions(connection, model=model)
+    retrained = any((one.finished_us or 0) > at_us for one in actions if one.kind is ActionKind.RETRAIN)
+    return None if retrained else (newest.firing.reason, newest.refused)
 
 
 def _example(connection: Connection, model: str, serves: Mapping[int, str]) -> JsonObject | None:

@@ -17,14 +17,17 @@ __all__ = ["RetrainingEvent", "last_retrain_us", "recent_events", "save_firing"]
 
 @dataclass(frozen=True, slots=True)
 class RetrainingEvent:
-    """A stored evaluation, and the action request that came of it, if any."""
+    """A stored evaluation, and the action request that came of it, if any; ``refused`` says why none may."""
 
     id: str
     firing: Firing
     action_id: str | None
+    refused: str | None = None
 
 
-def save_firing(connection: Connection, event_id: str, firing: Firing, *, action_id: str | None = None) -> None:
+def save_firing(
+    connection: Connection, event_id: str, firing: Firing, *, action_id: str | None = None, refused: str | None = None
+) -> None:
     """Store one evaluation."""
     connection.execute(
         insert(retraining_event).values(
@@ -33,7 +36,7 @@ def save_firing(connection: Connection, event_id: str, firing: Firing, *, action
             held=firing.fired,
             action_id=action_id,
             at_us=to_micros(firing.at),
-            spec={"reason": firing.reason, "explanation": firing.explanation.to_json()},
+            spec={"reason": firing.reason, "explanation": firing.explanation.to_json(), "refused": refused},
         )
     )
 
@@ -63,4 +66,4 @@ def recent_events(
 def _event(row: Any) -> RetrainingEvent:
     explanation = Explanation.from_json(row.spec["explanation"])
     firing = Firing(row.model, from_micros(row.at_us), row.held, row.spec["reason"], explanation)
-    return RetrainingEvent(id=row.id, firing=firing, action_id=row.action_id)
+    return RetrainingEvent(id=row.id, firing=firing, action_id=row.action_id, refused=row.spec.get("refused"))

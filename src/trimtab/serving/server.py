@@ -197,7 +197,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise BackendError(
             f"port {port} on {host}: cannot be taken ({error.strerror}); expected it to be free; stop what uses it, or "
-            "choose another with --port"
+            "choose another (--port here, serving.port in a project's trimtab.yaml)"
         ) from None
     listener.setblocking(False)
     return listener

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from trimtab.core.enums import Tier
-from trimtab.loop.advice import PROBLEMS, STEPS, advice_about
+from trimtab.loop.advice import STEPS, advice_about
 from trimtab.loop.platform_advice import Advice, advice_about_platform
+from trimtab.loop.problems import PROBLEMS
 from trimtab.loop.standing import Delivered, Gate, Standing, Training, Undelivered
 from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.remediation.actions import ActionRequest, ActionState
@@ -200,6 +201,12 @@ PROBLEM: list[tuple[str, Standing, str, str]] = [
     ),
     ("approval", replace(WELL, waiting=(WAITING,)), "Retrain churn? It waits for you", "trimtab approvals approve a1"),
     ("incident", replace(WELL, incidents=(INCIDENT,)), "an incident is open: age moved", "trimtab incidents show i1"),
+    (
+        "retraining that the policy refuses",
+        replace(WELL, refused_retraining=("f1 0.4 is below 0.6", "retrain: cools down for another 59m")),
+        "a retraining is due (f1 0.4 is below 0.6), and the policy does not let it ask (retrain: cools down for",
+        "trimtab retrain request churn --reason 'why'",
+    ),
     (
         "breach",
         replace(WELL, breaches=("data_drift", "latency")),

@@ -155,5 +155,5 @@ def request_retraining(
 def explain(model: ModelArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Say whether the model's retraining conditions held lately, and why."""
     answer = connect(Path(project)).ask("retraining.conditions", model=model)
-    columns = ("at", "fired", "reason", "action_id")
+    columns = ("at", "fired", "reason", "action_id", "refused")
     show_rows(answer, as_json, answer["evaluations"], columns, "No conditions were evaluated yet.")

@@ -11,7 +11,7 @@ from rich.markup import escape
 from trimtab.cli.client import Client, connect
 from trimtab.cli.interrupts import heard
 from trimtab.cli.next_step import tell_next
-from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, errors_console, escaped, say, show_rows
+from trimtab.cli.output import AsJson, IdArgument, ProjectOption, errors_console, escaped, say, show_rows
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, ConfigError, IllegalTransitionError, TrimtabError
 
@@ -179,11 +179,22 @@ def cancel_job(job_id: IdArgument, project: ProjectOption = ".", as_json: AsJson
 
 
 @versions.command("list")
-def list_versions(model: ModelArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
-    """List the versions of a model."""
-    answer = connect(Path(project)).ask("versions.list", model=model)
+def list_versions(
+    model: Annotated[str | None, typer.Argument(help="A model of the project; without it, all.")] = None,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """List the versions of a model, or of all."""
+    client = connect(Path(project))
     columns = ("number", "state", "aliases", "algorithm", "metrics", "created_us", "decided_by")
-    show_rows(answer, as_json, answer["versions"], columns, f"{model} has no version yet; see 'trimtab train {model}'.")
+    if model is not None:
+        answer = client.ask("versions.list", model=model)
+        none = f"{model} has no version yet; see 'trimtab train {model}'."
+        show_rows(answer, as_json, answer["versions"], columns, none)
+        return
+    names = [one["name"] for one in client.ask("status.show")["models"]]
+    rows = [{"model": name, **row} for name in names for row in client.ask("versions.list", model=name)["versions"]]
+    show_rows({"versions": rows}, as_json, rows, ("model", *columns), "No version yet; see 'trimtab status'.")
 
 
 @versions.command("approve")

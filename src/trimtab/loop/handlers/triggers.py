@@ -34,10 +34,10 @@ def consider_retraining(platform: Platform, event: Event) -> Commit | None:
     firing = consider(files.retrain, facts, files.model.name)
 
     def commit(connection: Connection) -> None:
-        action_id = None
+        action_id = refused = None
         if firing.fired:
-            action_id = _propose(connection, platform, files, facts, firing.reason)
-        save_firing(connection, platform.new_id(), firing, action_id=action_id)
+            action_id, refused = _propose(connection, platform, files, facts, firing.reason)
+        save_firing(connection, platform.new_id(), firing, action_id=action_id, refused=refused)
 
     return commit
 
@@ -60,7 +60,10 @@ def facts_of(platform: Platform, files: ModelFiles, run_id: str, at_us: int) -> 
     )
 
 
-def _propose(connection: Connection, platform: Platform, files: ModelFiles, facts: Facts, reason: str) -> str | None:
+def _propose(
+    connection: Connection, platform: Platform, files: ModelFiles, facts: Facts, reason: str
+) -> tuple[str | None, str | None]:
+    """Return the request that answers this firing, and why there may be none."""
     model = files.model.name
     incident = current_incident(connection, model, files.endpoint)
     is_open = incident is not None and incident.state.is_open
@@ -81,8 +84,10 @@ def _propose(connection: Connection, platform: Platform, files: ModelFiles, fact
         impact={} if impact is None else {ActionKind.RETRAIN: impact},
     )
     decision, created = propose(connection, platform, proposal, context)
-    if created or ActionKind.RETRAIN not in decision.allowed:
-        return created[0].id if created else None
+    if created:
+        return created[0].id, None
+    if ActionKind.RETRAIN not in decision.allowed:
+        return None, decision.reason
     # An incident may have asked a moment before: whoever was first, this firing is answered by the one request.
     found = list_actions(connection, model=model)
-    return next((one.id for one in found if one.kind is ActionKind.RETRAIN and one.state.is_open), None)
+    return next((one.id for one in found if one.kind is ActionKind.RETRAIN and one.state.is_open), None), None

@@ -155,6 +155,7 @@ def conditions(platform: Platform, _actor: Actor, request: ModelRequest) -> Json
                 "reason": event.firing.reason,
                 "explanation": event.firing.explanation.to_json(),
                 "action_id": event.action_id,
+                "refused": event.refused,
             }
             for event in events
         ],

@@ -92,15 +92,18 @@ def _described(connection: Connection, model: Standing) -> JsonObject:
         "verdicts": _verdicts(connection, model.model),
         "open_incidents": len(model.incidents),
         "waiting_approval": len(model.waiting),
-        "last_retraining": _last_retraining(connection, model.model),
+        "last_retraining": _last_retraining(connection, model),
     }
 
 
-def _last_retraining(connection: Connection, model: str) -> JsonObject | None:
-    """Return how the newest retraining that has ended went, None when there was none."""
-    ended = (one for one in list_actions(connection, model=model) if one.kind is ActionKind.RETRAIN)
+def _last_retraining(connection: Connection, model: Standing) -> JsonObject | None:
+    """Return how the newest retraining that has ended went; None when there was none, or a rollout has come since."""
+    ended = (one for one in list_actions(connection, model=model.model) if one.kind is ActionKind.RETRAIN)
     newest = next((one for one in ended if one.finished_us is not None and one.outcome), None)
     if newest is None:
+        return None
+    rollout = model.last_rollout
+    if rollout is not None and rollout.action_id != newest.id and rollout.started_us > (newest.finished_us or 0):
         return None
     return {"state": newest.state.value, "outcome": newest.outcome, "finished_us": newest.finished_us}
 

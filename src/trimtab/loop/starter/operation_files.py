@@ -15,7 +15,7 @@ _DEPLOYMENT = """\
 # How a new version takes over. A first version has nothing to be compared with: after its smoke test it serves.
 strategy:
   type: canary
-  steps:  # share of the traffic, at least so long, and after so many answers of the new version
+  steps:  # share of the traffic, at least so long, and after so many requests to the new version
     - {weight_pct: 20, duration: 1m, min_requests: 20}
     - {weight_pct: 50, duration: 1m, min_requests: 20}  # with real traffic: 30m and 1000
   limits: {max_error_rate: 0.01, max_latency_p95_ms: 250}  # beyond one, the old version has all traffic again at once
