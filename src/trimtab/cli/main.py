@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 import trimtab
 from trimtab.cli.commands import (
+    batch,
     data,
     decisions,
     demo,
@@ -59,7 +60,8 @@ def _root(
     silence_telemetry()
 
 
-for subject in (init, processes, demo, watch, data, models, versions, serving, decisions, evidence, events, keys):
+_SUBJECTS = (init, processes, demo, watch, data, models, versions, serving, batch, decisions, evidence, events, keys)
+for subject in _SUBJECTS:
     subject.add_to(app)
 
 

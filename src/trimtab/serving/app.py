@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
+import trimtab
 from trimtab.core.errors import BackendError, NotFoundError, TrimtabError
 from trimtab.records.journal import JournalWriter
 from trimtab.serving.asgi import (
+    REQUEST_ID,
     ClientGoneError,
     Receive,
     RefusedError,
@@ -28,12 +30,13 @@ from trimtab.serving.handler import Exchange, Handler
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.openapi import openapi_document
 from trimtab.serving.protocols.ground_truth import MAX_BODY_BYTES, accept_ground_truth
-from trimtab.serving.protocols.open_inference import answer_infer, model_metadata, server_metadata
+from trimtab.serving.protocols.invocation_headers import read_headers
+from trimtab.serving.protocols.invocations import answer_invocation
+from trimtab.serving.protocols.open_inference import answer_infer, model_metadata, model_ready, server_metadata
 from trimtab.serving.protocols.predict import answer_predict
 
 __all__ = ["ServingApp"]
 
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _RETRY: Final = ((b"retry-after", b"1"),)
 _PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _READ: Final = "GET, HEAD"
@@ -67,6 +70,8 @@ class ServingApp:
         self._monotonic_ns = monotonic_ns
         self._fixed: dict[str, Callable[[], Response]] = {
             "/health": self._health,
+            "/ping": lambda: Response(200 if table.ready else 503, b"\n"),
+            "/version": lambda: Response(200, trimtab.__version__.encode()),
             "/metrics": lambda: Response(200, metrics.exposition(), content_type=_PROMETHEUS),
             "/openapi.json": lambda: json_response(openapi_document()),
             "/v2": server_metadata,
@@ -108,6 +113,8 @@ class ServingApp:
             return await self._answer(answer_predict, endpoint, scope, receive, exchange)
         if path.startswith("/v2/models/"):
             return await self._open_inference(path[11:], method, scope, receive, exchange)
+        if path == "/invocations":
+            return await self._invocation(method, scope, receive, exchange)
         if path == "/v1/ground-truth":
             _allow(method, "POST")
             body = await read_body(scope, receive, MAX_BODY_BYTES)
@@ -124,18 +131,36 @@ class ServingApp:
         self, rest: str, method: str, scope: Scope, receive: Receive, exchange: Exchange
     ) -> Response:
         name, _, verb = rest.partition("/")
+        version = None
+        if verb.startswith("versions/"):
+            version, _, verb = verb[9:].partition("/")
         if verb == "infer":
             _allow(method, "POST")
-            return await self._answer(answer_infer, self._table.get(name), scope, receive, exchange)
+            header_bytes = header(scope, b"inference-header-content-length")
+            protocol = (
+                answer_infer
+                if version is None and header_bytes is None
+                else partial(answer_infer, version=version, header_bytes=header_bytes)
+            )
+            return await self._answer(protocol, self._table.get(name), scope, receive, exchange)
         if verb == "ready":
             _allow(method, _READ)
-            return json_response({"name": self._table.get(name).spec.endpoint, "ready": True})
+            return model_ready(self._table.get(name), version)
         if verb == "":
             _allow(method, _READ)
-            return model_metadata(self._table.get(name))
+            return model_metadata(self._table.get(name), version)
         raise NotFoundError(
-            f"path '/v2/models/{rest[:80]}': nothing is there; expected .../infer or .../ready; correct it"
+            f"path '/v2/models/{rest[:80]}': nothing is there; expected NAME or NAME/versions/N, and behind it /infer, "
+            "/ready or nothing; correct it"
         )
+
+    async def _invocation(self, method: str, scope: Scope, receive: Receive, exchange: Exchange) -> Response:
+        _allow(method, "POST")
+        said = read_headers(scope)
+        if said.request_id is not None and header(scope, b"x-request-id") is None:
+            exchange.request_id = said.request_id
+        protocol = partial(answer_invocation, said=said)
+        return await self._answer(protocol, self._table.only(), scope, receive, exchange)
 
     async def _answer(
         self,
@@ -179,7 +204,7 @@ class ServingApp:
 
     def _request_id(self, scope: Scope) -> str:
         given = header(scope, b"x-request-id")
-        if given is not None and _REQUEST_ID.fullmatch(given):
+        if given is not None and REQUEST_ID.fullmatch(given):
             return given.decode()
         return self._new_id()
 

@@ -13,6 +13,7 @@ from trimtab.core.errors import TrimtabError
 
 __all__ = [
     "JSON",
+    "REQUEST_ID",
     "ClientGoneError",
     "Headers",
     "Message",
@@ -35,6 +36,9 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Final = b"application/json"
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+"""What a caller may call a request."""
+
 _DIGITS: Final = re.compile(rb"\d{1,18}")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

@@ -66,6 +66,13 @@ class LoadedEndpoint:
         self.variants = variants
         self.live = tuple(variant for variant in variants if variant.spec.role is VariantRole.LIVE)
         self._assigner = Assigner([variant.spec.weight_pct for variant in self.live], rng)
+        by_weight = sorted(self.live, key=lambda variant: variant.spec.weight_pct)
+        self.heaviest = by_weight[-1]
+        self._by_version = {str(variant.spec.model_version): variant for variant in by_weight}
+        self.versions = tuple(dict.fromkeys(str(variant.spec.model_version) for variant in self.live))
+        self.field_names = frozenset(
+            feature.name for variant in self.live for feature in variant.predictor.manifest.features
+        )
 
     def assign(self, sticky_key: str | None) -> Assignment:
         """Choose who answers: by the key's hash where there is a key, else at random."""
@@ -75,6 +82,20 @@ class LoadedEndpoint:
             value = sticky_hash(self.spec.endpoint, sticky_key)
             place, text = self._assigner.by_hash(value), f"{value:016x}"
         return Assignment(self.live[place], self._assigner.probabilities[place], text)
+
+    def of_version(self, version: str) -> LoadedVariant:
+        """Return the live variant of a model version; where several have it, the one of highest weight.
+
+        Raises:
+            NotFoundError: none has it.
+        """
+        variant = self._by_version.get(version)
+        if variant is None:
+            raise NotFoundError(
+                f"version {version[:40]!r} of endpoint {self.spec.endpoint!r}: not served here; expected one of: "
+                f"{', '.join(self.versions)}; correct it"
+            )
+        return variant
 
     def status(self, pid: int) -> EndpointStatus:
         """Say that this generation is served."""

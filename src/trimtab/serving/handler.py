@@ -10,7 +10,7 @@ from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import PredictionFrame, Scalar
-from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
+from trimtab.serving.endpoints import Assignment, LoadedEndpoint, LoadedVariant
 from trimtab.serving.event_times import with_event_times
 
 __all__ = ["Answer", "Exchange", "Handler", "RowContext"]
@@ -70,15 +70,21 @@ class Handler:
         rows: Sequence[Row],
         exchange: Exchange,
         context: RowContext = _NOTHING_SAID,
+        asked: LoadedVariant | None = None,
     ) -> Answer:
         """Answer ``rows``, all by one variant. When this returns, every answer stands in the journal.
+
+        ``asked``: the variant that the caller named, and so gets with probability 1; None: it is drawn.
 
         Raises:
             ConfigError: no rows, too many, or one that does not fit the model; nothing was recorded.
             BackendError: the journal has no room; no answer may leave.
         """
         _check(endpoint, rows, context)
-        assignment = endpoint.assign(_sticky_key(endpoint, rows[0], context))
+        if asked is None:
+            assignment = endpoint.assign(_sticky_key(endpoint, rows[0], context))
+        else:
+            assignment = Assignment(asked, 1.0, None)
         variant = exchange.variant = assignment.variant
         predictor = variant.predictor
         events, event_time = context.event_us, predictor.encoder.event_time

@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 import trimtab
+from trimtab.serving.protocols.tensors import DATATYPES
 
 __all__ = ["openapi_document"]
 
@@ -17,6 +18,14 @@ _ROW = {
 _KEY = {"type": ["string", "integer"]}
 _MOMENT = {"type": ["string", "integer"], "description": "RFC 3339 with an offset, or microseconds since 1970 UTC."}
 _ENDPOINT = {"name": "endpoint", "in": "path", "required": True, "schema": {"type": "string"}}
+_VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
+_INFER_HEADER = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "required": False,
+    "description": "Length of the JSON in bytes, where tensors follow it as bytes (binary tensor extension).",
+    "schema": {"type": "integer", "minimum": 1},
+}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:
@@ -47,19 +56,69 @@ _INFER = {
         "inputs": _list(
             {
                 "type": "object",
-                "required": ["name", "shape", "datatype", "data"],
+                "required": ["name", "shape", "datatype"],
                 "properties": {
                     "name": {"type": "string"},
                     "shape": _list({"type": "integer", "minimum": 0}),
-                    "datatype": {"type": "string"},
-                    "data": {"type": "array"},
+                    "datatype": {"enum": sorted(DATATYPES)},
+                    "data": {"type": "array", "description": "Absent where the values follow the JSON as bytes."},
+                    "parameters": {
+                        "type": "object",
+                        "properties": {"binary_data_size": {"type": "integer", "minimum": 0}},
+                    },
                 },
             }
         ),
-        "outputs": _list({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}),
-        "parameters": {"type": "object"},
+        "outputs": _list(
+            {
+                "type": "object",
+                "required": ["name"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "parameters": {"type": "object", "properties": {"binary_data": {"type": "boolean"}}},
+                },
+            }
+        ),
+        "parameters": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "binary_data_output": {"type": "boolean", "description": "Send all outputs as bytes."},
+                "record_keys": _list(_KEY),
+                "event_time": _MOMENT,
+                "event_times": _list(_MOMENT),
+                "sticky_keys": _list(_KEY),
+                "source": {"type": "string", "description": "The feed that sends the rows."},
+                "priority": {"type": "integer", "description": "Ignored."},
+                "timeout": {"type": "integer", "description": "Ignored."},
+            },
+        },
     },
 }
+_CELL = {"type": ["number", "boolean", "string", "null"]}
+_INSTANCES = _list({"description": "Features by name, or a list of values in the features' order."})
+_SCORING = {
+    "type": "object",
+    "description": "MLflow's scoring request: exactly one of the four forms; the rest is ignored.",
+    "properties": {
+        "dataframe_split": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["data"],
+            "properties": {
+                "columns": _list({"type": ["string", "integer"]}),
+                "data": _list(_list(_CELL)),
+                "index": {"type": "array"},
+            },
+        },
+        "dataframe_records": _list(_ROW),
+        "instances": _INSTANCES,
+        "inputs": {"anyOf": [_INSTANCES, {"type": "object", "description": "Columns by name."}]},
+    },
+    "oneOf": [{"required": [form]} for form in ("dataframe_split", "dataframe_records", "instances", "inputs")],
+}
+_LINES = {"type": "string", "description": "A JSON value a line: an object, or a list in the features' order."}
+_TABLE = {"type": "string", "description": "Rows in the features' order, or with a first line that names them."}
 _TRUTH = {
     "type": "object",
     "additionalProperties": False,
@@ -90,7 +149,9 @@ def _responses(*statuses: str) -> dict[str, Any]:
         "202": "Accepted and recorded.",
         "400": "The request does not fit; the body says how.",
         "404": "No such endpoint.",
+        "406": "No format of the answer is accepted.",
         "413": "The body is too large.",
+        "415": "The body's media type is not read here.",
         "503": "Not ready, or the answer cannot be recorded; try again.",
     }
     return {status: {"description": known[status]} for status in statuses}
@@ -114,6 +175,37 @@ def _post(summary: str, schema: dict[str, Any], *statuses: str, named: bool = Fa
     return {"post": operation}
 
 
+def _invocations() -> dict[str, Any]:
+    path = _post("Answer rows as MLflow and SageMaker ask, by the only endpoint.", _SCORING, "200", "406", "415")
+    path["post"]["requestBody"]["content"] |= {
+        "text/csv": {"schema": _TABLE},
+        "application/jsonlines": {"schema": _LINES},
+    }
+    path["post"]["parameters"] = [
+        {"name": f"X-Amzn-SageMaker-{name}", "in": "header", "schema": {"type": "string"}, "description": description}
+        for name, description in (
+            ("Custom-Attributes", "A request id, alone or as trace_id=ID."),
+            ("Target-Variant", "The live variant that is to answer."),
+        )
+    ]
+    return path
+
+
+def _infer(summary: str) -> dict[str, Any]:
+    path = _post(summary, _INFER, "200", "404", named=True)
+    path["post"]["requestBody"]["content"]["application/octet-stream"] = {
+        "schema": {"type": "string", "format": "binary", "description": "The JSON, and behind it tensors as bytes."}
+    }
+    path["post"]["parameters"].append(_INFER_HEADER)
+    return path
+
+
+def _of_version(path: dict[str, Any]) -> dict[str, Any]:
+    for operation in path.values():
+        operation["parameters"].append(_VERSION)
+    return path
+
+
 @functools.cache
 def openapi_document() -> dict[str, Any]:
     """Return the document (OpenAPI 3.1)."""
@@ -123,14 +215,22 @@ def openapi_document() -> dict[str, Any]:
         "paths": {
             "/predict": _post("Answer rows by the only endpoint.", _PREDICT, "200"),
             "/predict/{endpoint}": _post("Answer rows.", _PREDICT, "200", "404", named=True),
+            "/invocations": _invocations(),
             "/v1/ground-truth": _post("Tell true outcomes.", _TRUTH, "202"),
             "/v2": _get("Server metadata (Open Inference Protocol v2)."),
             "/v2/health/live": _get("Is the process alive?"),
             "/v2/health/ready": _get("Are the endpoints loaded?", "503"),
             "/v2/models/{endpoint}": _get("Tensors of an endpoint.", "404", named=True),
             "/v2/models/{endpoint}/ready": _get("Is the endpoint loaded?", "404", named=True),
-            "/v2/models/{endpoint}/infer": _post("Answer tensors.", _INFER, "200", "404", named=True),
+            "/v2/models/{endpoint}/infer": _infer("Answer tensors."),
+            "/v2/models/{endpoint}/versions/{version}": _of_version(_get("Tensors of a version.", "404", named=True)),
+            "/v2/models/{endpoint}/versions/{version}/ready": _of_version(
+                _get("Is the version loaded?", "404", named=True)
+            ),
+            "/v2/models/{endpoint}/versions/{version}/infer": _of_version(_infer("Answer tensors by a version.")),
             "/health": _get("State of server and endpoints."),
+            "/ping": _get("Are the endpoints loaded?", "503"),
+            "/version": _get("The server's version, as text."),
             "/metrics": _get("Prometheus' text format."),
             "/openapi.json": _get("This document."),
         },

@@ -245,7 +245,7 @@ def test_health_metrics_and_openapi(shared: Running) -> None:
     for path, operations in paths.items():
         reply = shared.call(
             "POST" if "post" in operations else "GET",
-            path.replace("{endpoint}", "heart"),
+            path.replace("{endpoint}", "heart").replace("{version}", "1"),
             b"{}" if "post" in operations else None,
         )
         assert reply.status in {200, 400}, path

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 (JSON tensors), as KServe, Triton and MLServer speak it.
+"""The Open Inference Protocol v2, as KServe, Triton and MLServer speak it, with its binary tensor extension.
 
 One input tensor a feature, by name, of shape [n] or [n, 1]. https://github.com/kserve/open-inference-protocol
 """
@@ -6,7 +6,7 @@ One input tensor a feature, by name, of shape [n] or [n, 1]. https://github.com/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,42 +15,62 @@ from trimtab.bundle.manifest import Feature
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError
 from trimtab.serving.asgi import Response, json_response
-from trimtab.serving.endpoints import LoadedEndpoint
-from trimtab.serving.handler import Answer, Exchange, Handler, RowContext
+from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
+from trimtab.serving.handler import Exchange, Handler, RowContext
 from trimtab.serving.protocols.bodies import FieldValue, checked_keys, checked_source, decode, event_micros
+from trimtab.serving.protocols.infer_outputs import check_outputs, infer_response, output_metadata, output_tensors
+from trimtab.serving.protocols.tensors import DATATYPES, TensorBytes, split_body
 
-__all__ = ["answer_infer", "model_metadata", "server_metadata"]
+__all__ = ["answer_infer", "model_metadata", "model_ready", "server_metadata"]
 
-_NUMBERS: Final = frozenset(
-    {"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"}
-)
-_MAX_TENSORS: Final = 10_000
 Datum = FieldValue | list[FieldValue]
 
 
 class RequestParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request says beside its tensors: our extension, within the standard's ``parameters``."""
+    """What a request says beside its tensors; all but ``binary_data_output`` and the two hints are our extension.
+
+    ``priority`` and ``timeout`` are hints to a scheduler, which a server that answers at once has no use for.
+    """
 
     source: str | None = None
     event_time: str | int | None = None
     event_times: list[str | int] | None = None
     record_keys: list[str | int] | None = None
     sticky_keys: list[str | int] | None = None
+    binary_data_output: bool = False
+    priority: int | None = None
+    timeout: int | None = None
+
+
+class InputParameters(msgspec.Struct, frozen=True):
+    """``binary_data_size``: the tensor's bytes stand behind the JSON, and are so many."""
+
+    binary_data_size: int | None = None
 
 
 class InputTensor(msgspec.Struct):
-    """One feature of all rows."""
+    """One feature of all rows: its values in ``data``, or as bytes."""
 
     name: str
     shape: list[int]
     datatype: str
-    data: list[Datum]
+    data: list[Datum] | None = None
+    parameters: InputParameters = InputParameters()
+
+
+class OutputParameters(msgspec.Struct, frozen=True):
+    """How an output is sent. ``classification`` and ``shared_memory_region`` are known so as to be refused."""
+
+    binary_data: bool | None = None
+    classification: int = 0
+    shared_memory_region: str | None = None
 
 
 class WantedOutput(msgspec.Struct):
     """An output that the caller asks for."""
 
     name: str
+    parameters: OutputParameters = OutputParameters()
 
 
 class InferRequest(msgspec.Struct):
@@ -67,43 +87,60 @@ _DECODER: Final = msgspec.json.Decoder(InferRequest)
 
 def server_metadata() -> Response:
     """Answer ``GET /v2``."""
-    return json_response({"name": "trimtab", "version": trimtab.__version__, "extensions": []})
+    return json_response({"name": "trimtab", "version": trimtab.__version__, "extensions": ["binary_tensor_data"]})
 
 
-def model_metadata(endpoint: LoadedEndpoint) -> Response:
-    """Answer ``GET /v2/models/{name}``: tensors of the variant with the highest weight."""
-    variant = max(endpoint.live, key=lambda candidate: candidate.spec.weight_pct)
-    manifest = variant.predictor.manifest
-    classes = len(manifest.classes)
-    outputs: list[dict[str, Any]] = [
-        {"name": "prediction", "datatype": "BYTES" if classes else "FP64", "shape": [-1]},
-        {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
-    ]
-    if classes:
-        outputs.append({"name": "probability", "datatype": "FP64", "shape": [-1]})
-        outputs.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, classes]})
+def model_metadata(endpoint: LoadedEndpoint, version: str | None = None) -> Response:
+    """Answer ``GET /v2/models/{name}``, and of a version: tensors of its variant, else of the one of highest weight.
+
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    manifest = _asked(endpoint, version).predictor.manifest
     return json_response(
         {
             "name": endpoint.spec.endpoint,
-            "versions": [str(live.spec.model_version) for live in endpoint.live],
+            "versions": list(endpoint.versions),
             "platform": "trimtab_onnx",
             "inputs": [
                 {"name": feature.name, "datatype": _datatype(feature), "shape": [-1]} for feature in manifest.features
             ],
-            "outputs": outputs,
+            "outputs": output_metadata(manifest),
         }
     )
 
 
-def answer_infer(handler: Handler, endpoint: LoadedEndpoint, body: bytes, exchange: Exchange) -> Response:
-    """Answer ``POST /v2/models/{name}/infer``.
+def model_ready(endpoint: LoadedEndpoint, version: str | None = None) -> Response:
+    """Answer ``GET /v2/models/{name}/ready``, and of a version: what is in the table is loaded.
+
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    _asked(endpoint, version)
+    return json_response({"name": endpoint.spec.endpoint, "ready": True})
+
+
+def answer_infer(
+    handler: Handler,
+    endpoint: LoadedEndpoint,
+    body: bytes,
+    exchange: Exchange,
+    *,
+    version: str | None = None,
+    header_bytes: bytes | None = None,
+) -> Response:
+    """Answer ``POST /v2/models/{name}/infer``; by the variant of ``version``, where one is asked.
 
     Raises:
         ConfigError, BackendError: see `Handler.answer`.
+        NotFoundError: there is no such version.
     """
-    request = decode(_DECODER, body)
-    rows = _rows(request.inputs, endpoint.spec.max_rows)
+    asked = None if version is None else endpoint.of_version(version)
+    content, tensor_bytes = split_body(body, header_bytes)
+    request = decode(_DECODER, content)
     said = request.parameters
+    wanted = _wanted(request, request.outputs, endpoint, asked or endpoint.heaviest) if request.outputs else None
+    rows = _rows(request.inputs, endpoint, tensor_bytes)
     times = said.event_times if said.event_time is None else [said.event_time] * len(rows)
     context = RowContext(
         record_keys=checked_keys(said.record_keys, "record_keys"),
@@ -111,37 +148,66 @@ def answer_infer(handler: Handler, endpoint: LoadedEndpoint, body: bytes, exchan
         source=checked_source(said.source),
         sticky_keys=checked_keys(said.sticky_keys, "sticky_keys"),
     )
-    wanted = None if not request.outputs else [output.name for output in request.outputs]
-    _check_outputs(endpoint, wanted)
-    answer = handler.answer(endpoint, rows, exchange, context)
+    answer = handler.answer(endpoint, rows, exchange, context, asked)
     spec = answer.variant.spec
-    tensors = {name: make(answer) for name, make in _OUTPUTS.items() if wanted is None or name in wanted}
-    return json_response(
-        {
-            "model_name": endpoint.spec.endpoint,
-            "model_version": str(spec.model_version),
-            "id": request.id if request.id is not None else exchange.request_id,
-            "parameters": {"variant": spec.name, "request_id": exchange.request_id},
-            "outputs": [tensor for tensor in tensors.values() if tensor is not None],
-        },
+    head = {
+        "model_name": endpoint.spec.endpoint,
+        "model_version": str(spec.model_version),
+        "id": request.id if request.id is not None else exchange.request_id,
+        "parameters": {"variant": spec.name, "request_id": exchange.request_id},
+    }
+    return infer_response(
+        head,
+        output_tensors(answer, wanted),
+        wanted=wanted,
+        binary=said.binary_data_output,
         headers=answer.variant.headers,
     )
+
+
+def _asked(endpoint: LoadedEndpoint, version: str | None) -> LoadedVariant:
+    return endpoint.heaviest if version is None else endpoint.of_version(version)
 
 
 def _datatype(feature: Feature) -> str:
     if feature.kind is ColumnKind.BOOLEAN:
         return "BOOL"
+    # A datetime is text: ISO 8601 or the feature's format. Numbers are taken too, but whether as s or ms differs.
     return "FP64" if feature.kind.is_numeric else "BYTES"
 
 
-def _rows(tensors: list[InputTensor], max_rows: int) -> list[dict[str, FieldValue]]:
-    if not 1 <= len(tensors) <= _MAX_TENSORS:
-        raise ConfigError(f"inputs: {len(tensors)} tensors, expected one a feature; send them")
+def _wanted(
+    request: InferRequest, outputs: list[WantedOutput], endpoint: LoadedEndpoint, variant: LoadedVariant
+) -> dict[str, bool]:
+    """Return which outputs are asked for, and whether as bytes."""
+    wanted: dict[str, bool] = {}
+    for output in outputs:
+        said = output.parameters
+        if said.classification or said.shared_memory_region is not None:
+            raise ConfigError(
+                f"outputs: {output.name[:60]!r} is asked for by classification or shared memory, which this server "
+                "has not; ask for its data"
+            )
+        wanted[output.name] = request.parameters.binary_data_output if said.binary_data is None else said.binary_data
+    check_outputs(wanted, variant.predictor.manifest, endpoint.spec.endpoint)
+    return wanted
+
+
+def _rows(
+    tensors: list[InputTensor], endpoint: LoadedEndpoint, tensor_bytes: TensorBytes
+) -> list[dict[str, FieldValue]]:
+    if not tensors:
+        raise ConfigError("inputs: 0 tensors, expected one a feature; send them")
     columns: dict[str, list[FieldValue]] = {}
     for tensor in tensors:
         if tensor.name in columns:
             raise ConfigError(f"inputs: tensor {tensor.name[:60]!r} stands there twice; keep one")
-        columns[tensor.name] = _column(tensor, max_rows)
+        # Before its values are read: what a request may take is bounded by what the model has.
+        if tensor.name not in endpoint.field_names:
+            known = ", ".join(sorted(endpoint.field_names))[:200]
+            raise ConfigError(f"input {tensor.name[:60]!r} is unknown; expected only {known}; remove it")
+        columns[tensor.name] = _column(tensor, endpoint.spec.max_rows, tensor_bytes)
+    tensor_bytes.finish()
     names = list(columns)
     counts = {len(column) for column in columns.values()}
     if len(counts) != 1:
@@ -151,29 +217,45 @@ def _rows(tensors: list[InputTensor], max_rows: int) -> list[dict[str, FieldValu
     return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _column(tensor: InputTensor, max_rows: int) -> list[FieldValue]:
-    name, shape = tensor.name[:60], tensor.shape
+def _column(tensor: InputTensor, max_rows: int, tensor_bytes: TensorBytes) -> list[FieldValue]:
+    shape, data, size_bytes = tensor.shape, tensor.data, tensor.parameters.binary_data_size
     if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)) or not 0 <= shape[0] <= max_rows:
-        raise ConfigError(f"input {name!r}: shape {shape[:5]}, expected [n] or [n, 1], n up to {max_rows}; correct it")
+        raise ConfigError(
+            f"{_field(tensor)}: shape {str(shape[:5])[:80]}, expected [n] or [n, 1], n up to {max_rows}; correct it"
+        )
+    if data is not None and size_bytes is None:
+        return _from_json(tensor, data)
+    if data is None and size_bytes is not None:
+        return tensor_bytes.read(size_bytes, tensor.datatype, shape[0], _field(tensor))
+    raise ConfigError(
+        f"{_field(tensor)}: expected either data, or binary_data_size and bytes behind the JSON; send one of them"
+    )
+
+
+def _from_json(tensor: InputTensor, data: list[Datum]) -> list[FieldValue]:
     values: list[FieldValue] = []
-    for datum in tensor.data:
+    for datum in data:
         if isinstance(datum, list):
             values.extend(datum)
         else:
             values.append(datum)
-    if len(values) != shape[0]:
-        raise ConfigError(f"input {name!r}: {len(values)} values for shape {shape[:5]}; make them equal")
+    if len(values) != tensor.shape[0]:
+        raise ConfigError(f"{_field(tensor)}: {len(values)} values for shape {tensor.shape}; make them equal")
     fits = _CHECKS.get(tensor.datatype)
     if fits is None:
         raise ConfigError(
-            f"input {name!r}: datatype {tensor.datatype[:20]!r}, expected one of {sorted(_CHECKS)}; correct it"
+            f"{_field(tensor)}: datatype {tensor.datatype[:20]!r}, expected one of {sorted(_CHECKS)}; correct it"
         )
     for value in values:
         if value is not None and not fits(value):
             raise ConfigError(
-                f"input {name!r}: holds a {type(value).__name__}, no {tensor.datatype}; correct data or datatype"
+                f"{_field(tensor)}: holds a {type(value).__name__}, no {tensor.datatype}; correct data or datatype"
             )
     return values
+
+
+def _field(tensor: InputTensor) -> str:
+    return f"input {tensor.name[:60]!r}"
 
 
 def _is_number(value: FieldValue) -> bool:
@@ -189,49 +271,7 @@ def _is_text(value: FieldValue) -> bool:
 
 
 _CHECKS: Final[dict[str, Callable[[FieldValue], bool]]] = {
-    **dict.fromkeys(_NUMBERS, _is_number),
+    **dict.fromkeys(DATATYPES, _is_number),
     "BOOL": _is_bool,
     "BYTES": _is_text,
 }
-
-
-def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": shape, "data": data}
-
-
-def _prediction(answer: Answer) -> dict[str, Any]:
-    values = answer.predictions
-    return _tensor("prediction", "BYTES" if answer.classes else "FP64", [len(values)], values)
-
-
-def _prediction_id(answer: Answer) -> dict[str, Any]:
-    return _tensor("prediction_id", "BYTES", [len(answer.prediction_ids)], answer.prediction_ids)
-
-
-def _probability(answer: Answer) -> dict[str, Any] | None:
-    values = answer.probability
-    return None if values is None else _tensor("probability", "FP64", [len(values)], values)
-
-
-def _probabilities(answer: Answer) -> dict[str, Any] | None:
-    values = answer.probabilities
-    if values is None:
-        return None
-    flat = [value for row in values for value in row]
-    return _tensor("probabilities", "FP64", [len(values), len(answer.classes)], flat)
-
-
-_OUTPUTS: Final[dict[str, Callable[[Answer], dict[str, Any] | None]]] = {
-    "prediction": _prediction,
-    "prediction_id": _prediction_id,
-    "probability": _probability,
-    "probabilities": _probabilities,
-}
-
-
-def _check_outputs(endpoint: LoadedEndpoint, wanted: list[str] | None) -> None:
-    for name in wanted or ():
-        if name not in _OUTPUTS:
-            raise ConfigError(
-                f"outputs: {name[:60]!r}: endpoint {endpoint.spec.endpoint!r} has {list(_OUTPUTS)}; correct it"
-            )
