@@ -100,6 +100,8 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     for operation in ("pause", "resume", "promote", "abort"):
         assert "error" in told("rollouts", operation, rollout["rollout_id"], "--reason", "over", code=5)
     assert told("predict", MODEL, ROW)["predictions"]
+    answered = told("batch", MODEL, "--input", rows, "--output", tmp_path / "answered", "--workers", "1")
+    assert (answered["rows"], answered["model_version"]) == (160, "2")
     assert told("replay", MODEL, rows, "--key", "customer")["answered"] == 160
     assert told("monitor", MODEL)["checks"]
     assert told("retrain", "request", MODEL, "--reason", "to see")["kind"] == "retrain"

@@ -29,10 +29,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def heard() -> Iterator[None]:
     """Let Ctrl-C leave the block as KeyboardInterrupt.
 
-    Native code that calls back into Python may swallow it, and fail a moment later with an error of its own.
+    Native code that calls back into Python may swallow it, and fail a moment later with an error of its own, or not at
+    all.
     """
     try:
         yield
+        if _pressed.is_set():
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
         _pressed.clear()
         raise

@@ -36,6 +36,9 @@ _MAX_COLUMNS = 5_000
 _SWALLOWED_LINES = 3
 _MAX_VALUE_BYTES = 1 << 24
 
+# Arrow takes Ctrl-C to itself while it reads, and loses what comes in the last moment of it.
+pa.enable_signal_handlers(False)
+
 # Python's own bound, 128 KiB a value, would be told in place of what is wrong with the file.
 csv.field_size_limit(_MAX_VALUE_BYTES)
 

@@ -67,7 +67,7 @@ def init(
     )
     delivered: JsonObject | None = None
     with _whole_or_not_at_all(project, model):
-        with errors_console.status("reading"):
+        with heard(), errors_console.status("reading"):
             plan = propose(read_table_file(file, encoding=encoding), wishes, source=file.name)
             write_project(project, plan)
         if ingest:
