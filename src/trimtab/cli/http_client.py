@@ -19,6 +19,8 @@ __all__ = ["HttpClient"]
 _POLL_S = 0.15
 _PATIENCE_S = 60.0
 """How long a wait outlasts a control plane that does not answer: it may be busy, or just start again."""
+_MOST_UNANSWERED = 3
+"""A single question may take as long as that until it is given up: so many in a row are let go by, too."""
 
 
 class HttpClient:
@@ -56,14 +58,15 @@ class HttpClient:
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
         """Poll until ``done()``; see the port. What waits for work outlasts a minute without an answer."""
         deadline = time.monotonic() + timeout_s
-        answered = time.monotonic()
+        answered, unanswered = time.monotonic(), 0
         while True:
             try:
                 if done():
                     return True
-                answered = time.monotonic()
+                answered, unanswered = time.monotonic(), 0
             except errors.BackendError:
-                if time.monotonic() - answered > _PATIENCE_S:
+                unanswered += 1
+                if unanswered > _MOST_UNANSWERED and time.monotonic() - answered > _PATIENCE_S:
                     raise
             if time.monotonic() > deadline:
                 return False
