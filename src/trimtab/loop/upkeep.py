@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 _BEAT_S = 5.0
 _CHECKPOINT_S = 60.0
+"""How far apart checkpoints are at least: one is written as soon as there is something new to write."""
+_LOOK_S = 5.0
 _SWEEP_S = 3600.0
 _LEFT_FOR = timedelta(hours=1)
 
@@ -65,14 +67,14 @@ class Upkeep:
         self._beats = beats
         self._started_us = machine_us()
         self._exported = 0
-        self._due = {"beat": 0.0, "checkpoint": time.monotonic() + _CHECKPOINT_S, "sweep": 0.0}
+        self._due = {"beat": 0.0, "checkpoint": 0.0, "sweep": 0.0}
 
     def run(self) -> bool:
         """Do what is due; return False."""
         if self._beats and self._is_due("beat", _BEAT_S):
             self._beat()
-        if self._is_due("checkpoint", _CHECKPOINT_S):
-            self._checkpoint()
+        if self._is_due("checkpoint", _LOOK_S) and self._checkpoint():
+            self._due["checkpoint"] = time.monotonic() + _CHECKPOINT_S
         if self._is_due("sweep", _SWEEP_S):
             self._sweep()
         return False
@@ -105,11 +107,13 @@ class Upkeep:
         if removed:
             _log.info("leftovers.swept", removed=removed)
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self) -> bool:
+        """Write a checkpoint if the audit log has grown since the last one; return whether it had."""
         with self._platform.database.reading() as connection:
             found = audit.checkpoint_now(connection, at_us=self._platform.now_us())
-        if found.sequence > 0:
-            lake = self._platform.lake
-            if found.sequence != self._exported:
-                lake.storage.keep(lake.relative(write_checkpoint(lake.root / "audit", found)))
-                self._exported = found.sequence
+        if found.sequence in (0, self._exported):
+            return False
+        lake = self._platform.lake
+        lake.storage.keep(lake.relative(write_checkpoint(lake.root / "audit", found)))
+        self._exported = found.sequence
+        return True

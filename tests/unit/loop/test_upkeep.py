@@ -11,6 +11,8 @@ from sqlalchemy import select
 from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
+from trimtab.audit.checkpoint import read_checkpoint
+from trimtab.audit.log import append, verify
 from trimtab.core.enums import Role, Verdict
 from trimtab.core.errors import IllegalTransitionError
 from trimtab.db.tables import audit_entry, heartbeat, notification
@@ -58,6 +60,28 @@ def test_the_heartbeat_tells_a_living_process_from_one_that_has_its_number(world
     assert is_alive(row.pid, row.spec["start_ticks"])
     status = perform(world.platform, _DANA, "status.show", {})
     assert {"process": "control-plane", "pid": os.getpid(), "alive": True} in status["processes"]
+
+
+def test_a_checkpoint_is_written_once_the_log_has_grown_and_not_again_for_a_minute(world: World) -> None:
+    folder = world.platform.lake.root / "audit"
+
+    def tell(what: str) -> None:
+        with world.platform.database.transaction() as connection:
+            append(connection, at_us=world.platform.now_us(), actor="dana", action=what, subject="log")
+
+    Upkeep(world.platform).run()
+    assert not folder.exists(), "nothing was said yet"
+    tell("came")
+    upkeep = Upkeep(world.platform)
+    upkeep.run()
+    [first] = folder.iterdir()
+    checkpoint = read_checkpoint(first)
+    assert world.platform.database.read(lambda c: verify(c, checkpoint=checkpoint)).ok
+    tell("stayed")
+    upkeep.run()
+    assert list(folder.iterdir()) == [first], "a minute has not passed"
+    Upkeep(world.platform).run()
+    assert len(list(folder.iterdir())) == 2, "a start writes what the last process did not"
 
 
 def test_leftovers_of_killed_processes_are_swept_and_nothing_else(world: World) -> None:
