@@ -1,5 +1,6 @@
 # make demo   the whole loop on real data, from nothing
 # make test   all tests
+# make bench  the inference server beside a floor and five peers (needs wrk and h2load; 30 minutes)
 # make docs   write the generated references and schemas anew
 # make check  what CI runs: formatting, lint, types, import contracts, all tests
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 3
 
-.PHONY: demo test check lint types docs lock clean
+.PHONY: demo test check lint types bench docs lock clean
 
 demo: $(READY)
 	$(BIN)/trimtab demo
@@ -38,11 +39,14 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+bench: $(READY)
+	$(BIN)/python -m bench.serving $(BENCH)
+
 docs: $(READY)
 	$(BIN)/python docs/generate.py
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --extra postgres --extra s3 --extra explain --group dev \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --extra postgres --extra s3 --extra explain --extra signatures --group dev \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:

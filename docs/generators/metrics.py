@@ -12,7 +12,8 @@ __all__ = ["metrics_page"]
 def metrics_page() -> str:
     """Return the page: each metric."""
     metrics = ServingMetrics()
-    metrics.variant("", "")
+    metrics.variant("", "", 1).shadow.same.inc()
+    metrics.endpoint("")
     rows = []
     for family in metrics.registry.collect():
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})

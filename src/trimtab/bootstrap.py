@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from trimtab.config.database import database_url
-from trimtab.config.lake import BucketPlace, lake_cache_bytes, lake_place
+from trimtab.config.lake import BucketPlace, intake_place, lake_cache_bytes, lake_place
 from trimtab.config.process import setting, silence_telemetry
 from trimtab.config.project import ProjectFolder
 from trimtab.core.clock import SystemClock
@@ -20,7 +20,7 @@ from trimtab.db.migrate import upgrade
 from trimtab.db.outbox import Outbox
 from trimtab.files import write_atomically
 from trimtab.lake.queues.embedded import EmbeddedQueue
-from trimtab.lake.storage.base import Storage
+from trimtab.lake.storage.base import Bucket, Storage
 from trimtab.lake.storage.cached import CachedStorage
 from trimtab.lake.storage.folder import FolderStorage
 from trimtab.lake.zones import Lake
@@ -75,6 +75,7 @@ def build_platform(folder: ProjectFolder) -> Platform:
         deployer=LocalDeployer(folder.serving),
         projection=projection,
         serving_url=lambda: server_url(folder.serving),
+        intake_bucket=_intake_bucket(),
     )
 
 
@@ -88,6 +89,17 @@ def _storage(folder: ProjectFolder) -> Storage:
 
     # Another folder than the embedded lake's: that one holds the only copies there are.
     return CachedStorage(S3Bucket(place.bucket, place.prefix), folder.lake_cache, limit_bytes=lake_cache_bytes())
+
+
+def _intake_bucket() -> tuple[Bucket, str] | None:
+    """Return the bucket of ``TRIMTAB_INTAKE_URL``, and the folder in it."""
+    place = intake_place()
+    if place is None:
+        return None
+    # Optional extra: s3.
+    from trimtab.lake.storage.s3 import S3Bucket
+
+    return S3Bucket(place.bucket), place.prefix
 
 
 def build_conductor(platform: Platform, *, beats: bool = True) -> Conductor:

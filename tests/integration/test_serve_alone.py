@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import httpx
-import msgspec
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tests.integration.processes import environment, eventually
 from tests.integration.small_project import make_project
 
-from trimtab.files import write_atomically
-from trimtab.serving.follow import spec_path
-from trimtab.serving.spec import EndpointSpec, VariantSpec
 from trimtab.testing.bundles import tiny_bundle
 
 CHECKOUT = Path(__file__).parents[2]
@@ -98,36 +96,42 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(lone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a lone server that serves the tiny model."""
-    state = tmp_path_factory.mktemp("state")
-    bundle = tiny_bundle(state / "bundle")
-    variant = VariantSpec(
-        name="v1",
-        model="tiny",
-        model_version=1,
-        bundle_path=str(state / "bundle"),
-        bundle_digest=bundle.digest,
-        weight_pct=Decimal(100),
-    )
-    spec = EndpointSpec(endpoint="tiny", generation=1, variants=(variant,))
-    write_atomically(spec_path(state, "tiny"), msgspec.json.encode(spec))
-    with (state / "log").open("w") as log:
+    folder = tmp_path_factory.mktemp("alone")
+    tiny_bundle(folder / "bundle")
+    with serving(lone, folder, "--bundle", "tiny=bundle") as url:
+        yield url
+    # Without a bundle named, it goes on with the last spec on its disk.
+    with serving(lone, folder, "--workers", "2", "--intake", "intake") as url:
+        row = {"age": 60, "chol": 250.0, "sex": "male"}
+        answer = httpx.post(f"{url}/predict", json={"row": row}, timeout=20, trust_env=False)
+        assert answer.json()["endpoint"] == "tiny", answer.text
+    assert list((folder / "intake").rglob("*.arrow"))
+
+
+@contextlib.contextmanager
+def serving(lone: Path, folder: Path, *arguments: str) -> Iterator[str]:
+    """Run ``trimtab serve`` and hand out its address; it ends with code 0 on SIGTERM."""
+    with (folder / "log").open("a") as log:
         child = subprocess.Popen(
-            [lone / "trimtab", "serve", "--state", state, "--port", "0"], stderr=log, env=environment(), cwd=state
+            [lone / "trimtab", "serve", *arguments, "--port", "0", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment(),
+            cwd=folder,
         )
     try:
-
-        def address() -> str | None:
-            assert child.poll() is None, (state / "log").read_text()
-            told = state / "server.json"
-            return f"http://127.0.0.1:{json.loads(told.read_bytes())['port']}" if told.exists() else None
-
-        yield eventually(address, within_s=30, wanted="a server that listens")
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        assert line, (folder / "log").read_text()
+        yield json.loads(line)["url"]
         child.send_signal(signal.SIGTERM)
-        assert child.wait(30) == 0
+        assert child.wait(40) == 0, (folder / "log").read_text()
     finally:
         if child.poll() is None:
             os.kill(child.pid, signal.SIGKILL)
             child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
 
 
 def test_it_has_neither_database_nor_training_nor_tracking(lone: Path) -> None:
@@ -144,6 +148,54 @@ def test_it_predicts(server: str) -> None:
         inference = client.get("/v2/models/tiny").json()
         assert [tensor["name"] for tensor in inference["inputs"]] == ["age", "chol", "sex"]
         assert "trimtab_" in client.get("/metrics").text
+
+
+def test_the_image_serves_what_is_mounted_and_says_when_it_is_well(lone: Path, tmp_path: Path) -> None:
+    """What the Dockerfile sets and runs, with its folders elsewhere; there is no Docker here."""
+    text = re.sub(r"\\\n", "", (CHECKOUT / "deploy" / "serve" / "Dockerfile").read_text())
+    sets = dict(re.findall(r"(TRIMTAB_SERVE_\w+)=(\S+)", text))
+    assert (sets["TRIMTAB_SERVE_BUNDLE"], sets["TRIMTAB_SERVE_PORT"]) == ("/opt/ml/model", "8080")
+    tiny_bundle(tmp_path / "model")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = (
+        environment()
+        | sets
+        | {
+            "PATH": f"{lone}:{os.environ['PATH']}",
+            "TRIMTAB_SERVE_BUNDLE": str(tmp_path / "model"),
+            "TRIMTAB_SERVE_STATE": str(tmp_path / "state"),
+            "SAGEMAKER_BIND_TO_PORT": str(port),
+        }
+    )
+    entry, start = (json.loads(re.findall(rf"^{word} (\[.*\])$", text, re.M)[-1]) for word in ("ENTRYPOINT", "CMD"))
+    [health] = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.M)
+    [program, *arguments] = json.loads(health)
+
+    def well() -> bool:
+        asked = subprocess.run([lone / program, *arguments], env=environ, capture_output=True, timeout=60, check=False)
+        return asked.returncode == 0
+
+    assert not well()
+    with (tmp_path / "log").open("w") as log:
+        child = subprocess.Popen([lone / entry[0], *start], stdout=log, stderr=log, env=environ, cwd=tmp_path)
+    try:
+        eventually(well, within_s=60, wanted="an image that is well")
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/invocations",
+            json={"instances": [{"age": 60, "chol": 250.0, "sex": "male"}]},
+            headers={"Host": "model.sagemaker.example"},
+            timeout=20,
+            trust_env=False,
+        )
+        assert answer.json() == {"predictions": ["yes"]}
+        child.terminate()
+        assert child.wait(40) == 0
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 def test_help_is_there(lone: Path) -> None:

@@ -19,11 +19,13 @@ from trimtab.api.errors import PROBLEM, Problem, install_error_handlers
 from trimtab.config.loading import Strict
 from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import ConfigError, UnknownCallerError
+from trimtab.core.errors import ConfigError, DataContractError, UnknownCallerError
+from trimtab.files import sha256_of_file
 from trimtab.loop.actor import Actor
 from trimtab.loop.keys import authenticate
 from trimtab.loop.operation import OPERATIONS, Operation, perform
 from trimtab.loop.platform import Platform
+from trimtab.records.intakes.http import DIGEST_HEADER
 
 __all__ = ["make_app", "uploads_of"]
 
@@ -34,6 +36,9 @@ _FILE_ENDINGS = {
     ".txt": "text/plain",
     ".parquet": "application/vnd.apache.parquet",
 }
+_TAKES_BYTES = frozenset({"data.ingest", "intake.segment"})
+"""Operations whose body is a file."""
+
 _PROBLEM: dict[str, Any] = {
     "description": "Why not, in a sentence.",
     "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -86,13 +91,21 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
     )
     install_error_handlers(app)
     uploads = OPERATIONS["data.ingest"].path.rpartition("}")[2]
-    app.add_middleware(Door, hosts=names_of(host), body_bytes=limits.body_bytes, unlimited=(uploads,))
+    segments = OPERATIONS["intake.segment"].path.partition("{")[0]
+    app.add_middleware(
+        Door,
+        hosts=names_of(host),
+        body_bytes=limits.body_bytes,
+        unlimited=(uploads,),
+        unlimited_below=(segments,),
+    )
 
     app.state.platform = platform
     for asked in OPERATIONS.values():
-        if asked.name != "data.ingest":
+        if asked.name not in _TAKES_BYTES:
             _add_route(app, platform, asked)
     _add_upload(app, platform, limits.upload_bytes)
+    _add_segments(app, platform, limits.segment_bytes)
 
     @app.get("/api/health", tags=["health"], summary="Whether the control plane works")
     def health() -> JsonObject:
@@ -193,6 +206,37 @@ def _add_upload(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
             return await run_in_threadpool(perform, platform, actor, asked.name, fields)
         finally:
             upload.unlink(missing_ok=True)
+
+
+def _add_segments(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
+    asked = OPERATIONS["intake.segment"]
+    content = {"application/vnd.apache.arrow.file": {"schema": {"type": "string", "format": "binary"}}}
+
+    @app.post(
+        asked.path,
+        tags=["intake"],
+        dependencies=[_reaching(asked)],
+        name=asked.name,
+        operation_id="intake_segment",
+        summary=asked.summary,
+        openapi_extra={"requestBody": {"required": True, "content": content}},
+    )
+    async def segment(request: Request, actor: Caller, segment_id: str) -> JsonObject:
+        """Needs role `service`. The body is an Arrow IPC file; `X-Content-SHA256` may hold its digest."""
+        upload = uploads_of(platform.project) / f"{platform.new_id()}.arrow"
+        upload.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            await _receive(request, upload, limit_bytes)
+            await run_in_threadpool(_check_digest, upload, request.headers.get(DIGEST_HEADER))
+            fields = {"segment_id": segment_id, "path": str(upload)}
+            return await run_in_threadpool(perform, platform, actor, asked.name, fields)
+        finally:
+            upload.unlink(missing_ok=True)
+
+
+def _check_digest(upload: Path, told: str | None) -> None:
+    if told is not None and sha256_of_file(upload) != told.lower():
+        raise DataContractError("segment: its bytes are not those of X-Content-SHA256; send it again")
 
 
 def uploads_of(project: ProjectFolder) -> Path:

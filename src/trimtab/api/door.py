@@ -34,9 +34,10 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request may bring: a file of rows, or fields as JSON."""
+    """How much one request may bring: a file of rows, a shipped segment, or fields as JSON."""
 
     upload_bytes: int = 2_000_000_000
+    segment_bytes: int = 64_000_000
     body_bytes: int = 1_000_000
 
 
@@ -65,15 +66,23 @@ class Door:
         hosts: see `names_of`.
         body_bytes: limit of a body.
         unlimited: ends of paths whose route watches its own limit.
+        unlimited_below: beginnings of such paths.
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Collection[str] | None, body_bytes: int, unlimited: tuple[str, ...]
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str] | None,
+        body_bytes: int,
+        unlimited: tuple[str, ...],
+        unlimited_below: tuple[str, ...] = (),
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._body_bytes = body_bytes
         self._unlimited = unlimited
+        self._unlimited_below = unlimited_below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -101,7 +110,7 @@ class Door:
         if self._hosts is not None and asked not in self._hosts:
             refusal = problem(421, "PermissionDeniedError", f"host {asked[:80]!r}: not one of ours; ask for 127.0.0.1")
             await refusal(scope, receive, send_guarded)
-        elif scope["path"].endswith(self._unlimited):
+        elif scope["path"].endswith(self._unlimited) or scope["path"].startswith(self._unlimited_below):
             await self._app(scope, receive, send_guarded)
         else:
             await self._app(scope, _bounded(receive, self._body_bytes), send_guarded)

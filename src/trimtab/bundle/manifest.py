@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from trimtab.core.canonical import JsonObject, digest_of
-from trimtab.core.enums import ColumnKind, Task
+from trimtab.core.enums import ColumnKind, ImageFit, Task
 
-__all__ = ["MANIFEST_NAME", "Calibration", "Feature", "Lineage", "Manifest", "Parity"]
+__all__ = ["MANIFEST_NAME", "Calibration", "Feature", "ImageInput", "Lineage", "Manifest", "Parity"]
 
 MANIFEST_NAME = "bundle.json"
 
@@ -35,6 +35,23 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     missing: tuple[str, ...] = ()
     is_event_time: bool = False
     example: float | bool | str | None = None
+
+
+class ImageInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The one input of a model of images: decoded, made ``width`` × ``height`` as ``fit`` says, then normalised.
+
+    The graph takes ``image``, float32 (n, 3, height, width): (value / 255 − mean) / std, for each of R, G, B. Such a
+    bundle's features are the image's properties, which the graph does not take: they are what is recorded and watched.
+    ``example``: one in base64.
+    """
+
+    name: str = "image"
+    width: int
+    height: int
+    fit: ImageFit = ImageFit.STRETCH
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    example: str | None = None
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -89,6 +106,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     algorithm: str
     created_at: str
     features: tuple[Feature, ...]
+    image: ImageInput | None = None
     classes: tuple[str, ...] = ()
     positive_class: str | None = None
     decision_threshold: float = 0.5
@@ -142,9 +160,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return next((feature for feature in self.features if feature.is_event_time), None)
 
     @property
+    def fields(self) -> tuple[Feature, ...]:
+        """What a row of a request has: the features, or the image, which is told as text (it is sent in base64)."""
+        if self.image is None:
+            return self.features
+        return (Feature(name=self.image.name, kind=ColumnKind.TEXT, example=self.image.example),)
+
+    @property
     def example(self) -> dict[str, float | bool | str | None]:
         """A row that was learnt from. It says no event time: who tries it out asks about now."""
-        return {feature.name: _as_sent(feature) for feature in self.features if not feature.is_event_time}
+        return {feature.name: _as_sent(feature) for feature in self.fields if not feature.is_event_time}
 
     @property
     def numeric_width(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from trimtab.bundle.encoder import Encoder, Inputs
 from trimtab.bundle.graph import check_graph
-from trimtab.bundle.manifest import Manifest, Parity
+from trimtab.bundle.manifest import ImageInput, Manifest, Parity
 from trimtab.bundle.writer import GOLDEN_NAME, MODEL_NAME, read_manifest
 from trimtab.core.enums import Task
 from trimtab.core.errors import ArtifactUntrustedError, ConfigError
@@ -23,10 +24,21 @@ from trimtab.core.errors import ArtifactUntrustedError, ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CODES_INPUT", "NUMERIC_INPUT", "PROBABILITIES_OUTPUT", "VALUE_OUTPUT", "Predictions", "Predictor"]
+    from trimtab.bundle.images import ImageEncoder
+
+__all__ = [
+    "CODES_INPUT",
+    "IMAGE_INPUT",
+    "NUMERIC_INPUT",
+    "PROBABILITIES_OUTPUT",
+    "VALUE_OUTPUT",
+    "Predictions",
+    "Predictor",
+]
 
 NUMERIC_INPUT = "numeric"
 CODES_INPUT = "codes"
+IMAGE_INPUT = "image"
 PROBABILITIES_OUTPUT = "probabilities"
 VALUE_OUTPUT = "value"
 
@@ -55,13 +67,16 @@ class Predictor:
     def __init__(self, manifest: Manifest, model: bytes, golden: bytes | None = None) -> None:
         check_graph(model)
         self.manifest = manifest
-        self.encoder = Encoder(manifest)
+        self.encoder = _encoder(manifest)
         self._golden = golden
-        self._session = _session(model)
-        self._inputs = _wanted_inputs(manifest, self._session)
-        self._output = _wanted_output(manifest, self._session)
+        session = _session(model)
+        # The public run() checks in Python what is known to hold here, for a third of a small model's time.
+        self._run = getattr(session, "_sess", session).run
+        self._inputs = _wanted_inputs(manifest, session)
+        self._outputs = [_wanted_output(manifest, session)]
         self._classes = np.array(manifest.classes, dtype=object)
         self._positive = _positive_place(manifest)
+        self._only_numbers = self._inputs == {NUMERIC_INPUT}
 
     @staticmethod
     def load(folder: Path, *, expected_digest: str | None) -> Predictor:
@@ -78,6 +93,30 @@ class Predictor:
         model = _verified_bytes(folder, MODEL_NAME, manifest)
         return Predictor(manifest, model, _verified_bytes(folder, GOLDEN_NAME, manifest))
 
+    def predict_one(self, inputs: Inputs) -> tuple[Any, float | None, list[float] | None]:
+        """Return label, probability and probabilities of one row, as `predict` gives them in arrays.
+
+        Raises:
+            ConfigError: the model's answer is no finite number.
+        """
+        (raw,) = self._run(self._outputs, self._feeds(inputs), None)
+        if self.manifest.task is Task.REGRESSION:
+            value = float(raw[0])
+            if not math.isfinite(value):
+                self._refuse(raw.astype(np.float64))
+            return value, None, None
+        answer: list[float] = raw[0].tolist()
+        if not math.isfinite(sum(answer)):
+            self._refuse(raw.astype(np.float64))
+        positive = self._positive
+        if positive is None:
+            probability = max(answer)
+            chosen = answer.index(probability)
+        else:
+            probability = answer[positive]
+            chosen = positive if probability >= self.manifest.decision_threshold else 1 - positive
+        return self.manifest.classes[chosen], probability, answer
+
     def predict_rows(self, rows: Sequence[Mapping[str, object]]) -> Predictions:
         """Encode and answer ``rows``; see `Encoder.encode_rows` and `predict`."""
         return self.predict(self.encoder.encode_rows(rows))
@@ -88,12 +127,7 @@ class Predictor:
         Raises:
             ConfigError: the model's answer to a row is no finite number.
         """
-        feeds: dict[str, NDArray[Any]] = {}
-        if NUMERIC_INPUT in self._inputs:
-            feeds[NUMERIC_INPUT] = inputs.numeric
-        if CODES_INPUT in self._inputs:
-            feeds[CODES_INPUT] = inputs.codes
-        (raw,) = self._session.run([self._output], feeds)
+        (raw,) = self._run(self._outputs, self._feeds(inputs), None)
         answer = raw.astype(np.float64)
         if not np.isfinite(answer).all():
             self._refuse(answer)
@@ -105,6 +139,14 @@ class Predictor:
             return Predictions(self._classes[chosen], answer, probability)
         chosen = answer.argmax(axis=1)
         return Predictions(self._classes[chosen], answer, answer[np.arange(len(answer)), chosen])
+
+    def _feeds(self, inputs: Inputs) -> dict[str, NDArray[Any]]:
+        if self._only_numbers:
+            return {NUMERIC_INPUT: inputs.numeric}
+        if inputs.images is not None:
+            return {IMAGE_INPUT: inputs.images}
+        known: dict[str, NDArray[Any]] = {NUMERIC_INPUT: inputs.numeric, CODES_INPUT: inputs.codes}
+        return {name: known[name] for name in self._inputs}
 
     def golden_table(self) -> pa.Table:
         """Return the golden rows: features, ``@expected``, and ``@expected_probability`` for classes."""
@@ -143,6 +185,14 @@ class Predictor:
         )
 
 
+def _encoder(manifest: Manifest) -> Encoder | ImageEncoder:
+    if manifest.image is None:
+        return Encoder(manifest)
+    from trimtab.bundle.images import ImageEncoder  # start-up cost: only images need the decoders
+
+    return ImageEncoder(manifest, manifest.image)
+
+
 def _session(model: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     # A thread pool per model would fight the server's own workers for the cores.
@@ -150,13 +200,18 @@ def _session(model: bytes) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         first_line = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ArtifactUntrustedError(f"{MODEL_NAME}: ONNX Runtime refuses it ({first_line}); train again") from error
+    # It keeps the file's bytes for a change of providers, which there is none of: half of what a large model takes.
+    vars(session)["_model_bytes"] = None
+    return session
 
 
 def _wanted_inputs(manifest: Manifest, session: ort.InferenceSession) -> frozenset[str]:
+    if manifest.image is not None:
+        return _wanted_image(manifest.image, session)
     widths = {
         NUMERIC_INPUT: (manifest.numeric_width, "tensor(float)"),
         CODES_INPUT: (manifest.codes_width, "tensor(int64)"),
@@ -171,6 +226,16 @@ def _wanted_inputs(manifest: Manifest, session: ort.InferenceSession) -> frozens
             )
         names.add(node.name)
     return frozenset(names)
+
+
+def _wanted_image(image: ImageInput, session: ort.InferenceSession) -> frozenset[str]:
+    inputs = [(node.name, node.type, node.shape[1:]) for node in session.get_inputs()]
+    if inputs != [(IMAGE_INPUT, "tensor(float)", [3, image.height, image.width])]:
+        raise ArtifactUntrustedError(
+            f"{MODEL_NAME}: takes {inputs}, expected {IMAGE_INPUT!r}, floats of [n, 3, {image.height}, {image.width}]; "
+            "export it so"
+        )
+    return frozenset({IMAGE_INPUT})
 
 
 def _wanted_output(manifest: Manifest, session: ort.InferenceSession) -> str:

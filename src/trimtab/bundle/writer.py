@@ -20,11 +20,20 @@ from trimtab.files import sha256_of_file, sync_folder
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["GOLDEN_NAME", "MODEL_NAME", "REFERENCE_NAME", "copy_bundle", "read_manifest", "write_bundle"]
+__all__ = [
+    "GOLDEN_NAME",
+    "MODEL_NAME",
+    "REFERENCE_NAME",
+    "SIGNATURE_NAME",
+    "copy_bundle",
+    "read_manifest",
+    "write_bundle",
+]
 
 MODEL_NAME = "model.onnx"
 GOLDEN_NAME = "golden.parquet"
 REFERENCE_NAME = "reference"
+SIGNATURE_NAME = "bundle.sig"
 
 _MAX_MANIFEST_BYTES = 16_000_000
 _MAX_BUNDLE_BYTES = 4_000_000_000
@@ -86,6 +95,8 @@ def read_manifest(folder: Path, *, expected_digest: str | None = None) -> Manife
         raise NotFoundError(f"{folder}: holds no {MANIFEST_NAME}; is it a bundle?")
     present = _files_of(folder)
     path = present.pop(MANIFEST_NAME)
+    # It signs the manifest, so the manifest cannot list it; a server that requires one checks it.
+    present.pop(SIGNATURE_NAME, None)
     if path.stat().st_size > _MAX_MANIFEST_BYTES:
         raise ArtifactUntrustedError(f"{path}: {path.stat().st_size} bytes, expected at most {_MAX_MANIFEST_BYTES}")
     content = path.read_bytes()

@@ -6,9 +6,9 @@ import re
 
 __all__ = ["extra_of"]
 
-_EXTRAS = ("serve", "platform")
-_IMPORTED_AS = {"scikit_learn": "sklearn", "xgboost_cpu": "xgboost"}
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*extra == ['\"]([a-z]+)['\"]")
+_EXTRAS = ("serve", "signatures", "platform", "postgres", "s3", "explain")
+_IMPORTED_AS = {"pillow": "PIL", "scikit_learn": "sklearn", "xgboost_cpu": "xgboost"}
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*extra == ['\"]([a-z0-9]+)['\"]")
 
 
 def extra_of(module: str) -> str | None:

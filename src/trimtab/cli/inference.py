@@ -19,11 +19,13 @@ __all__ = ["InferenceClient"]
 
 
 class InferenceClient:
-    """A connection to an inference server."""
+    """A connection to an inference server; ``TRIMTAB_SERVING_KEY`` is sent to one that asks for keys."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._http = httpx.Client(base_url=url, timeout=30.0, trust_env=False)
+        key = setting("serving_key")
+        headers = {} if key is None else {"x-api-key": key}
+        self._http = httpx.Client(base_url=url, timeout=30.0, trust_env=False, headers=headers)
         weakref.finalize(self, self._http.close)
 
     @staticmethod

@@ -21,7 +21,9 @@ from trimtab.cli.commands import (
     keys,
     models,
     processes,
+    serve,
     serving,
+    truths,
     versions,
     watch,
 )
@@ -60,7 +62,23 @@ def _root(
     silence_telemetry()
 
 
-_SUBJECTS = (init, processes, demo, watch, data, models, versions, serving, batch, decisions, evidence, events, keys)
+_SUBJECTS = (
+    init,
+    processes,
+    serve,
+    demo,
+    watch,
+    data,
+    models,
+    versions,
+    serving,
+    truths,
+    batch,
+    decisions,
+    evidence,
+    events,
+    keys,
+)
 for subject in _SUBJECTS:
     subject.add_to(app)
 

@@ -23,7 +23,7 @@ from trimtab.lake.casting import cast_column
 from trimtab.lake.dates import find_form
 from trimtab.lake.reading import read_table_file
 
-__all__ = ["Replay", "Sent", "read_rows"]
+__all__ = ["Replay", "Sent", "moments", "plain", "plain_strings", "read_rows"]
 
 _TRUTHS_AT_ONCE = 5_000
 _KINDS = {"FP64": ColumnKind.NUMBER, "BOOL": ColumnKind.BOOLEAN}
@@ -61,10 +61,10 @@ def read_rows(
     table = read_table_file(path, encoding=encoding)
     if time is not None and time not in table.column_names:
         raise DataContractError(f"{path}: has no column {time!r}; it has {', '.join(table.column_names)}")
-    given = {name: _as_strings(table[name]) for name in table.column_names}
+    given = {name: plain_strings(table[name]) for name in table.column_names}
     columns = {name: _values(given[name], inputs.get(name)) for name in table.column_names if name != time}
     if time is not None:
-        columns[time] = _moments(given[time], f"{path}: {time}")
+        columns[time] = moments(given[time], f"{path}: {time}")
     names = table.column_names
     rows: list[JsonObject] = [
         dict(zip(names, values, strict=True)) for values in zip(*(columns[name] for name in names), strict=True)
@@ -77,7 +77,7 @@ def read_rows(
     return sorted(kept, key=lambda row: row[time])
 
 
-def _as_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column of texts as plain strings, however its writer laid them out; others as they are."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
@@ -87,7 +87,7 @@ def _as_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _values(column: pa.ChunkedArray, datatype: str | None) -> list[Any]:
     kind = _KINDS.get(datatype or "")
     if kind is None or not pa.types.is_string(column.type):
-        return [_plain(value) for value in column.to_pylist()]
+        return [plain(value) for value in column.to_pylist()]
     cast = cast_column(column, kind)
     given = column.to_pylist()
     return [
@@ -96,7 +96,7 @@ def _values(column: pa.ChunkedArray, datatype: str | None) -> list[Any]:
     ]
 
 
-def _moments(column: pa.ChunkedArray, subject: str) -> list[datetime]:
+def moments(column: pa.ChunkedArray, subject: str) -> list[datetime]:
     """Return a column of times, in whichever one form they are written."""
     if not pa.types.is_string(column.type):
         return [_moment(value, f"{subject}: row {row}") for row, value in enumerate(column.to_pylist(), start=1)]
@@ -161,7 +161,7 @@ class Replay:
                 truths += [
                     self._outcome(row, given["prediction_id"])
                     for row, given in zip(part, answer["predictions"], strict=True)
-                    if _plain(row[self._truth]) is not None
+                    if plain(row[self._truth]) is not None
                 ]
             progress(sent.answered)
         for position in range(0, len(truths), _TRUTHS_AT_ONCE):
@@ -183,7 +183,7 @@ class Replay:
 
     def _body(self, rows: Sequence[JsonObject]) -> JsonObject:
         body: JsonObject = {
-            "rows": [{name: _plain(row[name]) for name in self._inputs if name in row} for row in rows],
+            "rows": [{name: plain(row[name]) for name in self._inputs if name in row} for row in rows],
         }
         if self._time is not None:
             body["event_times"] = [row[self._time].isoformat() for row in rows]
@@ -194,7 +194,7 @@ class Replay:
         return body
 
     def _outcome(self, row: JsonObject, prediction_id: str) -> JsonObject:
-        told = {"endpoint": self._endpoint, "prediction_id": prediction_id, "truth": _plain(row[str(self._truth)])}
+        told = {"endpoint": self._endpoint, "prediction_id": prediction_id, "truth": plain(row[str(self._truth)])}
         if self._time is None:
             return told
         at: datetime = row[self._time]
@@ -214,7 +214,8 @@ def _moment(value: Any, subject: str) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value of a file as JSON takes it; NaN and the empty text as None."""
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, str) and not value:

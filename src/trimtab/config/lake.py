@@ -1,4 +1,7 @@
-"""Where the lake is: ``TRIMTAB_LAKE_URL``, a folder elsewhere or a bucket; without it a folder of the project."""
+"""Where the lake is: ``TRIMTAB_LAKE_URL``, a folder elsewhere or a bucket; without it a folder of the project.
+
+And where shippers elsewhere leave segments for it: ``TRIMTAB_INTAKE_URL``, a bucket.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from trimtab.config.process import setting
 from trimtab.core.errors import ConfigError
 
-__all__ = ["BucketPlace", "lake_cache_bytes", "lake_place"]
+__all__ = ["BucketPlace", "bucket_of", "intake_place", "lake_cache_bytes", "lake_place"]
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -52,14 +55,44 @@ def lake_place(environment: Mapping[str, str] | None = None) -> BucketPlace | Pa
         )
     if parts.scheme == "file" and not parts.netloc and len(parts.path) > 1:
         return Path(unquote(parts.path))
-    prefix = parts.path.strip("/")
-    fits = _BUCKET.fullmatch(parts.netloc) and (not prefix or _PREFIX.fullmatch(prefix))
-    if parts.scheme == "s3" and fits:
-        return BucketPlace(bucket=parts.netloc, prefix=prefix)
+    place = bucket_of(url)
+    if place is not None:
+        return place
     raise ConfigError(
         f"TRIMTAB_LAKE_URL: {url[:100]!r} is no place for a lake; expected s3://bucket/prefix (letters, digits, dots, "
         "hyphens and underscores) or file:///folder"
     )
+
+
+def bucket_of(url: str) -> BucketPlace | None:
+    """Return the bucket and prefix that ``s3://bucket/prefix`` names; None when it is no such address.
+
+    >>> bucket_of("s3://acme/shop/intake"), bucket_of("s3://acme/../x")
+    (BucketPlace(bucket='acme', prefix='shop/intake'), None)
+    """
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/")
+    fits = _BUCKET.fullmatch(parts.netloc) and (not prefix or _PREFIX.fullmatch(prefix))
+    return BucketPlace(parts.netloc, prefix) if parts.scheme == "s3" and fits else None
+
+
+def intake_place(environment: Mapping[str, str] | None = None) -> BucketPlace | None:
+    """Return the bucket of ``TRIMTAB_INTAKE_URL``, where shippers elsewhere leave segments; None: it is not set.
+
+    Raises:
+        ConfigError: it is no ``s3://bucket/prefix``.
+
+    >>> intake_place({"TRIMTAB_INTAKE_URL": "s3://acme/shop/intake"})
+    BucketPlace(bucket='acme', prefix='shop/intake')
+    """
+    url = setting("intake_url", environment=environment)
+    if not url:
+        return None
+    place = bucket_of(url)
+    if place is None or not place.prefix:
+        # Not shown: what stands there may be a secret.
+        raise ConfigError("TRIMTAB_INTAKE_URL: found no place for segments; expected s3://bucket/prefix; correct it")
+    return place
 
 
 def lake_cache_bytes(environment: Mapping[str, str] | None = None) -> int:

@@ -11,6 +11,7 @@ from trimtab.config.database import mlflow_url
 from trimtab.config.durations import Duration
 from trimtab.config.loading import Loaded, Strict, load_yaml
 from trimtab.config.model import ModelConfig, Name
+from trimtab.config.sizes import Size
 from trimtab.core.enums import Severity
 from trimtab.core.errors import ConfigError, NotFoundError
 
@@ -34,6 +35,14 @@ class ServingConfig(Strict):
     )
     ship_interval: Duration = Field(
         default="1s", validate_default=True, description="How often recorded predictions are shipped to the lake."
+    )
+    log_limit: Size | None = Field(
+        default=None,
+        ge=65536,
+        description=(
+            "Bytes that recorded predictions may take before they are in the lake ('4GiB'): once in the journal, and "
+            "once in the intake; beyond it none is taken. Default: what the disk has."
+        ),
     )
 
 

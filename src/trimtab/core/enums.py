@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["ColumnKind", "Encoding", "Role", "Severity", "Task", "Tier", "VariantRole", "Verdict"]
+__all__ = ["ColumnKind", "Encoding", "ImageFit", "Role", "Severity", "Task", "Tier", "VariantRole", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -42,6 +42,14 @@ class ColumnKind(StrEnum):
     def is_numeric(self) -> bool:
         """Whether values go into the float matrix (booleans as 0 and 1)."""
         return self in {ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.BOOLEAN}
+
+
+class ImageFit(StrEnum):
+    """How an image is made as large as a model takes it."""
+
+    STRETCH = "stretch"
+    CROP = "crop"
+    LETTERBOX = "letterbox"
 
 
 class Encoding(StrEnum):

@@ -17,7 +17,7 @@ def _system_ms() -> int:
 class IdFactory:
     """Makes UUIDv7 strings from an injected clock and source of randomness; safe across threads.
 
-    Ids of one factory rise strictly: within a millisecond the 74 random bits count up from a random start.
+    Ids of one factory rise strictly: within a millisecond the last of the 74 random bits count up from a random start.
 
     >>> ids = IdFactory(now_ms=lambda: 0, random_bytes=lambda n: bytes(n))
     >>> ids(), ids()
@@ -33,6 +33,7 @@ class IdFactory:
         self._random_bytes = random_bytes
         self._lock = threading.Lock()
         self._last_ms = -1
+        self._head = ""
         self._tail = 0
 
     def __call__(self) -> str:
@@ -41,14 +42,18 @@ class IdFactory:
             now_ms = self._now_ms()
             if now_ms > self._last_ms:
                 self._last_ms = now_ms
-                # The top bit stays free, so that counting up within the millisecond cannot overflow.
-                self._tail = int.from_bytes(self._random_bytes(10), "big") & ((1 << 73) - 1)
+                self._head, self._tail = _start(now_ms, int.from_bytes(self._random_bytes(10), "big"))
             else:
                 self._tail += 1
-            tail = self._tail
-            value = (self._last_ms << 80) | (0x7 << 76) | ((tail >> 62) << 64) | (0b10 << 62) | (tail & ((1 << 62) - 1))
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+            return f"{self._head}{self._tail:012x}"
+
+
+def _start(now_ms: int, random: int) -> tuple[str, int]:
+    """Return the first 24 characters of a millisecond's ids, and the number that the last 12 begin at."""
+    # The number's top bit stays free, so that counting up within the millisecond cannot overflow.
+    tail = random & ((1 << 47) - 1)
+    high, middle = (random >> 48) & 0x3FFF, (random >> 62) & 0xFFF
+    return f"{now_ms >> 16:08x}-{now_ms & 0xFFFF:04x}-7{middle:03x}-{0x8000 | high:04x}-", tail
 
 
 new_id = IdFactory()

@@ -1,1 +1,1 @@
-"""Images for serving and the edge. Its place is kept; nothing uses it yet."""
+"""Images for training, serving and the edge: decoded, fitted and described by the same code everywhere."""

@@ -7,24 +7,33 @@ file where it is: the next call finds it again. A crash after the second leaves 
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import structlog
 
 from trimtab.core.clock import to_micros
 from trimtab.core.crashpoints import reached
+from trimtab.core.errors import DataContractError
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Database
+from trimtab.files import sync_folder
 from trimtab.lake.deliveries import Delivery, DeliveryKind, DeliveryState, announce, register
 from trimtab.lake.queues.base import Queue
+from trimtab.lake.storage.base import Bucket
 from trimtab.lake.zones import Lake
 from trimtab.records.segments import SEGMENT_SUFFIX, TRUTH
 
-__all__ = ["take_in"]
+__all__ = ["fetch_in", "take_in"]
+
+_log = structlog.get_logger(__name__)
 
 _BATCH = 500
+_SEGMENT = re.compile(r"[0-9a-f]{32}")
 
 
 def take_in(database: Database, lake: Lake, queue: Queue, intake: Path, *, now: datetime) -> int:
@@ -49,6 +58,53 @@ def take_in(database: Database, lake: Lake, queue: Queue, intake: Path, *, now: 
         announce(queue, each)
     reached("intake.announced")
     return sum(not each.repeated for each in stored)
+
+
+def fetch_in(bucket: Bucket, folder: str, intake: Path) -> int:
+    """Bring the segments that lie in ``folder`` of ``bucket`` (at most 500 a call) into ``intake``; return how many.
+
+    Each is on the disk here before it is removed there: one that comes twice is known by its id. A damaged one stays
+    where it is, and does not stand in the way of the others.
+
+    Raises:
+        BackendError: the bucket failed; the call may be repeated.
+        OSError: ``intake`` cannot be written.
+    """
+    found = [file.name for file in bucket.files_in(folder) if _SEGMENT.fullmatch(_segment_of(file.name))]
+    if found:
+        intake.mkdir(parents=True, exist_ok=True)
+    brought = 0
+    for name in found[:_BATCH]:
+        try:
+            _bring(bucket, name, intake)
+        except DataContractError as error:
+            _log.error("segment_damaged", segment=name, error=str(error))
+            continue
+        bucket.remove(name)
+        brought += 1
+    return brought
+
+
+def _bring(bucket: Bucket, name: str, intake: Path) -> None:
+    half = intake / f".{_segment_of(name)}.fetched"
+    try:
+        bucket.get(name, half)
+        with half.open("rb") as stream:
+            os.fsync(stream.fileno())
+        half.replace(intake / f"{_segment_of(name)}{SEGMENT_SUFFIX}")
+    finally:
+        half.unlink(missing_ok=True)
+    sync_folder(intake)
+
+
+def _segment_of(name: str) -> str:
+    """Return the id of the segment in a file of that name; what is no segment's file has none.
+
+    >>> _segment_of("shop/intake/ab.arrow"), _segment_of("shop/intake/readme.txt")
+    ('ab', '')
+    """
+    last = name.rpartition("/")[2]
+    return last.removesuffix(SEGMENT_SUFFIX) if last.endswith(SEGMENT_SUFFIX) else ""
 
 
 def _move(lake: Lake, files: Sequence[tuple[str, Path]]) -> None:

@@ -49,6 +49,7 @@ def labelled_rows(
     variant: str | None = None,
     known_until_us: int | None = None,
     received_since_us: int | None = None,
+    drawn_only: bool = False,
 ) -> LabelledTable:
     """Return the rows that ``endpoint`` answered at ``start_us`` ≤ event time < ``end_us``, with their outcomes.
 
@@ -56,7 +57,8 @@ def labelled_rows(
     event time; if it says no time either, to all rows of its ``record_key``. Of several the one that was known last
     holds; one known after ``known_until_us`` is not seen. Where the prediction is a number, an outcome that is no
     finite number is left out. Only rows that passed the contract are there; with ``received_since_us`` only those that
-    were answered since then.
+    were answered since then, and with ``drawn_only`` only those whose caller had not named the variant: whoever tries
+    one out sends other rows than the rest.
     """
     files = lake.record_files(endpoint, start_us=start_us, end_us=end_us)
     answered = _read([file.path for file in files])
@@ -65,6 +67,8 @@ def labelled_rows(
         answered = answered.filter(pl.col("variant") == variant)
     if received_since_us is not None:
         answered = answered.filter(pl.col("received_us") >= received_since_us)
+    if drawn_only:
+        answered = answered.filter(pl.col("assignment_probability").is_not_null())
     answered = answered.sort("event_us", "prediction_id").with_row_index(_ROW)
     outcomes = lake.truth_files(endpoint, start_us=start_us, end_us=end_us, known_until_us=known_until_us)
     truth = _truth([file.path for file in outcomes], known_until_us)
@@ -106,7 +110,7 @@ def _without_own_times(found: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
 
 def _read(paths: Sequence[Path]) -> pl.DataFrame:
     if not paths:
-        return pl.DataFrame(schema={**_OWN, "received_us": pl.Int64})
+        return pl.DataFrame(schema={**_OWN, "received_us": pl.Int64, "assignment_probability": pl.Float64})
     return pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
 
 

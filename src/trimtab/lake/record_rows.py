@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from trimtab.config.columns import ContractConfig
+from trimtab.core.enums import VariantRole
 from trimtab.lake.contract import judge
 from trimtab.lake.deliveries import Delivery
 from trimtab.lake.editions import Edition
@@ -24,6 +25,7 @@ from trimtab.lake.quarantine import REASONS, ROW, broken_rows
 from trimtab.lake.zones import Lake
 from trimtab.profiles.periods import PeriodProfile, profile_segment
 from trimtab.records.schema import FEATURE_PREFIX
+from trimtab.records.segments import ROLE
 
 __all__ = ["MODEL_VERSION", "features_of", "process_records"]
 
@@ -56,6 +58,9 @@ def process_records(
 ) -> list[Outcome]:
     """Profile, judge and write segments of one model that have the same features; return an outcome for each.
 
+    What shadows answered is kept apart, as it came: neither profiled nor judged nor learnt from, since the live answers
+    of the same rows are.
+
     With each segment goes which writing of its files this is; the ones before it are removed. ``before_writing``
     raises, when the rows are judged, if the files are not this worker's to write any more.
 
@@ -66,6 +71,51 @@ def process_records(
         DataContractError: a segment lacks what a segment has.
         OSError: the lake cannot be written.
     """
+    live = [segment for segment in segments if not _is_shadow(segment[2])]
+    processed = iter(
+        _process_live(
+            lake,
+            live,
+            contract,
+            profile_period_s=profile_period_s,
+            intervals=intervals,
+            before_writing=before_writing,
+        )
+        if live
+        else ()
+    )
+    if len(live) < len(segments):
+        before_writing()
+    return [_keep_shadow(lake, *segment) if _is_shadow(segment[2]) else next(processed) for segment in segments]
+
+
+def _is_shadow(table: pa.Table) -> bool:
+    return (table.schema.metadata or {}).get(ROLE.encode()) == VariantRole.SHADOW.encode()
+
+
+def _keep_shadow(lake: Lake, delivery: Delivery, edition: Edition, table: pa.Table) -> Outcome:
+    if not table.num_rows:
+        return Outcome()
+    times = table["event_us"].to_numpy()
+    span = (int(times.min()), int(times.max()))
+    endpoint, segment = str(delivery.endpoint), delivery.digest
+    version = pa.array(np.full(table.num_rows, int(table.schema.metadata[b"model_version"]), dtype=np.int64))
+    path = lake.shadow_records(endpoint, segment, edition, start_us=span[0], end_us=span[1])
+    write_rows(lake, path, table.append_column(MODEL_VERSION, version).replace_schema_metadata(None))
+    for earlier in edition.superseded(delivery.spec):
+        lake.remove(lake.shadow_records(endpoint, segment, earlier, start_us=span[0], end_us=span[1]))
+    return Outcome(rows=table.num_rows, rows_passed=table.num_rows, span_us=span)
+
+
+def _process_live(
+    lake: Lake,
+    segments: Sequence[tuple[Delivery, Edition, pa.Table]],
+    contract: ContractConfig,
+    *,
+    profile_period_s: int,
+    intervals: Mapping[str, Sequence[Interval]],
+    before_writing: Callable[[], None],
+) -> list[Outcome]:
     profiles = [tuple(profile_segment(table, period_s=profile_period_s)) for _, _, table in segments]
     judged = _judge(pa.concat_tables([_features(table, contract) for _, _, table in segments]), contract)
     starts = np.cumsum([0, *(table.num_rows for _, _, table in segments)])

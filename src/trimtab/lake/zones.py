@@ -143,6 +143,13 @@ class Lake:
         """Return where the rows of a segment go that passed; the span is that of all its rows."""
         return self._records(endpoint) / edition.file_name(f"{start_us}_{end_us}_{_safe(segment_id)}")
 
+    def shadow_records(
+        self, endpoint: str, segment_id: str, edition: Edition = FIRST, *, start_us: int, end_us: int
+    ) -> Path:
+        """Return where the rows go that a shadow variant answered, which no caller ever saw."""
+        # No endpoint's name has a dot: whoever reads an endpoint's records never meets these.
+        return self.processed_records(f"{endpoint}.shadow", segment_id, edition, start_us=start_us, end_us=end_us)
+
     def quarantined_records(self, endpoint: str, segment_id: str, edition: Edition = FIRST) -> Path:
         """Return where the rows of a segment go that broke the contract, or came from a quarantined feed."""
         return self.root / "quarantine" / "records" / _safe(endpoint) / edition.file_name(_safe(segment_id))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from trimtab.audit import log as audit
 from trimtab.bundle.writer import read_manifest
@@ -25,11 +26,14 @@ from trimtab.monitoring.store import save_checks
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.reference import read_reference
+from trimtab.records.schema import BATCH_VARIANT
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion
 from trimtab.rollout import endpoint_store
 
 __all__ = ["CheckRun", "run_checks_of"]
+
+_LATENCY: Final = "latency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +94,35 @@ def _checks(platform: Platform, files: ModelFiles, at: datetime) -> tuple[Check,
     window = Window(to_micros(at - span), to_micros(at))
     with platform.database.reading() as connection:
         serving = endpoint_store.desired(connection, files.endpoint)
-        if serving is None or not serving.variants:
+        if serving is None or not serving.live:
             raise NotFoundError(f"model {files.model.name!r}: serves nothing yet; deploy a version first")
         profiles = load_profiles(connection, files.endpoint, start_us=window.start_us, end_us=window.end_us)
         # What a version answered that serves no more cannot be mended: judged still, its breaches would hold the case
         # open, and ask for the next retraining, until the window has passed.
-        numbers = sorted({variant.model_version for variant in serving.variants})
+        numbers = sorted({variant.model_version for variant in serving.live})
         versions = [registry.get(connection, files.model.name, number) for number in numbers]
     return tuple(
         check
         for version in versions
-        for check in run_monitors(files.monitoring, _window_data(platform, files, version, window, profiles))
+        for mine in _by_lane([found for found in profiles if found.model_version == version.number])
+        for check in run_monitors(files.monitoring, _window_data(platform, files, version, window, mine))
+        # Nobody waited for a batch: for ever INCONCLUSIVE, it would keep the server's case from recovering.
+        if not (check.variant == BATCH_VARIANT and check.kind == _LATENCY)
     )
 
 
+def _by_lane(profiles: list[PeriodProfile]) -> list[list[PeriodProfile]]:
+    """Part what the server answered from what a batch did: a month's customers scored in a night are no traffic."""
+    batch = [found for found in profiles if found.variant == BATCH_VARIANT]
+    live = [found for found in profiles if found.variant != BATCH_VARIANT]
+    return [live, batch] if batch else [live]
+
+
 def _window_data(
-    platform: Platform, files: ModelFiles, version: ModelVersion, window: Window, profiles: list[PeriodProfile]
+    platform: Platform, files: ModelFiles, version: ModelVersion, window: Window, mine: list[PeriodProfile]
 ) -> WindowData:
     bundle = Path(version.bundle_path)
     manifest = read_manifest(bundle, expected_digest=version.digest)
-    mine = [found for found in profiles if found.model_version == version.number]
     variant = mine[0].variant if mine else f"v{version.number}"
     delay = files.model.label_delay // timedelta(microseconds=1)
     labelled_window = Window(window.start_us - delay, window.end_us - delay)

@@ -8,7 +8,7 @@ from trimtab.core.enums import Severity
 from trimtab.db.engine import Connection
 from trimtab.lake.deliveries import DeliveryKind, resend_unqueued
 from trimtab.lake.ingest import Ingest, ModelContext, Processed
-from trimtab.lake.intake import take_in
+from trimtab.lake.intake import fetch_in, take_in
 from trimtab.loop.platform import Platform
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.store import save_alert
@@ -17,6 +17,7 @@ __all__ = ["Ingestion"]
 
 _LEASE_S = 20.0
 _RESEND_S = 2.0
+_FETCH_S = 1.0
 
 
 class Ingestion:
@@ -33,6 +34,7 @@ class Ingestion:
             lease_s=_LEASE_S,
         )
         self._resent_at = 0.0
+        self._fetched_at = 0.0
 
     def run(self) -> bool:
         """Take in and process what waits; return whether there was anything."""
@@ -42,7 +44,17 @@ class Ingestion:
             resend_unqueued(platform.database, platform.queue)
             self._resent_at = time.monotonic()
         taken = take_in(platform.database, platform.lake, platform.queue, platform.project.intake, now=now)
-        return bool(self._ingest.process_some(now=now)) or taken > 0
+        processed = self._ingest.process_some(now=now)
+        # Last: a bucket that cannot be reached holds up nothing that is here already.
+        return self._fetch() > 0 or bool(processed) or taken > 0
+
+    def _fetch(self) -> int:
+        """Bring segments from the bucket, where there is one; return how many. Each question to it costs something."""
+        source = self._platform.intake_bucket
+        if source is None or time.monotonic() - self._fetched_at < _FETCH_S:
+            return 0
+        self._fetched_at = time.monotonic()
+        return fetch_in(*source, self._platform.project.intake)
 
     def warm_up(self) -> None:
         """Load what judging needs, before the first delivery waits for it."""

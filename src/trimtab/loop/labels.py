@@ -36,9 +36,9 @@ def labelled_of(
 
 
 def metrics_of_versions(platform: Platform, rollout: Rollout) -> Mapping[str, tuple[int, Mapping[str, float]]]:
-    """Return labelled rows and metrics of each variant, over what it answered since ``rollout`` started."""
+    """Return labelled rows and metrics of each variant, over what it was drawn for since ``rollout`` started."""
     files = platform.files(rollout.spec.model)
-    found = labelled_rows(platform.lake, files.endpoint, received_since_us=rollout.started_us)
+    found = labelled_rows(platform.lake, files.endpoint, received_since_us=rollout.started_us, drawn_only=True)
     answers: dict[str, tuple[int, Mapping[str, float]]] = {}
     for variant in pc.unique(found.table["variant"]).to_pylist():
         rows = _arrays(LabelledTable(found.table.filter(pc.field("variant") == variant), 0), files.model.task)

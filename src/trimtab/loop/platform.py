@@ -13,10 +13,12 @@ from trimtab.core.ids import IdFactory
 from trimtab.db.engine import Connection, Database, machine_us
 from trimtab.db.outbox import Event, Outbox
 from trimtab.lake.queues.base import Queue
+from trimtab.lake.storage.base import Bucket
 from trimtab.lake.zones import Lake
 from trimtab.loop.hindered import Hindered
 from trimtab.loop.jobs import JobRunner
 from trimtab.loop.model_files import ModelFiles, load_model_files
+from trimtab.loop.unmatched import Unmatched
 from trimtab.loop.wake import Wake
 from trimtab.rollout.deployer import Deployer
 
@@ -41,8 +43,11 @@ class Platform:
     deployer: Deployer
     projection: Callable[[], MlflowProjection]
     serving_url: Callable[[], str | None]
+    intake_bucket: tuple[Bucket, str] | None = None
+    """Bucket, and folder in it, where shippers elsewhere leave segments."""
     wake: Wake = field(default_factory=Wake)
     hindered: Hindered = field(default_factory=Hindered)
+    unmatched: Unmatched = field(default_factory=Unmatched)
 
     def now_us(self) -> int:
         """Return domain time in microseconds."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from trimtab.core.canonical import JsonObject
 from trimtab.loop.standing import Undelivered
+from trimtab.records.hindrance import JournalHealth
 
 __all__ = ["Advice", "advice_about_platform"]
 
@@ -38,13 +39,16 @@ def advice_about_platform(
     serves_something: bool,
     logs: str,
     lanes: Mapping[str, str] | None = None,
+    recording: Sequence[JournalHealth] = (),
 ) -> list[Advice]:
     """Return what is wrong with the platform itself: processes that are down, events that did not arrive.
 
-    ``hindered`` says what keeps the shipper from shipping, ``lanes`` which of the loop's lanes cannot go on, and why.
+    ``hindered`` says what keeps the shipper from shipping, ``lanes`` which of the loop's lanes cannot go on, and why,
+    ``recording`` whether the inference server's processes can record what they answer.
     """
     return [
         *_a_process_is_down(processes, serves_something, logs),
+        *_not_recorded(recording),
         *_nothing_is_shipped(hindered),
         *_something_waits({**(found.held or {}), **(lanes or {})}),
         *_something_was_not_delivered(found),
@@ -77,6 +81,19 @@ def _no_shipper(logs: str) -> Advice:
         f"'trimtab up' starts it again by itself, why it ended stands in {logs}",
         f"tail {shlex.quote(f'{logs}/shipper.log')}",
     )
+
+
+def _not_recorded(recording: Sequence[JournalHealth]) -> list[Advice]:
+    """Say what cannot be recorded now; and, as long as the server runs that could not, what was not before."""
+    hindered = next((one.hindered for one in recording if one.hindered is not None), None)
+    refused = sum(one.rows_refused for one in recording)
+    shed = sum(one.rows_shed for one in recording)
+    if hindered is None and not refused and not shed:
+        return []
+    counted = f"{refused} rows were refused for it, {shed} were answered without a record"
+    if hindered is None:
+        return [Advice(f"the inference server could not record for a while: {counted}; it records again")]
+    return [Advice(f"the inference server cannot record predictions ({hindered}): {counted}")]
 
 
 def _nothing_is_shipped(hindered: str | None) -> list[Advice]:

@@ -88,7 +88,7 @@ class ServingProbe:
                 # The server restarted and counts from zero: so do we, also once it has passed what it had then.
                 base[name] = Counts()
         quality = self._quality_of(rollout)
-        weights: dict[str, Decimal] = {variant.name: variant.weight_pct for variant in wanted.variants}
+        weights: dict[str, Decimal] = {variant.name: variant.weight_pct for variant in wanted.live}
         return {
             name: _observed(counts.get(name, Counts()).since(base.get(name, Counts())), weight, quality.get(name))
             for name, weight in weights.items()
@@ -116,18 +116,20 @@ class ServingProbe:
 
 
 def counts_by_variant(exposition: str, endpoint: str) -> dict[str, Counts]:
-    """Return the counts of each variant of ``endpoint`` from Prometheus' text."""
+    """Return the counts of each variant of ``endpoint``, of all its versions, from Prometheus' text."""
     requests: dict[str, float] = {}
     errors: dict[str, float] = {}
     below: dict[str, dict[float, float]] = {}
     for name, labels, value in _samples(exposition, endpoint):
-        variant = labels["variant"]
+        # Some metrics are of an endpoint as a whole.
+        variant = labels.get("variant", "")
         if name == "trimtab_requests_total" and labels["status"] in {"2xx", "5xx"}:
             requests[variant] = requests.get(variant, 0.0) + value
             if labels["status"] == "5xx":
                 errors[variant] = errors.get(variant, 0.0) + value
         elif name == "trimtab_request_latency_seconds_bucket":
-            below.setdefault(variant, {})[float(labels["le"])] = value
+            bounds, bound = below.setdefault(variant, {}), float(labels["le"])
+            bounds[bound] = bounds.get(bound, 0.0) + value
     return {name: Counts(count, errors.get(name, 0.0), below.get(name, {})) for name, count in requests.items()}
 
 

@@ -125,6 +125,7 @@ def start_rollout(
             strategy=files.deployment.strategy,
             smoke_max_abs_difference=_smoke_limit(files, version),
             sticky_key=files.deployment.sticky_key,
+            on_full=files.deployment.on_full,
         ),
         now_us=now_us,
         action_id=action_id,
@@ -202,11 +203,11 @@ def apply_desired(platform: Platform) -> bool:
 def aliases_of(connection: Connection, endpoint: str) -> dict[str, int]:
     """Return ``champion`` (what serves most) and ``challenger`` (what a rollout tries), as far as there are any."""
     spec = endpoint_store.desired(connection, endpoint)
-    if spec is None or not spec.variants:
+    if spec is None or not spec.live:
         return {}
     running = store.active_rollout(connection, endpoint)
     if running is None:
-        return {"champion": max(spec.variants, key=lambda variant: variant.weight_pct).model_version}
+        return {"champion": max(spec.live, key=lambda variant: variant.weight_pct).model_version}
     aliases = {"challenger": running.spec.candidate.number}
     if running.spec.stable is not None:
         aliases["champion"] = running.spec.stable.number
@@ -311,7 +312,7 @@ def _serving_version(connection: Connection, files: ModelFiles) -> ModelVersion 
 def _served_before(connection: Connection, files: ModelFiles, present: ModelVersion | None) -> int | None:
     """Return the version that last had all of the traffic before ``present``."""
     for found in endpoint_store.endpoint_generations(connection, files.endpoint):
-        full = [variant.model_version for variant in found.spec.variants if variant.weight_pct == 100]
+        full = [variant.model_version for variant in found.spec.live if variant.weight_pct == 100]
         if full and (present is None or full[0] != present.number):
             return full[0]
     return None

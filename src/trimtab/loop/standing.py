@@ -153,7 +153,7 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
     name, endpoint = files.model.name, files.endpoint
     spec = endpoint_store.desired(connection, endpoint)
     served = platform.deployer.observe(endpoint)
-    serves = None if spec is None else {v.model_version: f"{v.weight_pct.normalize():f} %" for v in spec.variants}
+    serves = None if spec is None else {v.model_version: f"{v.weight_pct.normalize():f} %" for v in spec.live}
     rollouts = store.list_rollouts(connection, model=name, limit=1)
     counts = _counts(connection, endpoint)
     return Standing(

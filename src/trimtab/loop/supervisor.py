@@ -52,6 +52,7 @@ class _Child:
 def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> tuple[ChildSpec, ...]:
     """Return the processes of ``trimtab up``, in the order in which they start; they stop in this order too."""
     serving = project.config.serving
+    limit = () if serving.log_limit is None else ("--log-limit", str(serving.log_limit))
     return (
         ChildSpec(
             "inference-server",
@@ -59,6 +60,7 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
                 *("-m", "trimtab.serving.server", "--state", str(project.serving)),
                 *("--host", serving.host, "--port", str(serving.port)),
                 *("--sync-interval", f"{serving.sync_interval.total_seconds()}s", "--log-format", log_format),
+                *limit,
             ),
             project.serving / "server.json",
         ),
@@ -67,6 +69,7 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
             (
                 *("-m", "trimtab.records.shipper", "--journal", str(project.journal), "--intake", str(project.intake)),
                 *("--interval", f"{serving.ship_interval.total_seconds()}s"),
+                *limit,
             ),
         ),
         ChildSpec(

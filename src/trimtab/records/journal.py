@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import itertools
 import mmap
 import os
 import secrets
+import struct
 import threading
+import time
 import zlib
 from pathlib import Path
 from typing import Final
@@ -15,13 +19,39 @@ import msgspec
 
 from trimtab.core.errors import BackendError, ConfigError
 from trimtab.files import sync_folder
-from trimtab.records.layout import HEAD, HEAD_BYTES, MAGIC, SEAL_BYTES, file_name
+from trimtab.records.layout import HEAD, HEAD_BYTES, MAGIC, SEAL_BYTES, file_name, journal_files
 from trimtab.records.schema import Frame, SchemaFrame
 
-__all__ = ["DEFAULT_FILE_BYTES", "JournalWriter", "new_writer_id"]
+__all__ = ["DEFAULT_FILE_BYTES", "JournalFullError", "JournalWriter", "file_bytes_within", "new_writer_id"]
 
 DEFAULT_FILE_BYTES: Final = 16 * 1024 * 1024
 _SMALLEST_FILE_BYTES: Final = 4096
+_SMALLEST_LIMIT_BYTES: Final = 64 * 1024
+_LOOK_AGAIN_S: Final = 0.002
+
+
+class JournalFullError(BackendError):
+    """A record was not taken: the disk or the journals' own limit has no room, or the disk refuses to sync."""
+
+
+def file_bytes_within(limit_bytes: int | None, writers: int = 1) -> int:
+    """Return how large a journal file may be, so that ``writers`` can go on to a next one within ``limit_bytes``.
+
+    Raises:
+        ConfigError: the limit is too small for so many writers.
+
+    >>> file_bytes_within(None), file_bytes_within(1 << 20, writers=2)
+    (16777216, 131072)
+    """
+    if limit_bytes is None:
+        return DEFAULT_FILE_BYTES
+    if limit_bytes < _SMALLEST_LIMIT_BYTES * writers:
+        raise ConfigError(
+            f"log limit: {limit_bytes} bytes, expected at least {_SMALLEST_LIMIT_BYTES} for each of {writers} "
+            "workers; raise it"
+        )
+    # Each writer fills one file while others wait to be shipped: with fewer, one slow file would stop all.
+    return min(DEFAULT_FILE_BYTES, limit_bytes // (4 * writers))
 
 
 def new_writer_id() -> str:
@@ -37,17 +67,26 @@ def new_writer_id() -> str:
     return f"{os.getpid()}.{started}.{secrets.token_hex(4)}"
 
 
+_WORD: Final = struct.Struct("<I")
+
+
 class JournalWriter:
     """Appends frames to memory-mapped files that survive the death of the process.
 
     A frame is accepted when `append` returns: it then stands in the page cache, which outlives ``kill -9``. A thread
-    forces it to the disk every ``sync_interval_s``, which bounds what a power cut can take. Files are allocated in
+    forces it to the disk every ``sync_interval_s``, which bounds what a power cut can take. It also makes the next file
+    when the current one is half full: that takes milliseconds, which no request should wait. Files are allocated in
     full beforehand, so that a full disk is met as an error at rotation and never as SIGBUS in the middle of a frame.
-    Each writer has files of its own, and holds a lock on them for as long as it lives. `append`, `declare`, `withdraw`
-    and `close` belong to one thread.
+    Each writer has files of its own, and holds a lock on them for as long as it lives. `append`, `declare`, `withdraw`,
+    `try_again` and `close` belong to one thread.
+
+    All journals of the folder together, of all writers, take at most ``limit_bytes`` (None: what the disk has): when a
+    further file would go beyond, nothing is accepted until the shipper has taken one away. The limit is looked at when
+    a file is full, and so costs an `append` nothing.
 
     Raises:
-        BackendError: the folder cannot be written, or has no room for a file.
+        JournalFullError: the folder cannot be written, or has no room for a file.
+        ConfigError: the sizes do not go together.
     """
 
     def __init__(
@@ -56,21 +95,28 @@ class JournalWriter:
         *,
         sync_interval_s: float,
         file_bytes: int = DEFAULT_FILE_BYTES,
+        limit_bytes: int | None = None,
         writer_id: str | None = None,
     ) -> None:
         if file_bytes < _SMALLEST_FILE_BYTES:
             raise ConfigError(f"file_bytes: {file_bytes}, expected at least {_SMALLEST_FILE_BYTES}; raise it")
+        if limit_bytes is not None and limit_bytes < 2 * file_bytes:
+            raise ConfigError(f"limit_bytes: {limit_bytes}, expected two files of {file_bytes} at least; raise it")
         self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._full: JournalFullError | None = None
+        self._look_again_s = 0.0
         self._file_bytes = file_bytes
         self._writer_id = writer_id or new_writer_id()
-        self._encode = msgspec.msgpack.Encoder().encode_into
-        self._buffer = bytearray(4096)
+        self._encode = msgspec.msgpack.Encoder().encode
         self._schemas: dict[int, SchemaFrame] = {}
-        self._number = 0
+        self._numbers = itertools.count(1)
         self._lock = threading.Lock()  # guards what the syncing thread takes over: the current file, and retired ones
         self._retired: list[_File] = []
+        self._spare: _File | None = None
         self._sync_error: OSError | None = None
         self._synced = 0
+        # Without regard to the limit: a server that starts while nobody ships has to be able to say so.
         self._file = self._create(())
         self._map = self._file.map
         self._limit = self._file.limit
@@ -91,11 +137,29 @@ class JournalWriter:
         """Where the next frame of `path` will start, in bytes."""
         return self._position
 
+    @property
+    def filled(self) -> dict[Path, int]:
+        """How far, in bytes, the files are filled that this writer has open; on disk they are larger."""
+        spare = self._spare
+        return {self.path: self._position} | ({} if spare is None else {spare.path: len(MAGIC)})
+
+    @property
+    def hindered(self) -> str | None:
+        """Why records are refused now; None while they are taken."""
+        error = self._full if self._sync_error is None else self._refused_to_sync(self._sync_error)
+        return None if error is None else str(error)
+
+    def try_again(self) -> None:
+        """Begin a further file if there was no room for one before: nobody may be asking who would find out."""
+        if self._full is not None:
+            with contextlib.suppress(JournalFullError):
+                self._rotate(0)
+
     def declare(self, schema: SchemaFrame) -> None:
         """Write ``schema`` now, and again at the head of each later file, until it is withdrawn.
 
         Raises:
-            BackendError: see `append`.
+            JournalFullError: see `append`.
         """
         self.append(schema)
         self._schemas[schema.schema_id] = schema
@@ -108,29 +172,26 @@ class JournalWriter:
         """Accept ``frame``: when this returns, the death of the process cannot take it back.
 
         Raises:
-            BackendError: there is no room for a further file, or the disk refused the last sync; nothing was written.
+            JournalFullError: there is no room for a further file, or the disk refused the last sync; nothing was
+                written.
             ConfigError: the frame is larger than a file can hold, or holds a whole number beyond 64 bits.
         """
         if self._sync_error is not None:
-            raise BackendError(
-                f"{self._folder}: the disk refused to sync ({self._sync_error.strerror}); expected a working disk; "
-                "replace it, then start again"
-            ) from self._sync_error
-        buffer = self._buffer
+            raise self._refused_to_sync(self._sync_error) from self._sync_error
         try:
-            self._encode(frame, buffer, HEAD_BYTES)
+            payload = self._encode(frame)
         except (OverflowError, ValueError) as error:
             raise ConfigError(f"record: {error}; expected text in UTF-8 and numbers of 64 bits; correct it") from error
-        size = len(buffer)
-        if self._position + size > self._limit:
-            self._rotate(size)
-        HEAD.pack_into(buffer, 0, size - HEAD_BYTES, zlib.crc32(memoryview(buffer)[HEAD_BYTES:]))
-        position = self._position
-        end = position + size
+        size = len(payload)
+        if self._position + HEAD_BYTES + size > self._limit:
+            self._rotate(HEAD_BYTES + size)
+        position, mapped = self._position, self._map
+        begin = position + HEAD_BYTES
+        mapped[begin : begin + size] = payload
         # The length goes in last: a reader in another process must not see it before the bytes that it announces.
-        self._map[position + 4 : end] = buffer[4:]
-        self._map[position : position + 4] = buffer[:4]
-        self._position = end
+        _WORD.pack_into(mapped, position + 4, zlib.crc32(payload))
+        _WORD.pack_into(mapped, position, size)
+        self._position = begin + size
 
     def close(self) -> None:
         """Seal the file, force all to the disk, and stop. Safe to call twice."""
@@ -139,6 +200,9 @@ class JournalWriter:
         self._stop.set()
         self._thread.join()
         self._seal()
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.discard()
         self._sync()
 
     def _rotate(self, needed: int) -> None:
@@ -149,7 +213,7 @@ class JournalWriter:
                 f"record: {needed} bytes, a journal file has room for {self._file_bytes - len(SEAL_BYTES) - heads}; "
                 "send smaller rows"
             )
-        fresh = self._create(schemas)
+        fresh = self._next_file(schemas)
         self._seal()
         with self._lock:
             self._file = fresh
@@ -158,6 +222,55 @@ class JournalWriter:
         self._limit = fresh.limit
         self._position = heads
 
+    def _next_file(self, heads: tuple[bytes, ...]) -> _File:
+        """Return a further file, if limit and disk have room for one."""
+        with self._lock:
+            fresh, self._spare = self._spare, None
+        if fresh is not None:
+            content = b"".join(heads)
+            begin, end = len(MAGIC), len(MAGIC) + len(content)
+            # As in `append`: a reader that finds a length finds what it announces.
+            fresh.map[begin + 4 : end] = content[4:]
+            fresh.map[begin : begin + 4] = content[:4] or bytes(4)
+            self._full = None
+            return fresh
+        try:
+            self._check_limit()
+            fresh = self._create(heads)
+        except JournalFullError as error:
+            self._full = error
+            raise
+        self._full = None
+        return fresh
+
+    def _check_limit(self) -> None:
+        if self._limit_bytes is None:
+            return
+        if self._full is not None and time.monotonic() < self._look_again_s:
+            # Each request would look through the folder otherwise, just when there is much to do.
+            raise JournalFullError(str(self._full))
+        self._look_again_s = time.monotonic() + _LOOK_AGAIN_S
+        self._check_room()
+
+    def _check_room(self) -> None:
+        if self._limit_bytes is None:
+            return
+        taken = 0
+        for path in journal_files(self._folder):
+            with contextlib.suppress(FileNotFoundError):
+                taken += path.stat().st_size
+        if taken + self._file_bytes > self._limit_bytes:
+            raise JournalFullError(
+                f"{self._folder}: journals take {taken} bytes, the limit is {self._limit_bytes}; the shipper is behind "
+                "or down: see to it, or raise the limit (--log-limit)"
+            )
+
+    def _refused_to_sync(self, error: OSError) -> JournalFullError:
+        return JournalFullError(
+            f"{self._folder}: the disk refused to sync ({error.strerror}); expected a working disk; replace it, then "
+            "start again"
+        )
+
     def _seal(self) -> None:
         self._map[self._position : self._position + len(SEAL_BYTES)] = SEAL_BYTES
         self._file.end = self._position + len(SEAL_BYTES)
@@ -165,20 +278,29 @@ class JournalWriter:
             self._retired.append(self._file)
 
     def _create(self, heads: tuple[bytes, ...]) -> _File:
-        self._number += 1
-        path = self._folder / file_name(self._writer_id, self._number)
+        path = self._folder / file_name(self._writer_id, next(self._numbers))
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             return _File(path, self._file_bytes, MAGIC + b"".join(heads))
         except OSError as error:
-            raise BackendError(
+            raise JournalFullError(
                 f"{self._folder}: no room for a journal file of {self._file_bytes} bytes ({error.strerror}); "
-                "free disk space; what cannot be recorded is not answered"
+                "free disk space"
             ) from error
 
     def _sync_forever(self, interval_s: float) -> None:
         while not self._stop.wait(interval_s):
             self._sync()
+            if self._spare is None and self._full is None and 2 * self._position > self._limit:
+                self._make_spare()
+
+    def _make_spare(self) -> None:
+        """Make the next file, if there is room; where there is none, that is told when it is needed."""
+        with contextlib.suppress(JournalFullError):
+            self._check_room()
+            spare = self._create(())
+            with self._lock:
+                self._spare = spare
 
     def _sync(self) -> None:
         with self._lock:
@@ -222,6 +344,12 @@ class _File:
             os.fdatasync(self._descriptor)
         else:
             self.map.flush()
+
+    def discard(self) -> None:
+        """Remove the file, in which nothing was written."""
+        self.map.close()
+        self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
 
     def finish(self) -> None:
         """Force to disk, cut at the seal, let go of map, lock and descriptor."""

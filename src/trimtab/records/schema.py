@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
-from trimtab.core.enums import ColumnKind, Task
+from trimtab.core.enums import ColumnKind, Task, VariantRole
 
 __all__ = [
+    "BATCH_VARIANT",
     "FEATURE_PREFIX",
     "KIND_KEY",
     "SEGMENT_COLUMNS",
+    "SHADOW_OF",
     "TRUTH_COLUMNS",
     "Frame",
     "PredictionFrame",
@@ -29,6 +31,9 @@ FEATURE_PREFIX = "f."
 KIND_KEY = "kind"
 """Key, in the metadata of a feature's column, of the kind that the model takes it for."""
 
+BATCH_VARIANT = "batch"
+"""Variant of records that ``trimtab batch`` made: of an endpoint's model, and nothing that its server answered."""
+
 SEGMENT_COLUMNS = (
     "prediction_id",  # string, UUIDv7
     "request_id",  # string
@@ -36,7 +41,7 @@ SEGMENT_COLUMNS = (
     "received_us",  # int64, microseconds UTC
     "variant",  # string
     "generation",  # int64
-    "assignment_probability",  # float64, 0..1: chance with which this variant was drawn
+    "assignment_probability",  # float64, nullable, 0..1: chance with which the variant was drawn; null: asked for
     "record_key",  # string, nullable: the caller's own key of the row
     "source",  # string, nullable: the feed that sent it
     "sticky_hash",  # string, nullable
@@ -46,6 +51,10 @@ SEGMENT_COLUMNS = (
 )
 """Columns of a prediction segment before its feature columns. The schema's metadata holds ``segment_id``, ``endpoint``,
 ``model``, ``model_version``, ``bundle_digest``, ``task``, ``kind`` = ``predictions``."""
+
+SHADOW_OF = "shadow_of"
+"""Column of a segment of a shadow variant, whose metadata says ``role`` = ``shadow``, behind `SEGMENT_COLUMNS`: string,
+the id of the prediction that the caller got. Other segments have neither."""
 
 TRUTH_COLUMNS = (
     "endpoint",  # string
@@ -71,10 +80,14 @@ class SchemaFrame(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     bundle_digest: str
     task: Task
     features: tuple[tuple[str, ColumnKind], ...]
+    role: VariantRole = VariantRole.LIVE
 
 
 class PredictionFrame(msgspec.Struct, frozen=True, array_like=True, tag="p"):
-    """One row answered. ``values`` are the inputs in the order of the schema's features, a datetime as its second."""
+    """One row answered. ``values`` are the inputs in the order of the schema's features, a datetime as its second.
+
+    ``shadow_of``: where a shadow answered, the id of the prediction that the caller got.
+    """
 
     schema_id: int
     prediction_id: str
@@ -82,7 +95,7 @@ class PredictionFrame(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     event_us: int
     received_us: int
     generation: int
-    assignment_probability: float
+    assignment_probability: float | None
     record_key: str | None
     source: str | None
     sticky_hash: str | None
@@ -90,6 +103,7 @@ class PredictionFrame(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     prediction: str | float
     probability: float | None
     latency_ms: float
+    shadow_of: str | None = None
 
 
 class TruthFrame(msgspec.Struct, frozen=True, array_like=True, tag="t"):

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from trimtab.core.enums import ColumnKind
+from trimtab.core.enums import ColumnKind, VariantRole
 from trimtab.core.errors import DataContractError
 from trimtab.files import write_atomically
 from trimtab.records.schema import (
     FEATURE_PREFIX,
     KIND_KEY,
     SEGMENT_COLUMNS,
+    SHADOW_OF,
     TRUTH_COLUMNS,
     PredictionFrame,
     SchemaFrame,
@@ -25,17 +26,22 @@ from trimtab.records.schema import (
 
 __all__ = [
     "PREDICTIONS",
+    "ROLE",
     "SEGMENT_SUFFIX",
     "TRUTH",
     "predictions_table",
     "read_segment",
+    "segment_bytes",
     "segment_id",
+    "segment_id_of",
     "truth_table",
     "write_segment",
 ]
 
 PREDICTIONS: Final = "predictions"
 TRUTH: Final = "truth"
+ROLE: Final = "role"
+"""Key, in the metadata of a segment, of the variant's role; absent, it is live."""
 SEGMENT_SUFFIX: Final = ".arrow"
 
 _MAX_FILE_BYTES: Final = 512 * 1024 * 1024
@@ -79,6 +85,9 @@ def predictions_table(schema: SchemaFrame, frames: Sequence[PredictionFrame], se
     arrays = [_column(name, [getattr(f, name) for f in frames], is_class) for name in _STORED]
     arrays.insert(SEGMENT_COLUMNS.index("variant"), pa.array([schema.variant] * len(frames), pa.string()))
     fields = [pa.field(name, array.type) for name, array in zip(SEGMENT_COLUMNS, arrays, strict=True)]
+    if schema.role is VariantRole.SHADOW:
+        arrays.append(_column(SHADOW_OF, [f.shadow_of for f in frames], is_class))
+        fields.append(pa.field(SHADOW_OF, pa.string()))
     for place, (name, kind) in enumerate(schema.features):
         arrays.append(_feature([f.values[place] for f in frames], kind))
         fields.append(pa.field(FEATURE_PREFIX + name, arrays[-1].type, metadata={KIND_KEY: str(kind)}))
@@ -91,6 +100,8 @@ def predictions_table(schema: SchemaFrame, frames: Sequence[PredictionFrame], se
         "bundle_digest": schema.bundle_digest,
         "task": str(schema.task),
     }
+    if schema.role is VariantRole.SHADOW:
+        metadata[ROLE] = str(schema.role)
     return pa.table(arrays, schema=pa.schema(fields, metadata))
 
 
@@ -107,17 +118,29 @@ def write_segment(folder: Path, table: pa.Table) -> Path:
     Raises:
         OSError: the folder cannot be written, or is full.
     """
-    segment = _text_metadata(table.schema)["segment_id"]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    path = folder / f"{segment}{SEGMENT_SUFFIX}"
-    write_atomically(path, sink.getvalue().to_pybytes())
+    path = folder / f"{segment_id_of(table)}{SEGMENT_SUFFIX}"
+    write_atomically(path, segment_bytes(table))
     return path
 
 
-def read_segment(path: Path) -> pa.Table:
-    """Return the segment in ``path``, after checking that it is one: name, metadata, columns and their types.
+def segment_bytes(table: pa.Table) -> bytes:
+    """Return ``table`` as a segment travels: an Arrow IPC file, zstd inside."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def segment_id_of(table: pa.Table) -> str:
+    """Return the id that a segment's metadata says."""
+    return _text_metadata(table.schema)["segment_id"]
+
+
+def read_segment(path: Path, expected_id: str | None = None) -> pa.Table:
+    """Return the segment in ``path``, after checking that it is one: id, metadata, columns and their types.
+
+    It has to have the id ``expected_id``; None: the one in its file's name.
 
     Raises:
         FileNotFoundError: it is gone; another reader may have taken it.
@@ -128,7 +151,7 @@ def read_segment(path: Path) -> pa.Table:
         raise DataContractError(f"{path}: {size} bytes, a segment has at most {_MAX_FILE_BYTES}; it is none; remove it")
     try:
         with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
-            _check_schema(path, reader.schema)
+            _check_schema(path, reader.schema, path.name if expected_id is None else expected_id + SEGMENT_SUFFIX)
             batches = []
             rows = 0
             for place in range(reader.num_record_batches):
@@ -163,7 +186,7 @@ def _feature(values: Iterable[Any], kind: ColumnKind) -> pa.Array:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _check_schema(path: Path, schema: pa.Schema) -> None:
+def _check_schema(path: Path, schema: pa.Schema, file_name: str) -> None:
     metadata = _text_metadata(schema)
     kind = metadata.get("kind", "")
     absent = [name for name in _REQUIRED.get(kind, ("kind",)) if name not in metadata]
@@ -172,7 +195,7 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
             f"{path}: metadata lacks {absent}; expected a segment of predictions or truth; remove it"
         )
     segment = metadata["segment_id"]
-    if not _SEGMENT_ID.fullmatch(segment) or path.name != segment + SEGMENT_SUFFIX:
+    if not _SEGMENT_ID.fullmatch(segment) or file_name != segment + SEGMENT_SUFFIX:
         raise DataContractError(f"{path}: holds segment {segment[:40]!r}, expected the id in its name; ship it again")
     wanted = SEGMENT_COLUMNS if kind == PREDICTIONS else TRUTH_COLUMNS
     if tuple(schema.names[: len(wanted)]) != wanted:
@@ -182,7 +205,7 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
             allowed: tuple[pa.DataType, ...] = (pa.float64(), pa.bool_(), pa.string(), _MOMENT)
         elif field.name == "prediction":
             allowed = (pa.float64(), pa.string())
-        elif field.name in wanted:
+        elif field.name in wanted or (field.name == SHADOW_OF and ROLE in metadata):
             allowed = (_COLUMN_TYPES.get(field.name, pa.string()),)
         else:
             allowed = ()

@@ -1,6 +1,6 @@
 """A process of its own that turns journals into Arrow segments in the intake, exactly once by id.
 
-``python -m trimtab.records.shipper --journal DIR --intake DIR --interval 1s``
+``python -m trimtab.records.shipper --journal DIR --intake ADDRESS --interval 1s``
 """
 
 from __future__ import annotations
@@ -12,29 +12,37 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from trimtab.config.durations import parse_duration
 from trimtab.config.logs import configure_logs
 from trimtab.config.process import setting
+from trimtab.config.sizes import parse_size
 from trimtab.core.crashpoints import arm, reached
-from trimtab.core.errors import ConfigError, ConflictError, DataContractError
+from trimtab.core.errors import BackendError, ConfigError, ConflictError, DataContractError
 from trimtab.records.cursor import Cursor, cursor_path, read_cursor, write_cursor
+from trimtab.records.intakes.address import intake_at
+from trimtab.records.intakes.base import Intake
+from trimtab.records.intakes.folder import FolderIntake
 from trimtab.records.layout import journal_files
 from trimtab.records.lean import keep_pandas_out
 from trimtab.records.liveness import tell_shipper
 from trimtab.records.reader import WriterState, is_damaged, read_frames, writer_state
 from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
-from trimtab.records.segments import TRUTH, predictions_table, segment_id, truth_table, write_segment
+from trimtab.records.segments import TRUTH, predictions_table, segment_bytes, segment_id, truth_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Shipper", "main", "run"]
 
 MAX_ROWS_PER_RANGE: Final = 50_000
+_LONGEST_PAUSE_S: Final = 5.0
 
 _log = structlog.get_logger("trimtab.shipper")
 
@@ -56,12 +64,13 @@ class Shipper:
 
     For each journal: a range of frames is planned (durably), its segments are written, then the cursor moves. A crash
     anywhere repeats the range, and its segments have the same ids: nothing is lost, and what came twice is known.
-    A journal that is shipped to its end, and whose writer sealed it or died, is deleted.
+    The cursor moves when the intake (a folder, or any other) has said that it keeps the segments. A journal that is
+    shipped to its end, and whose writer sealed it or died, is deleted.
     """
 
-    def __init__(self, journal_folder: Path, intake_folder: Path, *, max_rows: int = MAX_ROWS_PER_RANGE) -> None:
+    def __init__(self, journal_folder: Path, intake: Intake | Path, *, max_rows: int = MAX_ROWS_PER_RANGE) -> None:
         self._journals = journal_folder
-        self._intake = intake_folder
+        self._intake = FolderIntake(intake) if isinstance(intake, Path) else intake
         self._max_rows = max_rows
         self._cursors: dict[Path, Cursor] = {}
         self._refused: set[Path] = set()
@@ -72,7 +81,8 @@ class Shipper:
         A damaged journal is left where it is and told once; the others go on.
 
         Raises:
-            OSError: the intake or a cursor cannot be written; the next call repeats what was not finished.
+            BackendError: the intake does not take a segment; the next call repeats what was not finished.
+            OSError: a folder cannot be written; as above.
         """
         rows = 0
         for journal in journal_files(self._journals):
@@ -142,11 +152,14 @@ class Shipper:
                     f"{journal}: rows of schema {schema_id}, which the file does not declare; move it away"
                 )
             segment = segment_id(journal.name, batch.start, batch.end, str(schema_id))
-            write_segment(self._intake, predictions_table(schema, frames, segment))
-            reached("shipper.segment_written")
+            self._hand_over(segment, predictions_table(schema, frames, segment))
         for endpoint, outcomes in batch.truths.items():
             segment = segment_id(journal.name, batch.start, batch.end, f"{TRUTH}:{endpoint}")
-            write_segment(self._intake, truth_table(outcomes, segment))
+            self._hand_over(segment, truth_table(outcomes, segment))
+
+    def _hand_over(self, segment: str, table: pa.Table) -> None:
+        self._intake.put(segment, segment_bytes(table))
+        reached("shipper.segment_written")
 
     def _remove(self, journal: Path) -> None:
         # The journal first: a cursor without its journal is litter, a journal without its cursor would go twice.
@@ -178,20 +191,25 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def run(journal: Path, intake: Path, interval_s: float, stop: threading.Event) -> None:
+def run(journal: Path, intake: Intake, interval_s: float, stop: threading.Event) -> None:
     """Ship every ``interval_s`` until ``stop`` is set, then once more.
 
-    A disk that refuses is logged, and tried again at the next interval.
+    A disk or an intake that refuses is logged, and tried again: at the next interval, then ever less often.
     """
     shipper = Shipper(journal, intake)
     told = _tell(journal, None)
-    for _ in _ticks(stop.wait, interval_s):
+    pause_s = interval_s
+    stopped = False
+    while not stopped:
+        stopped = stop.wait(pause_s)
         try:
             rows = shipper.ship_once()
-        except OSError as error:
-            _log.error("ship_failed", error=str(error), next="tried again at the next interval")
+        except (OSError, BackendError) as error:
+            pause_s = min(max(2 * pause_s, interval_s), max(_LONGEST_PAUSE_S, interval_s))
+            _log.error("ship_failed", error=str(error), next_try_s=round(pause_s, 3))
             told = told if told == str(error) else _tell(journal, str(error))
             continue
+        pause_s = interval_s
         told = told if told is None else _tell(journal, None)
         if rows:
             _log.info("shipped", rows=rows)
@@ -208,19 +226,13 @@ def _tell(journal: Path, error: str | None) -> str | None:
     return error
 
 
-def _ticks(wait: Callable[[float], bool], interval_s: float) -> Iterator[None]:
-    stopped = False
-    while not stopped:
-        stopped = wait(interval_s)
-        yield
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the shipper until SIGTERM or SIGINT; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m trimtab.records.shipper", description="Ship journals to the lake.")
     parser.add_argument("--journal", type=Path, required=True, help="folder of the inference server's journals")
-    parser.add_argument("--intake", type=Path, required=True, help="folder that the lake takes segments from")
+    parser.add_argument("--intake", required=True, help="where the lake takes segments from: folder, http(s)://, s3://")
     parser.add_argument("--interval", type=parse_duration, default="1s", help="how often to ship, e.g. 1s or 250ms")
+    parser.add_argument("--log-limit", type=parse_size, help="bytes that may wait in an intake folder, e.g. 4GiB")
     parser.add_argument("--log-format", choices=("json", "console"), default="json", help="for machines or for people")
     options = parser.parse_args(arguments)
     keep_pandas_out()
@@ -230,8 +242,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         arm(setting("crash_at"))
-        with _alone(options.journal):
-            run(options.journal, options.intake, options.interval.total_seconds(), stop)
+        intake = intake_at(options.intake, limit_bytes=options.log_limit)
+        with contextlib.closing(intake), _alone(options.journal):
+            run(options.journal, intake, options.interval.total_seconds(), stop)
     except (ConfigError, ConflictError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from trimtab.rollout.machine import production_weights
 from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
-from trimtab.serving.spec import EndpointSpec, VariantSpec
+from trimtab.serving.spec import EndpointSpec, LogSpec, VariantSpec
 
 __all__ = ["production_spec", "staging_spec"]
 
@@ -18,7 +18,12 @@ def production_spec(spec: RolloutSpec, state: RolloutState, *, generation: int) 
         _variant(spec, versions[name], weight_pct) for name, weight_pct in production_weights(spec, state).items()
     )
     return EndpointSpec(
-        endpoint=spec.endpoint, generation=generation, variants=variants, sticky_key=spec.sticky_key, record=True
+        endpoint=spec.endpoint,
+        generation=generation,
+        variants=variants,
+        sticky_key=spec.sticky_key,
+        record=True,
+        log=LogSpec(on_full=spec.on_full),
     )
 
 

@@ -13,6 +13,7 @@ from trimtab.config.durations import Duration
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
 from trimtab.measures.metrics import METRICS
+from trimtab.serving.spec import OnFull
 
 __all__ = [
     "ApprovalConfig",
@@ -122,6 +123,13 @@ class DeploymentConfig(Strict):
     staging_endpoint: Name | None = Field(default=None, description="Where it is smoke-tested: '<endpoint>-staging'.")
     sticky_key: str | None = Field(
         default=None, description="Field of a request that keeps a caller on one version while weights stand."
+    )
+    on_full: OnFull = Field(
+        default=OnFull.REFUSE,
+        description=(
+            "What becomes of an answer that cannot be recorded: 'refuse' (503, try again), or 'shed': it is given, "
+            "counted and told, and never learnt from."
+        ),
     )
     smoke: SmokeConfig = SmokeConfig()
     strategy: Strategy = Field(description="How traffic moves to a new version.")

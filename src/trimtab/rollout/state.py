@@ -14,6 +14,7 @@ from trimtab.core.enums import Verdict
 from trimtab.core.errors import ConfigError
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.settings import RecreateConfig, Strategy
+from trimtab.serving.spec import OnFull
 
 __all__ = [
     "Evidence",
@@ -61,6 +62,7 @@ class RolloutSpec:
     strategy: Strategy = field(default_factory=lambda: RecreateConfig(type="recreate"))
     smoke_max_abs_difference: float = 1e-4
     sticky_key: str | None = None
+    on_full: OnFull = OnFull.REFUSE
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rolled out."""

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from trimtab.files.processes import is_alive
 
-__all__ = ["server_url"]
+__all__ = ["server_url", "url_of"]
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address of a server that listens there, as one asks it from its own machine.
+
+    >>> url_of("0.0.0.0", 80), url_of("::1", 8766)
+    ('http://127.0.0.1:80', 'http://[::1]:8766')
+    """
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def server_url(state: Path) -> str | None:
@@ -15,8 +25,7 @@ def server_url(state: Path) -> str | None:
     try:
         told = json.loads((state / "server.json").read_bytes())
         pid, ticks = int(told["pid"]), int(told.get("start_ticks", 0))
-        host = f"[{told['host']}]" if ":" in told["host"] else told["host"]
-        url = f"http://{host}:{told['port']}"
+        url = url_of(told["host"], told["port"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     # The file outlives a process that was killed, and its number may be another's by now.

@@ -6,14 +6,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import msgspec
 import structlog
 
 import trimtab
-from trimtab.core.errors import BackendError, NotFoundError, TrimtabError
+from trimtab.core.errors import BackendError, ConfigError, NotFoundError, TrimtabError
 from trimtab.records.journal import JournalWriter
+from trimtab.serving.access import Gate
 from trimtab.serving.asgi import (
+    BUDGET,
     REQUEST_ID,
     ClientGoneError,
+    Headers,
+    Message,
     Receive,
     RefusedError,
     Response,
@@ -24,26 +29,42 @@ from trimtab.serving.asgi import (
     json_response,
     read_body,
     send_response,
+    while_connected,
 )
 from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint
+from trimtab.serving.features.missed import missed_header
 from trimtab.serving.handler import Exchange, Handler
+from trimtab.serving.hosting import Hosting
+from trimtab.serving.job_routes import ASYNC_SUFFIX, answer_job, submit_job
+from trimtab.serving.jobs import Jobs, StoredJob
+from trimtab.serving.limits import Bounds
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.openapi import openapi_document
+from trimtab.serving.options import ServerOptions
 from trimtab.serving.protocols.ground_truth import MAX_BODY_BYTES, accept_ground_truth
 from trimtab.serving.protocols.invocation_headers import read_headers
-from trimtab.serving.protocols.invocations import answer_invocation
-from trimtab.serving.protocols.open_inference import answer_infer, model_metadata, model_ready, server_metadata
-from trimtab.serving.protocols.predict import answer_predict
+from trimtab.serving.protocols.invocations import read_invocation
+from trimtab.serving.protocols.multi_model import answer_model, answer_models
+from trimtab.serving.protocols.open_inference import model_metadata, model_ready, read_infer, server_metadata
+from trimtab.serving.protocols.predict import read_predict
+from trimtab.serving.protocols.question import Question
+from trimtab.serving.protocols.raw_images import read_image, sends_image
+from trimtab.serving.recording import NOT_RECORDED, RecordingWatch
+from trimtab.serving.shadow import Shadows
+from trimtab.serving.stats import stats_of
+from trimtab.serving.tracing import trace_id
+from trimtab.serving.waking import Waking
 
 __all__ = ["ServingApp"]
 
 _RETRY: Final = ((b"retry-after", b"1"),)
 _PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _READ: Final = "GET, HEAD"
+_SHED: Final = frozenset({429, 503})
 
 _log = structlog.get_logger("trimtab.serving")
 
-EndpointProtocol = Callable[[Handler, LoadedEndpoint, bytes, Exchange], Response]
+EndpointProtocol = Callable[[LoadedEndpoint, bytes], Question]
 
 
 class ServingApp:
@@ -53,18 +74,36 @@ class ServingApp:
         self,
         *,
         table: EndpointTable,
+        waking: Waking,
         handler: Handler,
         journal: JournalWriter,
         metrics: ServingMetrics,
         new_id: Callable[[], str],
         now_us: Callable[[], int],
         monotonic_ns: Callable[[], int],
+        gate: Gate | None = None,
+        bounds: Bounds | None = None,
+        exposition: Callable[[], bytes] | None = None,
+        shadows: Shadows | None = None,
+        hosting: Hosting | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.in_flight = 0
+        self._gate = gate
+        self._bounds = bounds or Bounds(ServerOptions())
+        self._max_in_flight = self._bounds.max_in_flight
+        self._budget = self._bounds.budget
+        exposition = exposition or metrics.exposition
         self._table = table
+        self._waking = waking
+        self._hosting = hosting
+        self._jobs = jobs
+        self._shadows = shadows
         self._handler = handler
         self._journal = journal
+        self.recording = RecordingWatch(journal, metrics, now_us=now_us)
         self._metrics = metrics
+        metrics.tell_only(table.served)
         self._new_id = new_id
         self._now_us = now_us
         self._monotonic_ns = monotonic_ns
@@ -72,8 +111,9 @@ class ServingApp:
             "/health": self._health,
             "/ping": lambda: Response(200 if table.ready else 503, b"\n"),
             "/version": lambda: Response(200, trimtab.__version__.encode()),
-            "/metrics": lambda: Response(200, metrics.exposition(), content_type=_PROMETHEUS),
-            "/openapi.json": lambda: json_response(openapi_document()),
+            "/metrics": lambda: Response(200, exposition(), content_type=_PROMETHEUS),
+            "/v1/stats": lambda: json_response(stats_of(table)),
+            "/openapi.json": self._openapi,
             "/v2": server_metadata,
             "/v2/health/live": lambda: json_response({"live": True}),
             "/v2/health/ready": lambda: json_response({"ready": table.ready}, status=200 if table.ready else 503),
@@ -84,8 +124,14 @@ class ServingApp:
         if scope["type"] != "http":
             raise NotImplementedError(f"ASGI {scope['type']}")
         self.in_flight += 1
-        exchange = Exchange(self._request_id(scope), self._now_us(), self._monotonic_ns())
+        exchange = self._exchange(dict(scope["headers"]))
         try:
+            if self._gate is not None:
+                self._gate.check(scope)
+            # What probes and scrapers ask is answered at the limit, too: else an orchestrator would take it for dead.
+            if self.in_flight > self._max_in_flight and scope["method"] == "POST":
+                raise self._bounds.refusal()
+            scope[BUDGET] = self._budget
             response = await self._respond(scope, receive, exchange)
         except ClientGoneError:
             return
@@ -93,24 +139,47 @@ class ServingApp:
             response = _refusal(error, exchange, scope)
         finally:
             self.in_flight -= 1
+        response = self._settled(exchange, response)
+        await send_response(scope, send, response, _said_of(exchange))
+        if exchange.copied is not None and self._shadows is not None and response.status < 400:
+            self._shadows.offer(exchange.copied)
+
+    async def answer_stored(self, job: StoredJob) -> Response:
+        """Answer a request that was let in before, and kept, as if it came now; it bears the time that it came at."""
+        exchange = self._exchange(dict(job.headers))
+        exchange.received_us = job.submitted_us
+        path = f"/predict/{job.endpoint}"
+        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": job.headers, BUDGET: self._budget}
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": job.body, "more_body": False}
+
+        try:
+            response = await self._respond(scope, receive, exchange)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever goes wrong, the job has an outcome
+            response = _refusal(error, exchange, scope)
+        response = self._settled(exchange, response)
+        if exchange.copied is not None and self._shadows is not None and response.status < 400:
+            self._shadows.offer(exchange.copied)
+        return response
+
+    def _settled(self, exchange: Exchange, response: Response) -> Response:
+        """Count the outcome, and return the response with what is to be said of it."""
+        if exchange.unrecorded:
+            response = self._note_unrecorded(exchange, response)
         self._count(exchange, response.status)
-        await send_response(
-            send,
-            Response(
-                response.status,
-                response.body,
-                ((b"x-request-id", exchange.request_id.encode()), *response.headers),
-                response.content_type,
-            ),
-        )
+        return response
 
     async def _respond(self, scope: Scope, receive: Receive, exchange: Exchange) -> Response:
         path: str = scope["path"]
         method: str = scope["method"]
         if path == "/predict" or path.startswith("/predict/"):
             _allow(method, "POST")
-            endpoint = self._table.only() if path == "/predict" else self._table.get(path[9:])
-            return await self._answer(answer_predict, endpoint, scope, receive, exchange)
+            name = self._table.only() if path == "/predict" else path[9:]
+            if name.endswith(ASYNC_SUFFIX) and self._jobs is not None:
+                endpoint = await self._endpoint(name.removesuffix(ASYNC_SUFFIX))
+                return await submit_job(self._jobs, endpoint, scope, receive, exchange, self._new_id)
+            return await self._answer(read_predict, name, scope, receive, exchange)
         if path.startswith("/v2/models/"):
             return await self._open_inference(path[11:], method, scope, receive, exchange)
         if path == "/invocations":
@@ -121,6 +190,10 @@ class ServingApp:
             accepted = accept_ground_truth(self._journal, body, exchange)
             self._metrics.truths.inc(accepted)
             return json_response({"accepted": accepted, "request_id": exchange.request_id}, status=202)
+        if self._jobs is not None and path.startswith("/v1/jobs/"):
+            return await answer_job(self._jobs, path[9:], method)
+        if self._hosting is not None and (path == "/models" or path.startswith("/models/")):
+            return await self._multi_model(self._hosting, path[8:], scope, receive, exchange)
         fixed = self._fixed.get(path.rstrip("/") or path)
         if fixed is None:
             raise NotFoundError(f"path {path[:80]!r}: nothing is there; /openapi.json lists what is; correct it")
@@ -138,56 +211,117 @@ class ServingApp:
             _allow(method, "POST")
             header_bytes = header(scope, b"inference-header-content-length")
             protocol = (
-                answer_infer
+                read_infer
                 if version is None and header_bytes is None
-                else partial(answer_infer, version=version, header_bytes=header_bytes)
+                else partial(read_infer, version=version, header_bytes=header_bytes)
             )
-            return await self._answer(protocol, self._table.get(name), scope, receive, exchange)
+            return await self._answer(protocol, name, scope, receive, exchange)
         if verb == "ready":
             _allow(method, _READ)
-            return model_ready(self._table.get(name), version)
+            return model_ready(await self._endpoint(name), version)
         if verb == "":
             _allow(method, _READ)
-            return model_metadata(self._table.get(name), version)
+            return model_metadata(await self._endpoint(name), version)
         raise NotFoundError(
             f"path '/v2/models/{rest[:80]}': nothing is there; expected NAME or NAME/versions/N, and behind it /infer, "
             "/ready or nothing; correct it"
         )
 
-    async def _invocation(self, method: str, scope: Scope, receive: Receive, exchange: Exchange) -> Response:
+    async def _multi_model(
+        self, hosting: Hosting, rest: str, scope: Scope, receive: Receive, exchange: Exchange
+    ) -> Response:
+        name, _, verb = rest.partition("/")
+        if name == "":
+            return await answer_models(hosting, scope, receive)
+        if verb == "invoke":
+            hosting.url(name)
+            return await self._invocation(scope["method"], scope, receive, exchange, name)
+        if verb == "":
+            return await answer_model(hosting, name, scope)
+        raise NotFoundError(f"path '/models/{rest[:80]}': nothing is there; expected NAME or NAME/invoke; correct it")
+
+    async def _invocation(
+        self, method: str, scope: Scope, receive: Receive, exchange: Exchange, name: str | None = None
+    ) -> Response:
         _allow(method, "POST")
         said = read_headers(scope)
         if said.request_id is not None and header(scope, b"x-request-id") is None:
             exchange.request_id = said.request_id
-        protocol = partial(answer_invocation, said=said)
-        return await self._answer(protocol, self._table.only(), scope, receive, exchange)
+        protocol = partial(read_invocation, said=said)
+        return await self._answer(protocol, name or self._table.only(), scope, receive, exchange)
 
     async def _answer(
         self,
         protocol: EndpointProtocol,
-        endpoint: LoadedEndpoint,
+        name: str,
         scope: Scope,
         receive: Receive,
         exchange: Exchange,
     ) -> Response:
-        body = await read_body(scope, receive, endpoint.spec.max_body_bytes)
-        exchange.started_ns = self._monotonic_ns()
-        # While the body came in, a new generation may have: the old one's journal schema is withdrawn by then.
-        return protocol(self._handler, self._table.get(endpoint.spec.endpoint), body, exchange)
+        endpoint = self._table.find(name) or await self._waking.wake(name)
+        counts = exchange.counts = endpoint.counts
+        counts.in_flight += 1
+        try:
+            body = await read_body(scope, receive, endpoint.spec.max_body_bytes)
+            exchange.started_ns = self._monotonic_ns()
+            # While the body came in, a new generation may have: the old one's journal schema is withdrawn by then.
+            endpoint = self._table.find(name) or await self._waking.wake(name)
+            endpoint.used_ns = exchange.started_ns
+            if endpoint.takes_images and protocol is read_predict and sends_image(scope):
+                protocol = read_image
+            question = protocol(endpoint, body)
+            if endpoint.is_plain:
+                answer = self._handler.answer(endpoint, question.rows, exchange, question.context, question.asked)
+            else:
+                waiting = self._handler.answer_waiting(
+                    endpoint, question.rows, exchange, question.context, question.asked
+                )
+                answer = await while_connected(waiting, receive)
+            if exchange.copied is not None:
+                exchange.copied.body_bytes = len(body)
+            response = question.respond(answer, exchange)
+            if exchange.missed:
+                headers = (*response.headers, missed_header(exchange.missed))
+                response = msgspec.structs.replace(response, headers=headers)
+            return response
+        finally:
+            counts.in_flight -= 1
+
+    async def _endpoint(self, name: str) -> LoadedEndpoint:
+        return self._table.find(name) or await self._waking.wake(name)
+
+    def _openapi(self) -> Response:
+        try:
+            only = self._table.only()
+        except ConfigError:
+            only = None
+        return json_response(openapi_document(self._table.residents, only=only))
 
     def _health(self) -> Response:
         statuses = self._table.statuses
         failing = sorted(name for name, status in statuses.items() if status.error is not None)
         return json_response(
             {
-                "status": "degraded" if failing else "ok",
+                "status": "degraded" if failing or self.recording.hindered is not None else "ok",
                 "live": True,
                 "ready": self._table.ready,
+                "log": self.recording.health(),
                 "endpoints": {name: statuses[name] for name in sorted(statuses)},
             }
         )
 
+    def _note_unrecorded(self, exchange: Exchange, response: Response) -> Response:
+        """Count rows that the journal had no room for, and tell the caller of an answer that is not on record."""
+        endpoint = "" if exchange.variant is None else exchange.variant.schema.endpoint
+        if response.status >= 400:
+            self.recording.refused(endpoint, exchange.unrecorded)
+            return response
+        self.recording.shed(endpoint, exchange.unrecorded)
+        return msgspec.structs.replace(response, headers=(*response.headers, NOT_RECORDED))
+
     def _count(self, exchange: Exchange, status: int) -> None:
+        if status in _SHED:
+            (exchange.counts or self._metrics.endpoint("")).shed.inc()
         variant = exchange.variant
         if variant is None:
             if status >= 400:
@@ -202,11 +336,28 @@ class ServingApp:
         else:
             metrics.failed.inc()
 
-    def _request_id(self, scope: Scope) -> str:
-        given = header(scope, b"x-request-id")
+    def _exchange(self, headers: dict[bytes, bytes]) -> Exchange:
+        """Note what the headers say of a request: its name, its trace, and the variant that is to answer."""
+        request_id = traceparent = None
+        given = headers.get(b"traceparent")
+        if given is not None and (request_id := trace_id(given)) is not None:
+            traceparent = given
+        given = headers.get(b"x-request-id")
         if given is not None and REQUEST_ID.fullmatch(given):
-            return given.decode()
-        return self._new_id()
+            request_id = given.decode()
+        given = headers.get(b"x-trimtab-variant")
+        return Exchange(
+            self._new_id() if request_id is None else request_id,
+            self._now_us(),
+            self._monotonic_ns(),
+            None if given is None else given.decode("latin-1"),
+            traceparent,
+        )
+
+
+def _said_of(exchange: Exchange) -> Headers:
+    request_id = (b"x-request-id", exchange.request_id.encode())
+    return (request_id,) if exchange.traceparent is None else (request_id, (b"traceparent", exchange.traceparent))
 
 
 def _allow(method: str, allowed: str) -> None:
@@ -224,7 +375,10 @@ def _refusal(error: Exception, exchange: Exchange, scope: Scope) -> Response:
     if isinstance(error, NotFoundError):
         return error_response(404, str(error))
     if isinstance(error, BackendError):
-        _log.error("request_not_recorded", request_id=exchange.request_id, path=scope["path"][:200], error=str(error))
+        if not exchange.unrecorded:
+            # What could not be recorded is counted and logged once: a line each would fill what is left of the disk.
+            path = scope["path"][:200]
+            _log.error("request_not_served", request_id=exchange.request_id, path=path, error=str(error))
         return error_response(503, str(error), _RETRY)
     if isinstance(error, TrimtabError):
         return error_response(400, str(error))

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from trimtab.bundle.manifest import Parity
+from trimtab.bundle.manifest import Feature, Parity
 from trimtab.bundle.predictor import Predictor
+from trimtab.bundle.writer import MODEL_NAME
 from trimtab.core.enums import VariantRole
 from trimtab.core.errors import ArtifactUntrustedError, ConfigError, NotFoundError
 from trimtab.records.schema import SchemaFrame
-from trimtab.serving.metrics import ServingMetrics, VariantMetrics
+from trimtab.serving.batching import Batcher
+from trimtab.serving.features.filling import Features
+from trimtab.serving.memory import WORTH_GIVING_BACK_BYTES, give_back, resident_bytes
+from trimtab.serving.metrics import ServingMetrics
+from trimtab.serving.signatures import SignatureCheck
 from trimtab.serving.spec import EndpointSpec, EndpointStatus, VariantSpec, VariantStatus
+from trimtab.serving.variant_metrics import EndpointMetrics, VariantKey, VariantMetrics
 from trimtab.serving.variants import Assigner, sticky_hash
 
-__all__ = ["STAGING_SUFFIX", "Assignment", "EndpointLoader", "EndpointTable", "LoadedEndpoint", "LoadedVariant"]
+__all__ = [
+    "STAGING_SUFFIX",
+    "Assignment",
+    "EndpointLoader",
+    "EndpointTable",
+    "LoadedEndpoint",
+    "LoadedVariant",
+    "model_file_bytes",
+]
 
 STAGING_SUFFIX: Final = "-staging"
 """An endpoint whose name ends so is there to be tried out: ``POST /predict`` without a name never means it."""
@@ -35,6 +49,7 @@ class LoadedVariant:
     smoke: Parity
     metrics: VariantMetrics
     headers: tuple[tuple[bytes, bytes], ...]
+    memory_bytes: int = 0
 
     @property
     def status(self) -> VariantStatus:
@@ -51,37 +66,124 @@ class LoadedVariant:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The variant that answers a request, with what chance it was drawn, and the hash that drew it, if any."""
+    """The variant that answers a request, with what chance it was drawn, and the hash that drew it, if any.
+
+    ``probability`` is None where the caller named the variant: that tells nothing of how callers are spread.
+    """
 
     variant: LoadedVariant
-    probability: float
+    probability: float | None
     sticky_hash: str | None
 
 
 class LoadedEndpoint:
-    """One generation of an endpoint. Immutable: a request that began on it ends on it."""
+    """One generation of an endpoint. What it serves never changes: a request that began on it ends on it.
 
-    def __init__(self, spec: EndpointSpec, variants: tuple[LoadedVariant, ...], rng: Random) -> None:
+    ``is_plain``: a request is answered in one go, without waiting midway.
+    ``used_ns`` is the monotonic time of its last request. Work that waits midway says `enter` before and `leave`
+    after: until then the generation is not unloaded, and its journal schemas stay declared.
+    """
+
+    def __init__(
+        self,
+        spec: EndpointSpec,
+        variants: tuple[LoadedVariant, ...],
+        rng: Random,
+        counts: EndpointMetrics,
+        features: Features | None = None,
+    ) -> None:
         self.spec = spec
+        self.features = features
+        self.counts = counts
         self.variants = variants
         self.live = tuple(variant for variant in variants if variant.spec.role is VariantRole.LIVE)
-        self._assigner = Assigner([variant.spec.weight_pct for variant in self.live], rng)
+        self._assigner = Assigner({variant.spec.name: variant.spec.weight_pct for variant in self.live}, rng)
+        self._drawn = [
+            Assignment(variant, probability, None)
+            for variant, probability in zip(self.live, self._assigner.probabilities, strict=True)
+        ]
+        self.shadows = tuple(
+            variant for variant in variants if variant.spec.role is VariantRole.SHADOW and variant.spec.weight_pct
+        )
+        self._by_name = {variant.spec.name: variant for variant in self.live}
         by_weight = sorted(self.live, key=lambda variant: variant.spec.weight_pct)
         self.heaviest = by_weight[-1]
         self._by_version = {str(variant.spec.model_version): variant for variant in by_weight}
         self.versions = tuple(dict.fromkeys(str(variant.spec.model_version) for variant in self.live))
-        self.field_names = frozenset(
-            feature.name for variant in self.live for feature in variant.predictor.manifest.features
+        self.takes_images = any(variant.predictor.manifest.image is not None for variant in self.live)
+        self._key_fields = () if features is None else features.key_fields
+        self.field_names = frozenset(feature.name for variant in self.live for feature in self.fields_of(variant))
+        self.batchers = (
+            {}
+            if spec.batching is None
+            else {variant.spec.name: Batcher(variant.predictor, spec.batching) for variant in self.live}
         )
+        self.is_plain = not self.batchers and features is None
+        self.used_ns = 0
+        self.in_flight = 0
+        self._when_idle: list[Callable[[], None]] = []
+
+    @property
+    def memory_bytes(self) -> int:
+        """What its models take, those that variants share counted once."""
+        return sum({id(variant.predictor): variant.memory_bytes for variant in self.variants}.values())
+
+    def fields_of(self, variant: LoadedVariant) -> tuple[Feature, ...]:
+        """Return what a row may hold for ``variant``: its own fields, then keys of the entity that are none."""
+        fields = variant.predictor.manifest.fields
+        return (*fields, *self._key_fields) if self._key_fields else fields
+
+    def enter(self) -> None:
+        """Note that a piece of work has begun that will wait midway."""
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Note that it has ended."""
+        self.in_flight -= 1
+        while self.in_flight == 0 and self._when_idle:
+            self._when_idle.pop()()
+
+    def when_idle(self, call: Callable[[], None]) -> None:
+        """Call ``call`` as soon as nothing is midway: now, or when the last `leave` is said."""
+        if self.in_flight == 0:
+            call()
+        else:
+            self._when_idle.append(call)
 
     def assign(self, sticky_key: str | None) -> Assignment:
         """Choose who answers: by the key's hash where there is a key, else at random."""
         if sticky_key is None:
-            place, text = self._assigner.at_random(), None
-        else:
-            value = sticky_hash(self.spec.endpoint, sticky_key)
-            place, text = self._assigner.by_hash(value), f"{value:016x}"
+            return self._drawn[self._assigner.at_random()]
+        value = sticky_hash(self.spec.endpoint, sticky_key)
+        place, text = self._assigner.by_hash(value), f"{value:016x}"
         return Assignment(self.live[place], self._assigner.probabilities[place], text)
+
+    def chosen(self, variant: LoadedVariant) -> Assignment:
+        """Return the assignment of a caller who named ``variant``.
+
+        Raises:
+            ConfigError: the endpoint lets nobody choose, and there are others that could answer.
+        """
+        if not self.spec.variant_choice and len(self.live) > 1:
+            raise ConfigError(
+                f"variant {variant.spec.name!r}: endpoint {self.spec.endpoint!r} lets no caller choose "
+                "(variant_choice is off); ask without naming a variant or version"
+            )
+        return Assignment(variant, None, None)
+
+    def named(self, name: str) -> LoadedVariant:
+        """Return the live variant of a name.
+
+        Raises:
+            NotFoundError: no live variant has it.
+        """
+        variant = self._by_name.get(name)
+        if variant is None:
+            raise NotFoundError(
+                f"variant {name[:60]!r} of endpoint {self.spec.endpoint!r}: not live here; expected one of: "
+                f"{', '.join(self._by_name)}; correct it"
+            )
+        return variant
 
     def of_version(self, version: str) -> LoadedVariant:
         """Return the live variant of a model version; where several have it, the one of highest weight.
@@ -109,15 +211,20 @@ class LoadedEndpoint:
 
 
 class EndpointTable:
-    """What is served now. Changed and read by the event loop's thread only."""
+    """What is served now. Changed and read by the event loop's thread only.
+
+    An endpoint is resident (its models are in memory) or parked (only its spec is; a request brings it back).
+    """
 
     def __init__(self) -> None:
         self._endpoints: dict[str, LoadedEndpoint] = {}
+        self._parked: dict[str, EndpointSpec] = {}
+        self._only: str | None = None
         self.statuses: dict[str, EndpointStatus] = {}
         self.ready = False
 
     def get(self, name: str) -> LoadedEndpoint:
-        """Return the endpoint.
+        """Return the resident endpoint.
 
         Raises:
             NotFoundError: there is none of that name.
@@ -129,44 +236,78 @@ class EndpointTable:
             )
         return endpoint
 
-    def only(self) -> LoadedEndpoint:
+    def only(self) -> str:
         """Return the endpoint that is meant when none is named: the only one that isn't for staging.
 
         Raises:
             ConfigError: there are several, or none.
         """
-        names = [name for name in self._endpoints if not name.endswith(STAGING_SUFFIX)]
-        if len(names) != 1:
+        if self._only is None:
             raise ConfigError(
-                f"endpoint: not named, and {len(names)} are served ({self._known()}); POST to /predict/NAME"
+                f"endpoint: not named, and {len(self._nameless())} are served ({self._known()}); POST to /predict/NAME"
             )
-        return self._endpoints[names[0]]
+        return self._only
 
     def find(self, name: str) -> LoadedEndpoint | None:
-        """Return the endpoint, or None."""
+        """Return the endpoint where it is resident, or None."""
         return self._endpoints.get(name)
+
+    def parked(self, name: str) -> EndpointSpec | None:
+        """Return the spec of an endpoint that is parked, or None."""
+        return self._parked.get(name)
+
+    @property
+    def residents(self) -> tuple[LoadedEndpoint, ...]:
+        """Endpoints whose models are in memory."""
+        return tuple(self._endpoints.values())
+
+    def served(self) -> frozenset[VariantKey]:
+        """Return each variant of all endpoints, parked ones too."""
+        specs = (*(endpoint.spec for endpoint in self._endpoints.values()), *self._parked.values())
+        return frozenset((spec.endpoint, one.name, one.model_version) for spec in specs for one in spec.variants)
 
     def put(self, endpoint: LoadedEndpoint) -> None:
         """Serve ``endpoint`` from now on."""
+        self._parked.pop(endpoint.spec.endpoint, None)
         self._endpoints[endpoint.spec.endpoint] = endpoint
+        self._choose_only()
+
+    def park(self, name: str) -> None:
+        """Keep only the spec of a resident endpoint."""
+        self._parked[name] = self._endpoints.pop(name).spec
 
     def remove(self, name: str) -> None:
         """Serve it no longer."""
         self._endpoints.pop(name, None)
+        self._parked.pop(name, None)
+        self._choose_only()
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether it is served, in memory or not."""
+        return name in self._endpoints or name in self._parked
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, sorted."""
-        return iter(sorted(self._endpoints))
+        return iter(sorted({*self._endpoints, *self._parked}))
+
+    def _nameless(self) -> list[str]:
+        return [name for name in self if not name.endswith(STAGING_SUFFIX)]
+
+    def _choose_only(self) -> None:
+        names = self._nameless()
+        self._only = names[0] if len(names) == 1 else None
 
     def _known(self) -> str:
-        return ", ".join(sorted(self._endpoints)[:20]) or "none"
+        return ", ".join(list(self)[:20]) or "none"
 
 
 class EndpointLoader:
     """Makes a spec into a loaded endpoint. Slow: call it off the event loop."""
 
-    def __init__(self, metrics: ServingMetrics, rng: Random) -> None:
+    def __init__(self, metrics: ServingMetrics, rng: Random, signatures: SignatureCheck | None = None) -> None:
+        """``signatures`` None: bundles need none."""
         self._metrics = metrics
+        self._signatures = signatures
         self._rng = rng
         self._schema_ids = itertools.count(1)
 
@@ -177,18 +318,35 @@ class EndpointLoader:
             TrimtabError: a bundle is missing, not what its digest says, of another model, or fails its smoke test.
         """
         held = {} if previous is None else {v.spec.bundle_digest: v for v in previous.variants}
-        return LoadedEndpoint(spec, tuple(self._variant(spec, variant, held) for variant in spec.variants), self._rng)
+        variants = tuple(self._variant(spec, variant, held) for variant in spec.variants)
+        counts = self._metrics.endpoint(spec.endpoint)
+        features = None
+        if spec.features is not None:
+            manifests = {variant.spec.name: variant.predictor.manifest for variant in variants}
+            features = Features(spec.features, endpoint=spec.endpoint, manifests=manifests, counts=counts.features)
+        return LoadedEndpoint(spec, variants, self._rng, counts, features)
 
     def _variant(self, spec: EndpointSpec, wanted: VariantSpec, held: dict[str, LoadedVariant]) -> LoadedVariant:
-        metrics = self._metrics.variant(spec.endpoint, wanted.name)
+        metrics = self._metrics.variant(spec.endpoint, wanted.name, wanted.model_version)
         known = held.get(wanted.bundle_digest)
         if known is None:
-            began = time.perf_counter()
+            # Else it would count as the first model's; start-up cost: a server without models has no use for it.
+            import pyarrow.parquet  # noqa: F401
+
+            began, before = time.perf_counter(), resident_bytes()
+            if self._signatures is not None:
+                self._signatures.check(Path(wanted.bundle_path), wanted.bundle_digest)
             predictor = Predictor.load(Path(wanted.bundle_path), expected_digest=wanted.bundle_digest)
             smoke = _smoke_test(wanted, predictor)
             metrics.load_s.set(time.perf_counter() - began)
+            file_bytes = model_file_bytes(wanted)
+            if file_bytes >= WORTH_GIVING_BACK_BYTES:
+                # What loading needed for a moment would count as the model's.
+                give_back()
+            # Memory that was free already hides what a model takes; less than its own bytes it cannot be.
+            memory_bytes = max(resident_bytes() - before, file_bytes)
         else:
-            predictor, smoke = known.predictor, known.smoke
+            predictor, smoke, memory_bytes = known.predictor, known.smoke, known.memory_bytes
         manifest = predictor.manifest
         if manifest.model != wanted.model:
             raise ArtifactUntrustedError(
@@ -207,6 +365,7 @@ class EndpointLoader:
                 bundle_digest=wanted.bundle_digest,
                 task=manifest.task,
                 features=tuple((feature.name, feature.kind) for feature in manifest.features),
+                role=wanted.role,
             ),
             smoke=smoke,
             metrics=metrics,
@@ -214,7 +373,16 @@ class EndpointLoader:
                 (b"x-trimtab-model", f"{wanted.model}:{wanted.model_version}".encode("ascii", "replace")),
                 (b"x-trimtab-variant", wanted.name.encode("ascii", "replace")),
             ),
+            memory_bytes=memory_bytes,
         )
+
+
+def model_file_bytes(variant: VariantSpec) -> int:
+    """Return the size of the variant's graph on disk; 0 where there is none."""
+    try:
+        return (Path(variant.bundle_path) / MODEL_NAME).stat().st_size
+    except OSError:
+        return 0
 
 
 def _smoke_test(wanted: VariantSpec, predictor: Predictor) -> Parity:

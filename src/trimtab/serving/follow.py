@@ -19,8 +19,8 @@ import structlog
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConfigError, TrimtabError
 from trimtab.files import write_atomically
-from trimtab.records.journal import JournalWriter
-from trimtab.serving.endpoints import EndpointLoader, EndpointTable, LoadedEndpoint
+from trimtab.serving.endpoints import EndpointTable
+from trimtab.serving.residence import Residence
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
 
 __all__ = ["Follower", "read_spec", "read_status", "spec_path", "status_path"]
@@ -80,16 +80,20 @@ class _Change:
 
 
 class Follower:
-    """Watches the spec folder. `step` and `follow` run in the event loop; loading runs in a thread."""
+    """Watches the spec folder. `step` and `follow` run in the event loop; loading runs in a thread.
+
+    ``told_in``: the folder whose ``status/`` is written, where that is not ``state`` itself.
+    """
 
     def __init__(
-        self, state: Path, *, table: EndpointTable, loader: EndpointLoader, journal: JournalWriter, pid: int
+        self, state: Path, *, table: EndpointTable, residence: Residence, pid: int, told_in: Path | None = None
     ) -> None:
         self._state = state
+        self._told_in = told_in or state
         self._table = table
-        self._loader = loader
-        self._journal = journal
+        self._residence = residence
         self._pid = pid
+        self._written: dict[str, EndpointStatus] = {}
         self._seen: dict[Path, _Stamp] = {}
         self._retries: dict[Path, tuple[int, float]] = {}
 
@@ -111,6 +115,7 @@ class Follower:
                 # What is missing or damaged now may be put right: it is tried again, ever less often.
                 attempts = self._retries.get(change.path, (0, 0.0))[0] + 1
                 self._retries[change.path] = (attempts, time.monotonic() + min(60.0, 2.0**attempts))
+        await self._write_statuses()
         self._table.ready = True
 
     def _changes(self) -> list[_Change]:
@@ -137,63 +142,58 @@ class Follower:
     async def _apply(self, path: Path) -> bool:
         """Make one endpoint what its spec says; return whether that worked."""
         name = path.stem
-        current = self._table.find(name)
-        desired = 0 if current is None else current.spec.generation
+        known = self._table.statuses.get(name)
+        desired = 0 if known is None else known.generation
         try:
             spec = await asyncio.to_thread(read_spec, path)
             desired = spec.generation
-            known = self._table.statuses.get(name)
             if known is not None and known.error is None and _is_old(spec, known):
                 return True
-            if not spec.variants:
-                status = self._remove(spec, current)
+            if spec.variants:
+                status = (await self._residence.admit(spec)).status(self._pid)
             else:
-                loaded = await asyncio.to_thread(self._loader.load, spec, current)
-                status = self._switch(loaded, current)
+                await self._residence.remove(name)
+                status = self._status(name, generation=spec.generation, desired=spec.generation)
             _log.info("endpoint_serves", endpoint=name, generation=spec.generation)
         except (TrimtabError, OSError) as error:
             _log.error("endpoint_failed", endpoint=name, generation=desired, error=str(error))
-            status = self._failed(name, current, desired, str(error))
+            status = self._failed(name, desired, str(error))
         reached("serving.switched")
         self._table.statuses[name] = status
-        await asyncio.to_thread(self._write_status, status)
+        await self._write_statuses()
         return status.error is None
 
-    def _switch(self, loaded: LoadedEndpoint, previous: LoadedEndpoint | None) -> EndpointStatus:
-        # Declared before the first answer can need it, withdrawn when no answer can: answering never waits midway.
-        for variant in loaded.variants:
-            self._journal.declare(variant.schema)
-        self._table.put(loaded)
-        self._withdraw(previous)
-        return loaded.status(self._pid)
+    def _failed(self, name: str, desired: int, error: str) -> EndpointStatus:
+        """Say what serves on: the generation before, in memory or not."""
+        current = self._table.find(name)
+        if current is not None:
+            status = current.status(self._pid)
+            return msgspec.structs.replace(status, desired_generation=desired, error=error)
+        spec = self._table.parked(name)
+        known = self._table.statuses.get(name)
+        if spec is not None and known is not None:
+            return msgspec.structs.replace(known, desired_generation=desired, error=error)
+        return self._status(name, generation=0, desired=desired, error=error)
 
-    def _remove(self, spec: EndpointSpec, previous: LoadedEndpoint | None) -> EndpointStatus:
-        self._table.remove(spec.endpoint)
-        self._withdraw(previous)
-        return EndpointStatus(
-            endpoint=spec.endpoint,
-            generation=spec.generation,
-            desired_generation=spec.generation,
-            pid=self._pid,
-            variants=(),
-        )
-
-    def _withdraw(self, endpoint: LoadedEndpoint | None) -> None:
-        for variant in () if endpoint is None else endpoint.variants:
-            self._journal.withdraw(variant.schema.schema_id)
-
-    def _failed(self, name: str, current: LoadedEndpoint | None, desired: int, error: str) -> EndpointStatus:
+    def _status(self, name: str, *, generation: int, desired: int, error: str | None = None) -> EndpointStatus:
         return EndpointStatus(
             endpoint=name,
-            generation=0 if current is None else current.spec.generation,
+            generation=generation,
             desired_generation=desired,
             pid=self._pid,
-            variants=() if current is None else tuple(variant.status for variant in current.variants),
+            variants=(),
             error=error,
         )
 
+    async def _write_statuses(self) -> None:
+        """Write what has changed; an endpoint may have been unloaded, or brought back, by requests."""
+        for name, status in list(self._table.statuses.items()):
+            if self._written.get(name) is not status:
+                self._written[name] = status
+                await asyncio.to_thread(self._write_status, status)
+
     def _write_status(self, status: EndpointStatus) -> None:
         try:
-            write_atomically(status_path(self._state, status.endpoint), msgspec.json.encode(status))
+            write_atomically(status_path(self._told_in, status.endpoint), msgspec.json.encode(status))
         except OSError as error:
             _log.error("status_not_written", endpoint=status.endpoint, error=str(error))

@@ -1,31 +1,16 @@
-"""What the server counts, in Prometheus' terms. Children are bound once: `labels()` a request costs as much again."""
+"""What one server process counts, in Prometheus' terms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Collection
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import generate_latest
 
-__all__ = ["ServingMetrics", "VariantMetrics"]
+from trimtab.serving.counting import Count
+from trimtab.serving.variant_metrics import EndpointMetrics, VariantKey, VariantMetrics, VariantsCollector
 
-_LATENCY_BUCKETS_S: Final = (
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class VariantMetrics:
-    """Children bound to one variant."""
-
-    answered: Counter
-    refused: Counter
-    failed: Counter
-    rows: Counter
-    latency_s: Histogram
-    load_s: Gauge
+__all__ = ["ServingMetrics"]
 
 
 class ServingMetrics:
@@ -33,41 +18,42 @@ class ServingMetrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
-        labels = ("endpoint", "variant")
-        self._requests = Counter(
-            "trimtab_requests", "Requests by outcome (status class).", (*labels, "status"), registry=registry
-        )
-        self._rows = Counter("trimtab_rows", "Rows answered.", labels, registry=registry)
-        self._latency = Histogram(
-            "trimtab_request_latency_seconds",
-            "From the whole body read to the answer recorded.",
-            labels,
-            buckets=_LATENCY_BUCKETS_S,
-            registry=registry,
-        )
-        self._load = Gauge(
-            "trimtab_variant_load_seconds", "Time that loading and the smoke test took.", labels, registry=registry
-        )
+        self._variants = VariantsCollector()
+        registry.register(self._variants)
         self._in_flight = Gauge("trimtab_requests_in_flight", "Requests being read or answered.", registry=registry)
         self._backlog = Gauge(
             "trimtab_journal_backlog_bytes", "Recorded, not yet taken by the shipper.", registry=registry
         )
+        self._unrecorded = Counter(
+            "trimtab_unrecorded_rows",
+            "Rows that could not be recorded: refused to the caller, or answered and shed.",
+            ("endpoint", "outcome"),
+            registry=registry,
+        )
+        self.recording_hindered = Gauge(
+            "trimtab_recording_hindered", "1 while the journal takes no records, else 0.", registry=registry
+        )
         self.truths = Counter("trimtab_ground_truth_records", "True outcomes accepted.", registry=registry)
 
-    def variant(self, endpoint: str, variant: str) -> VariantMetrics:
-        """Return the children of one variant; the same ones each time."""
-        return VariantMetrics(
-            answered=self._requests.labels(endpoint, variant, "2xx"),
-            refused=self._requests.labels(endpoint, variant, "4xx"),
-            failed=self._requests.labels(endpoint, variant, "5xx"),
-            rows=self._rows.labels(endpoint, variant),
-            latency_s=self._latency.labels(endpoint, variant),
-            load_s=self._load.labels(endpoint, variant),
-        )
+    def unrecorded(self, endpoint: str, outcome: str) -> Counter:
+        """Return the counter of rows that could not be recorded: ``refused`` to the caller, or ``shed``."""
+        return self._unrecorded.labels(endpoint, outcome)
 
-    def unrouted(self, status: int) -> Counter:
+    def variant(self, endpoint: str, variant: str, version: int) -> VariantMetrics:
+        """Return the counts of one model version under one variant's name; the same ones each time."""
+        return self._variants.variant((endpoint, variant, version))
+
+    def endpoint(self, name: str) -> EndpointMetrics:
+        """Return the counts of one endpoint; ``""`` for what was shed before it was known for whom it was."""
+        return self._variants.endpoint(name)
+
+    def unrouted(self, status: int) -> Count:
         """Return the counter of refusals that no variant had a part in."""
-        return self._requests.labels("", "", f"{status // 100}xx")
+        return self._variants.unrouted(f"{status // 100}xx")
+
+    def tell_only(self, served: Callable[[], Collection[VariantKey]]) -> None:
+        """Forget, some minutes later, the variants that ``served`` does not name any more."""
+        self._variants.served = served
 
     def watch(self, *, in_flight: Callable[[], int], backlog_bytes: Callable[[], int]) -> None:
         """Read these two when metrics are asked for, which costs a request nothing."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import trimtab
+from trimtab.serving.endpoints import LoadedEndpoint
+from trimtab.serving.openapi_endpoints import endpoint_paths
 from trimtab.serving.protocols.tensors import DATATYPES
 
 __all__ = ["openapi_document"]
@@ -19,6 +22,7 @@ _KEY = {"type": ["string", "integer"]}
 _MOMENT = {"type": ["string", "integer"], "description": "RFC 3339 with an offset, or microseconds since 1970 UTC."}
 _ENDPOINT = {"name": "endpoint", "in": "path", "required": True, "schema": {"type": "string"}}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
+_JOB = {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _INFER_HEADER = {
     "name": "Inference-Header-Content-Length",
     "in": "header",
@@ -119,27 +123,31 @@ _SCORING = {
 }
 _LINES = {"type": "string", "description": "A JSON value a line: an object, or a list in the features' order."}
 _TABLE = {"type": "string", "description": "Rows in the features' order, or with a first line that names them."}
-_TRUTH = {
+_OUTCOME = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["truth"],
+    "properties": {
+        "truth": {"type": ["string", "number", "boolean"]},
+        "prediction_id": {"type": "string", "format": "uuid"},
+        "endpoint": {"type": "string"},
+        "record_key": _KEY,
+        "event_time": _MOMENT,
+        "labelled_at": _MOMENT,
+    },
+}
+_OUTCOMES = {
     "type": "object",
     "additionalProperties": False,
     "required": ["records"],
-    "properties": {
-        "records": _list(
-            {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["truth"],
-                "properties": {
-                    "truth": {"type": ["string", "number", "boolean"]},
-                    "prediction_id": {"type": "string", "format": "uuid"},
-                    "endpoint": {"type": "string"},
-                    "record_key": _KEY,
-                    "event_time": _MOMENT,
-                    "labelled_at": _MOMENT,
-                },
-            }
-        )
-    },
+    "properties": {"records": _list(_OUTCOME)},
+}
+
+
+_ERROR = {
+    "application/json": {
+        "schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    }
 }
 
 
@@ -150,11 +158,17 @@ def _responses(*statuses: str) -> dict[str, Any]:
         "400": "The request does not fit; the body says how.",
         "404": "No such endpoint.",
         "406": "No format of the answer is accepted.",
+        "409": "It is being answered.",
         "413": "The body is too large.",
         "415": "The body's media type is not read here.",
+        "429": "As many wait as may; try again later.",
         "503": "Not ready, or the answer cannot be recorded; try again.",
     }
-    return {status: {"description": known[status]} for status in statuses}
+    responses: dict[str, Any] = {status: {"description": known[status]} for status in statuses}
+    for status, response in responses.items():
+        if status >= "400":
+            response["content"] = _ERROR
+    return responses | {"default": {"description": "Refused; the body says why in one sentence.", "content": _ERROR}}
 
 
 def _get(summary: str, *statuses: str, named: bool = False) -> dict[str, Any]:
@@ -191,6 +205,16 @@ def _invocations() -> dict[str, Any]:
     return path
 
 
+def _job() -> dict[str, Any]:
+    path = {
+        **_get("How a request that is answered later stands, with its outcome.", "404"),
+        "delete": {"summary": "Forget it, or its outcome.", "responses": _responses("200", "404", "409")},
+    }
+    for operation in path.values():
+        operation["parameters"] = [_JOB]
+    return path
+
+
 def _infer(summary: str) -> dict[str, Any]:
     path = _post(summary, _INFER, "200", "404", named=True)
     path["post"]["requestBody"]["content"]["application/octet-stream"] = {
@@ -206,17 +230,29 @@ def _of_version(path: dict[str, Any]) -> dict[str, Any]:
     return path
 
 
+def openapi_document(endpoints: Sequence[LoadedEndpoint] = (), *, only: str | None = None) -> dict[str, Any]:
+    """Return the document (OpenAPI 3.1): the server's routes, and each endpoint's own with its fields and an example.
+
+    ``only``: the endpoint that is meant where none is named.
+    """
+    document = _generic()
+    return document | {"paths": endpoint_paths(document["paths"], endpoints, only=only)}
+
+
 @functools.cache
-def openapi_document() -> dict[str, Any]:
-    """Return the document (OpenAPI 3.1)."""
+def _generic() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Trimtab inference server", "version": trimtab.__version__},
         "paths": {
             "/predict": _post("Answer rows by the only endpoint.", _PREDICT, "200"),
             "/predict/{endpoint}": _post("Answer rows.", _PREDICT, "200", "404", named=True),
+            "/predict/{endpoint}/async": _post(
+                "Answer rows later: the outcome is at /v1/jobs/ID.", _PREDICT, "202", "404", "429", named=True
+            ),
+            "/v1/jobs/{job_id}": _job(),
             "/invocations": _invocations(),
-            "/v1/ground-truth": _post("Tell true outcomes.", _TRUTH, "202"),
+            "/v1/ground-truth": _post("Tell one true outcome, or several.", {"anyOf": [_OUTCOMES, _OUTCOME]}, "202"),
             "/v2": _get("Server metadata (Open Inference Protocol v2)."),
             "/v2/health/live": _get("Is the process alive?"),
             "/v2/health/ready": _get("Are the endpoints loaded?", "503"),
@@ -229,6 +265,7 @@ def openapi_document() -> dict[str, Any]:
             ),
             "/v2/models/{endpoint}/versions/{version}/infer": _of_version(_infer("Answer tensors by a version.")),
             "/health": _get("State of server and endpoints."),
+            "/v1/stats": _get("Requests, rows and latency quantiles of each variant, of this server process."),
             "/ping": _get("Are the endpoints loaded?", "503"),
             "/version": _get("The server's version, as text."),
             "/metrics": _get("Prometheus' text format."),

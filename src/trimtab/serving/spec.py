@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from enum import StrEnum
+from typing import Annotated, Literal
 
 import msgspec
 
 from trimtab.core.enums import VariantRole
 from trimtab.core.errors import ConfigError
 
-__all__ = ["EndpointSpec", "EndpointStatus", "VariantSpec", "VariantStatus"]
+__all__ = [
+    "BatchingSpec",
+    "EndpointSpec",
+    "EndpointStatus",
+    "FeaturesSpec",
+    "LogSpec",
+    "OnFull",
+    "OnMissing",
+    "VariantSpec",
+    "VariantStatus",
+]
 
 
 class VariantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model version behind an endpoint."""
+    """One model version behind an endpoint.
+
+    ``weight_pct`` of a live variant is its share of the callers; of a shadow, of how many percent of the requests it
+    gets a copy.
+    """
 
     name: str
     model: str
@@ -23,6 +38,63 @@ class VariantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bundle_digest: str
     weight_pct: Decimal
     role: VariantRole = VariantRole.LIVE
+
+
+class OnFull(StrEnum):
+    """What becomes of an answer that cannot be recorded: it isn't given (503), or it is given and counted as shed."""
+
+    REFUSE = "refuse"
+    SHED = "shed"
+
+
+class LogSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an endpoint's answers are recorded, where ``record`` says that they are."""
+
+    on_full: OnFull = OnFull.REFUSE
+
+
+class BatchingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How requests of an endpoint are put through its model together. Worth it for models that take milliseconds.
+
+    ``max_wait_ms``: how long a request waits for others at most, where others ask at the same time.
+    """
+
+    max_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 32
+    max_wait_ms: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = 2.0
+
+
+class OnMissing(StrEnum):
+    """What becomes of a feature that its source has no value for: it is null, or the request is refused.
+
+    Where the model takes no null, the request is refused in any case.
+    """
+
+    NULL = "null"
+    REFUSE = "refuse"
+
+
+class FeaturesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which features come from an online store, where a request does not say them.
+
+    ``source``: a URL, or an entry point of the group ``trimtab.feature_sources``. ``entity_keys``: the fields of a row
+    that say which entity it is about; they need not be features. ``max_age_s``: what is older counts as missing.
+    """
+
+    source: str
+    entity_keys: tuple[str, ...]
+    names: tuple[str, ...]
+    max_age_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    timeout_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = 50.0
+    on_missing: OnMissing = OnMissing.NULL
+
+    def __post_init__(self) -> None:
+        """Refuse what asks for nothing."""
+        for field, names in (("entity_keys", self.entity_keys), ("names", self.names)):
+            if not names or len(set(names)) != len(names):
+                raise ConfigError(f"features.{field}: {list(names)[:20]}, expected one or more, each once; correct it")
+        both = set(self.entity_keys) & set(self.names)
+        if both:
+            raise ConfigError(f"features: {sorted(both)[:20]} are key and feature at once; remove them from one")
 
 
 class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,8 +106,22 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     variants: tuple[VariantSpec, ...]
     sticky_key: str | None = None
     record: bool = True
+    log: LogSpec = LogSpec()
+    variant_choice: bool = True
+    """Whether a caller may name the live variant that answers, for testing; else all are drawn."""
     max_rows: int = 10_000
     max_body_bytes: int = 8_000_000
+    pinned: bool = False
+    """Never unloaded to keep to a memory budget."""
+    batching: BatchingSpec | None = None
+    """None: each request goes through the model by itself, at once."""
+    features: FeaturesSpec | None = None
+    """None: a request says all features itself."""
+
+    @property
+    def live(self) -> tuple[VariantSpec, ...]:
+        """The variants whose answers reach callers."""
+        return tuple(variant for variant in self.variants if variant.role is VariantRole.LIVE)
 
     def __post_init__(self) -> None:
         """Refuse what no server could serve."""
@@ -48,7 +134,7 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                     f"endpoint {self.endpoint!r}: weight_pct {variant.weight_pct} of variant {variant.name!r} "
                     "not in 0..100; correct it"
                 )
-        total = sum((v.weight_pct for v in self.variants if v.role is VariantRole.LIVE), Decimal(0))
+        total = sum((variant.weight_pct for variant in self.live), Decimal(0))
         if self.variants and total != 100:
             raise ConfigError(f"endpoint {self.endpoint!r}: live weights sum to {total}, not 100; correct weight_pct")
 
@@ -75,3 +161,5 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     pid: int
     variants: tuple[VariantStatus, ...]
     error: str | None = None
+    resident: bool = True
+    """False: unloaded to keep to the memory budget; its next request loads it again."""

@@ -39,11 +39,14 @@ def tiny_bundle(
     weights: tuple[float, float, float] = (1.0, 0.5, -0.25),
     reference: Callable[[Path], object] | None = None,
     created_at: str = "2030-01-01T00:00:00+00:00",
+    key: str | None = None,
+    time: str | None = None,
 ) -> Manifest:
     """Write a bundle of a linear model on `TINY_FEATURES` to ``folder`` and return its manifest.
 
     Regression: value = 100 + 10 * score. Binary: classes "no", "yes"; the probability of "yes" is the logistic of the
-    score. Other ``weights`` give another digest. Without ``reference`` its folder stays empty.
+    score. Other ``weights`` give another digest. ``key`` and ``time`` name columns that are no features.
+    Without ``reference`` its folder stays empty.
     """
     golden = _golden(task, weights)
     manifest = Manifest(
@@ -55,6 +58,8 @@ def tiny_bundle(
         features=TINY_FEATURES,
         classes=() if task is Task.REGRESSION else ("no", "yes"),
         positive_class=None if task is Task.REGRESSION else "yes",
+        key=key,
+        time=time,
         params={f"w{place}": weight for place, weight in enumerate(weights)},
         parity=Parity(rows=golden.num_rows, max_abs_difference=0.0, tolerance=1e-3),
         lineage=Lineage(snapshot_id="tiny-snapshot", dataset_hash="0" * 64, config_hash="0" * 64),

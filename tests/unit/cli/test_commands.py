@@ -155,8 +155,8 @@ def test_a_module_of_our_own_that_is_missing_is_a_defect_and_no_missing_extra(mo
 
 def test_every_library_of_an_extra_is_known() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    imported_as = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
-    for extra in ("serve", "platform"):
+    imported_as = {"pillow": "PIL", "scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
+    for extra in ("serve", "signatures", "platform", "postgres", "s3", "explain"):
         for requirement in project["optional-dependencies"][extra]:
             name = requirement.split(";")[0].split(">")[0].split("[")[0].strip()
             if name != "trimtab":

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.clock import to_micros
-from trimtab.core.enums import ColumnKind, Task
+from trimtab.core.enums import ColumnKind, Task, VariantRole
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
 from trimtab.lake.deliveries import accept_file
@@ -119,6 +119,7 @@ class Asked:
     source: str | None = None
     key: str | None = None
     prediction: str = "1"
+    drawn: bool = True
 
     @property
     def prediction_id(self) -> str:
@@ -126,8 +127,15 @@ class Asked:
         return f"prediction-{self.number:06d}"
 
 
-def records_segment(asked: Sequence[Asked], *, part: str = "1", variant: str = "v1", version: int = 1) -> pa.Table:
-    """Return the segment that a shipper would make of these requests."""
+def records_segment(
+    asked: Sequence[Asked],
+    *,
+    part: str = "1",
+    variant: str = "v1",
+    version: int = 1,
+    role: VariantRole = VariantRole.LIVE,
+) -> pa.Table:
+    """Return the segment that a shipper would make of these requests; a shadow's rows name the live predictions."""
     schema = SchemaFrame(
         schema_id=1,
         endpoint=MODEL,
@@ -137,6 +145,7 @@ def records_segment(asked: Sequence[Asked], *, part: str = "1", variant: str = "
         bundle_digest="b" * 64,
         task=Task.BINARY,
         features=FEATURES,
+        role=role,
     )
     frames = [
         PredictionFrame(
@@ -146,7 +155,7 @@ def records_segment(asked: Sequence[Asked], *, part: str = "1", variant: str = "
             event_us=each.event_us,
             received_us=each.event_us,
             generation=1,
-            assignment_probability=1.0,
+            assignment_probability=1.0 if each.drawn else None,
             record_key=each.key,
             source=each.source,
             sticky_hash=None,
@@ -154,6 +163,7 @@ def records_segment(asked: Sequence[Asked], *, part: str = "1", variant: str = "
             prediction=each.prediction,
             probability=0.75,
             latency_ms=1.5,
+            shadow_of=each.prediction_id if role is VariantRole.SHADOW else None,
         )
         for each in asked
     ]

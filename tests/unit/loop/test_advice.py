@@ -12,6 +12,7 @@ from trimtab.loop.advice import STEPS, advice_about
 from trimtab.loop.platform_advice import Advice, advice_about_platform
 from trimtab.loop.problems import PROBLEMS
 from trimtab.loop.standing import Delivered, Gate, Standing, Training, Undelivered
+from trimtab.records.hindrance import JournalHealth
 from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.incidents import Incident, IncidentState
@@ -326,6 +327,26 @@ def about_platform(
 
 def test_nothing_is_said_of_a_platform_that_runs() -> None:
     assert about_platform(True, True) == []
+
+
+def test_predictions_that_cannot_be_recorded_are_told_and_so_are_those_that_could_not() -> None:
+    def said(*recording: JournalHealth) -> list[str]:
+        found = advice_about_platform(
+            processes=[{"process": name, "alive": True} for name in ("control-plane", "inference-server", "shipper")],
+            found=Undelivered(),
+            hindered=None,
+            serves_something=True,
+            logs="/logs",
+            recording=recording,
+        )
+        return [one.why for one in found]
+
+    fine = JournalHealth(pid=1, start_ticks=1)
+    assert said(fine, fine) == []
+    [now] = said(fine, JournalHealth(pid=2, start_ticks=1, hindered="no room", rows_refused=7))
+    assert now.startswith("the inference server cannot record predictions (no room): 7 rows were refused")
+    [before] = said(fine, JournalHealth(pid=2, start_ticks=1, rows_shed=9))
+    assert "9 were answered without a record; it records again" in before
 
 
 @pytest.mark.parametrize(

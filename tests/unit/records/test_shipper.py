@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from tests.unit.records.frames import SCHEMA, prediction, truth, writer
 
+from trimtab.core.errors import BackendError
 from trimtab.records.cursor import backlog_bytes, cursor_path, read_cursor
+from trimtab.records.intakes.folder import FolderIntake
 from trimtab.records.journal import JournalWriter
 from trimtab.records.layout import MAGIC, journal_files
 from trimtab.records.liveness import shipper_state
@@ -207,20 +208,38 @@ def test_a_word_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert shipper_state(tmp_path) is None
 
 
-def test_the_plan_stands_before_its_first_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_stands_before_its_first_segment(tmp_path: Path) -> None:
     journal = writer(tmp_path / "j")
     journal.declare(SCHEMA)
     journal.append(prediction(0))
     planned: list[int | None] = []
 
-    def note(folder: Path, table: pa.Table) -> Path:
-        planned.append(read_cursor(journal.path).planned_end)
-        return folder
+    class Noting(FolderIntake):
+        def put(self, segment_id: str, content: bytes) -> None:
+            planned.append(read_cursor(journal.path).planned_end)
+            super().put(segment_id, content)
 
-    monkeypatch.setattr("trimtab.records.shipper.write_segment", note)
-    Shipper(tmp_path / "j", tmp_path / "in").ship_once()
+    Shipper(tmp_path / "j", Noting(tmp_path / "in")).ship_once()
     assert planned == [journal.position]
     journal.close()
+
+
+def test_an_intake_that_is_full_is_waited_for(tmp_path: Path) -> None:
+    journal = writer(tmp_path / "j")
+    journal.declare(SCHEMA)
+    for place in range(30):
+        journal.append(prediction(place))
+    journal.close()
+    shipper = Shipper(tmp_path / "j", FolderIntake(tmp_path / "in", limit_bytes=1), max_rows=10)
+    with pytest.raises(BackendError, match="the limit is 1"):
+        shipper.ship_once()
+    [first] = (tmp_path / "in").glob("*.arrow")
+    assert shipped_ids(tmp_path / "in") == expected_ids(10), "an empty folder takes a segment of any size"
+    assert len(journal_files(tmp_path / "j")) == 1
+    first.rename(tmp_path / first.name)
+    Shipper(tmp_path / "j", tmp_path / "in", max_rows=10).ship_once()
+    assert shipped_ids(tmp_path / "in") == expected_ids(30)[10:]
+    assert journal_files(tmp_path / "j") == []
 
 
 def _appended(journal: JournalWriter, count: int) -> list[int]:

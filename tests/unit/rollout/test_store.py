@@ -19,7 +19,7 @@ from trimtab.rollout.endpoint_store import (
 from trimtab.rollout.machine import Operation, operate, step
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.plan import production_spec
-from trimtab.rollout.state import Observation, RolloutState
+from trimtab.rollout.state import Observation, RolloutSpec, RolloutState
 from trimtab.rollout.store import (
     active_rollout,
     create_rollout,
@@ -27,6 +27,7 @@ from trimtab.rollout.store import (
     load_rollout,
     save_transition,
 )
+from trimtab.serving.spec import OnFull
 
 NOW_US = to_micros(START)
 
@@ -103,6 +104,15 @@ def test_each_change_of_an_endpoint_is_a_generation_with_its_reason(connection: 
     assert [(one.spec.generation, one.actor) for one in history] == [(2, "ann"), (1, "trimtab")]
     assert list_desired(connection, model="bikes") == [second]
     assert list_desired(connection, model="other") == []
+
+
+def test_production_is_told_what_becomes_of_answers_that_cannot_be_recorded() -> None:
+    state = RolloutState.initial(NOW_US)
+    assert production_spec(spec(), state, generation=1).log.on_full is OnFull.REFUSE
+    shedding = RolloutSpec.from_json({**spec().to_json(), "on_full": "shed"})
+    assert production_spec(shedding, state, generation=1).log.on_full is OnFull.SHED
+    stored = {name: value for name, value in shedding.to_json().items() if name != "on_full"}
+    assert RolloutSpec.from_json(stored).on_full is OnFull.REFUSE, "of a version that did not know it"
 
 
 def test_desiring_the_same_again_makes_no_new_generation(connection: Connection) -> None:

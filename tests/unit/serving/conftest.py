@@ -16,6 +16,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """The server's parts in this process."""
     bench = Bench(tmp_path)
     yield bench
+    bench.shadows.close()
     bench.journal.close()
 
 

@@ -109,7 +109,7 @@ def test_too_much_is_refused(shared: Running) -> None:
     assert announced.status == 413
     shared.hang_up()
     with socket.create_connection(("127.0.0.1", shared.info.port)) as raw:
-        raw.sendall(b"POST /predict/heart-staging HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        raw.sendall(b"POST /predict/heart-staging HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(4):
             raw.sendall(b"7d0\r\n" + b" " * 2_000 + b"\r\n")
         assert raw.recv(4096).startswith(b"HTTP/1.1 413")
@@ -237,8 +237,9 @@ def test_health_metrics_and_openapi(shared: Running) -> None:
     assert health["status"] == "ok"
     assert health["endpoints"]["heart"]["variants"][0]["smoke_rows"] > 0
     text = shared.call("GET", "/metrics").body.decode()
-    assert 'trimtab_requests_total{endpoint="heart-staging",status="2xx",variant="stable"}' in text
-    assert 'trimtab_request_latency_seconds_bucket{endpoint="heart-staging",le="0.001",variant="stable"}' in text
+    assert 'trimtab_requests_total{endpoint="heart-staging",status="2xx",variant="stable",version="3"}' in text
+    bucket = 'trimtab_request_latency_seconds_bucket{endpoint="heart-staging",le="0.001",variant="stable",version="3"}'
+    assert bucket in text
     backlog = next(line for line in text.splitlines() if line.startswith("trimtab_journal_backlog_bytes"))
     assert 0 < float(backlog.split()[1]) < 10_000_000
     paths = shared.call("GET", "/openapi.json").json["paths"]
@@ -248,7 +249,8 @@ def test_health_metrics_and_openapi(shared: Running) -> None:
             path.replace("{endpoint}", "heart").replace("{version}", "1"),
             b"{}" if "post" in operations else None,
         )
-        assert reply.status in {200, 400}, path
+        expected = {202} if path.endswith("/async") else {404} if path == "/v1/jobs/{job_id}" else {200, 400}
+        assert reply.status in expected, path
 
 
 def test_the_process_holds_no_pandas_and_no_database(shared: Running) -> None:

@@ -35,7 +35,7 @@ def test_nothing_is_answered_that_cannot_be_recorded(
 
 def test_a_fault_of_ours_is_one_sentence(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(variant(tmp_path, "v", "100"),)))
-    monkeypatch.setattr(bench.table, "get", lambda name: 1 / 0)
+    monkeypatch.setattr(bench.table, "find", lambda name: 1 / 0)
     status, body = bench.post("/predict/heart", {"row": ROW})
     assert status == 500
     assert "division" not in body["error"]

@@ -265,6 +265,8 @@ def run_facts(**changes: object) -> RunFacts:
         ({"format": OutputFormat.PARQUET}, "another --format"),
         ({"on_error": "null"}, "another --on-error"),
         ({"inputs": ("f", "g")}, "other input files"),
+        ({"rows_a_part": 7}, "another --rows-per-part"),
+        ({"recorded": "clinic intake"}, "recorded elsewhere or not at all"),
     ],
 )
 def test_a_folder_of_another_run_is_refused(desk: Desk, change: dict[str, object], told: str) -> None:
@@ -278,6 +280,12 @@ def test_a_folder_of_another_run_is_refused(desk: Desk, change: dict[str, object
         pass
     with kept.held(run_facts()), pytest.raises(ConflictError, match="another 'trimtab batch'"), kept.held(run_facts()):
         pass
+
+
+def test_a_run_that_goes_on_is_as_old_as_its_first_start(tmp_path: Path) -> None:
+    for started_us in (5, 9):
+        with OutputFolder(tmp_path / "out").held(run_facts(started_us=started_us)) as run:
+            assert run.started_us == 5
 
 
 def test_a_folder_that_is_not_ours_stays_as_it_is(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_sagemakers_headers_choose_the_variant_and_name_the_request(scored: Runn
     assert reply.headers["x-request-id"] == "abc-7"
     assert reply.headers["x-amzn-sagemaker-custom-attributes"] == "trace_id=abc-7"
     rows = [row for row in scored.shipped() if row["request_id"] == "abc-7"]
-    assert [row["assignment_probability"] for row in rows] == [1.0] * 3
+    assert [row["assignment_probability"] for row in rows] == [None] * 3
     assert {row["model_version"] for row in rows} == {b"9"}
     assert asked(scored, TEXT, {**said, "X-Request-Id": "own"}).headers["x-request-id"] == "own"
     strange = asked(scored, TEXT, {**CSV, "X-Amzn-SageMaker-Custom-Attributes": "tenant a/b"})

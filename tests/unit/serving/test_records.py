@@ -9,7 +9,7 @@ from tests.unit.serving.running import ROW, Running, eventually
 
 from trimtab.core.clock import from_micros
 from trimtab.records.layout import journal_files
-from trimtab.serving.protocols.ground_truth import truth_text
+from trimtab.records.truths import truth_text
 from trimtab.serving.server import journal_folder
 
 
@@ -126,6 +126,24 @@ def test_a_bulk_with_one_broken_outcome_is_refused_as_a_whole(server: Running) -
     assert server.call("POST", "/v1/ground-truth", bulk).status == 202
     assert server.call("POST", "/v1/ground-truth", {"records": [*bulk["records"], good]}).status == 400
     assert len(server.shipped("truth")) == 50_000
+
+
+def test_a_single_outcome_needs_no_list_around_it(server: Running) -> None:
+    alone = {"endpoint": "heart", "record_key": "1", "event_time": 0, "truth": False}
+    reply = server.call("POST", "/v1/ground-truth", alone)
+    assert (reply.status, reply.json["accepted"]) == (202, 1)
+    [stored] = server.shipped("truth")
+    assert (stored["record_key"], stored["truth"]) == ("1", "false")
+    for broken, word in (
+        ({**alone, "records": [alone]}, "beside records"),
+        ({**alone, "event_time": None}, "event_time"),
+        ({}, "truth: missing"),
+        ({"records": []}, "1 to 50000"),
+        ({**alone, "truth": [1]}, "truth"),
+    ):
+        reply = server.call("POST", "/v1/ground-truth", broken)
+        assert reply.status == 400
+        assert word in reply.json["error"]
 
 
 def test_equal_numbers_are_equal_text() -> None:

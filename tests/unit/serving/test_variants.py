@@ -9,41 +9,74 @@ from hypothesis import strategies as st
 
 from trimtab.serving.variants import Assigner, sticky_hash
 
-WEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=5).filter(any)
+NAMES = ("stable", "canary", "v3", "v4", "v5")
+WEIGHTS = st.lists(st.integers(0, 100), min_size=1, max_size=5).filter(any)
+HASHES = st.integers(0, 2**64 - 1)
 
 
-@given(weights=WEIGHTS, value=st.integers(0, 2**64 - 1))
+def _assigner(weights: list[int]) -> Assigner:
+    return Assigner({name: Decimal(weight) for name, weight in zip(NAMES, weights, strict=False)}, Random(1))
+
+
+@given(weights=WEIGHTS, value=HASHES)
 def test_a_variant_of_weight_zero_is_never_drawn(weights: list[int], value: int) -> None:
-    place = Assigner([Decimal(weight) for weight in weights], Random(1)).by_hash(value)
-    assert weights[place] > 0
+    assigner = _assigner(weights)
+    assert weights[assigner.by_hash(value)] > 0
+    assert weights[assigner.at_random()] > 0
+    assert abs(sum(assigner.probabilities) - 1) < 1e-12
 
 
-@given(weights=WEIGHTS)
-def test_the_extremes_go_to_the_first_and_the_last_that_have_weight(weights: list[int]) -> None:
-    assigner = Assigner([Decimal(weight) for weight in weights], Random(1))
-    having = [place for place, weight in enumerate(weights) if weight]
-    assert assigner.by_hash(0) == having[0]
-    assert assigner.by_hash(2**64 - 1) == having[-1]
-    assert sum(assigner.probabilities) == 1 or abs(sum(assigner.probabilities) - 1) < 1e-12
+@given(weights=WEIGHTS, value=HASHES)
+def test_the_order_of_variants_moves_nobody(weights: list[int], value: int) -> None:
+    by_name = {name: Decimal(weight) for name, weight in zip(NAMES, weights, strict=False)}
+    turned = dict(reversed(by_name.items()))
+    here = list(by_name)[Assigner(by_name, Random(1)).by_hash(value)]
+    assert list(turned)[Assigner(turned, Random(2)).by_hash(value)] == here
+
+
+@given(pairs=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=2, max_size=5), value=HASHES)
+def test_a_key_moves_only_to_a_variant_that_gained_in_relation_to_its_own(
+    pairs: list[tuple[int, int]], value: int
+) -> None:
+    before, after = [old for old, _ in pairs], [new for _, new in pairs]
+    if not any(before) or not any(after):
+        return
+    left, entered = _assigner(before).by_hash(value), _assigner(after).by_hash(value)
+    if left != entered:
+        assert after[entered] * before[left] > before[entered] * after[left]
+
+
+@given(first=st.integers(0, 100), second=st.integers(0, 100), keys=st.lists(st.text(max_size=20), max_size=20))
+def test_of_two_variants_only_the_one_that_was_raised_is_entered(first: int, second: int, keys: list[str]) -> None:
+    low, high = sorted((first, second))
+    few, many = _assigner([100 - low, low]), _assigner([100 - high, high])
+    for key in keys:
+        value = sticky_hash("heart", key)
+        assert many.by_hash(value) >= few.by_hash(value), "a canary that is raised lets nobody go"
+
+
+def test_as_many_move_as_must() -> None:
+    hashes = [sticky_hash("heart", str(key)) for key in range(20_000)]
+    before, after = _assigner([50, 10, 10, 30]), _assigner([40, 8, 8, 44])
+    moved = Counter((before.by_hash(value), after.by_hash(value)) for value in hashes)
+    changed = {pair: count for pair, count in moved.items() if pair[0] != pair[1]}
+    assert {to for _, to in changed} == {3}, "only the fourth gained in relation to any"
+    assert abs(sum(changed.values()) / 20_000 - 0.14) < 0.01
 
 
 def test_shares_follow_the_weights() -> None:
-    assigner = Assigner([Decimal("99.5"), Decimal("0.5")], Random(7))
-    drawn = Counter(assigner.at_random() for _ in range(40_000))
-    assert 140 < drawn[1] < 260
-    hashed = Counter(assigner.by_hash(sticky_hash("heart", str(key))) for key in range(40_000))
-    assert 140 < hashed[1] < 260
-
-
-def test_raising_a_weight_moves_nobody_out_of_the_canary() -> None:
-    few = Assigner([Decimal(90), Decimal(10)], Random(1))
-    many = Assigner([Decimal(50), Decimal(50)], Random(1))
-    hashes = [sticky_hash("heart", str(key)) for key in range(2_000)]
-    assert all(many.by_hash(value) == 1 for value in hashes if few.by_hash(value) == 1)
+    assigner = Assigner({"stable": Decimal("99.5"), "canary": Decimal("0.5")}, Random(7))
+    drawn = Counter(assigner.at_random() for _ in range(20_000))
+    assert 60 < drawn[1] < 140
+    hashed = Counter(assigner.by_hash(sticky_hash("heart", str(key))) for key in range(20_000))
+    assert 60 < hashed[1] < 140
+    several = Counter(_assigner([50, 25, 15, 7, 3]).by_hash(sticky_hash("heart", str(key))) for key in range(20_000))
+    for place, share in enumerate((0.5, 0.25, 0.15, 0.07, 0.03)):
+        assert abs(several[place] / 20_000 - share) < 0.01
 
 
 def test_endpoints_draw_independently() -> None:
-    assigner = Assigner([Decimal(50), Decimal(50)], Random(1))
+    assigner = _assigner([50, 50])
     same = sum(
         assigner.by_hash(sticky_hash("a", str(key))) == assigner.by_hash(sticky_hash("b", str(key)))
         for key in range(2_000)

@@ -1,4 +1,4 @@
-"""Commands that run processes: ``up``, ``serve``."""
+"""The command that runs the platform's processes: ``up``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ LogFormatOption = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Enter these commands."""
+    """Enter this command."""
     app.command()(up)
-    app.command()(serve)
 
 
 def up(
@@ -84,18 +83,3 @@ def addresses(folder: ProjectFolder) -> str:
         f"MLflow            {escaped(str(mlflow))} ui --backend-store-uri {escaped(store)}",
     )
     return "\n".join(lines)
-
-
-def serve(
-    state: Annotated[Path, typer.Option(help="Folder with specs/, where status and journal are written.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8766,
-    log_format: LogFormatOption = "json",
-) -> None:
-    """Run an inference server alone: it follows the endpoint specs in STATE/specs."""
-    # Start-up cost: ONNX Runtime and the server.
-    from trimtab.config.logs import configure_logs
-    from trimtab.serving.server import run
-
-    configure_logs(log_format, process="inference-server")
-    raise typer.Exit(run(state, host, port))

@@ -7,11 +7,13 @@ from trimtab.loop.operations import (
     deployment,
     events,
     incidents,
+    intake,
     keys,
     monitoring,
     reports,
     status,
     training,
+    truths,
     versions,
 )
 
@@ -22,10 +24,12 @@ __all__ = [
     "deployment",
     "events",
     "incidents",
+    "intake",
     "keys",
     "monitoring",
     "reports",
     "status",
     "training",
+    "truths",
     "versions",
 ]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
-from trimtab.core.enums import Role
+from trimtab.core.enums import Role, VariantRole
 from trimtab.core.errors import NotFoundError
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
@@ -130,16 +130,17 @@ def show_example(platform: Platform, _actor: Actor, request: NamedEndpoint) -> J
     with platform.database.reading() as connection:
         spec = endpoint_store.desired(connection, request.endpoint)
         model = endpoint_store.model_of(connection, request.endpoint)
-        if spec is None or model is None or not spec.variants:
+        if spec is None or model is None or not spec.live:
             raise NotFoundError(f"endpoint {request.endpoint!r}: serves nothing; see 'trimtab status'")
-        number = max(spec.variants, key=lambda variant: variant.weight_pct).model_version
+        number = max(spec.live, key=lambda variant: variant.weight_pct).model_version
         version = registry.get(connection, model, number)
     return {"endpoint": request.endpoint, "version": number, "row": example_row(version)}
 
 
 def weights_of(spec: EndpointSpec) -> dict[str, str]:
-    """Return the share of each variant, as text with its percent sign."""
-    return {variant.name: f"{variant.weight_pct.normalize():f} %" for variant in spec.variants}
+    """Return the share of each variant, as text with its percent sign; of a shadow that of the requests it gets."""
+    roles = {VariantRole.LIVE: "", VariantRole.SHADOW: " (shadow)"}
+    return {each.name: f"{each.weight_pct.normalize():f} %{roles[each.role]}" for each in spec.variants}
 
 
 def _described(rollout: Rollout) -> JsonObject:

@@ -22,6 +22,7 @@ from trimtab.loop.platform import Platform
 from trimtab.loop.platform_advice import Advice, advice_about_platform
 from trimtab.loop.requests import Nothing
 from trimtab.loop.standing import Standing, newest_check, standing_of, undelivered
+from trimtab.records.hindrance import healths_of
 from trimtab.records.liveness import ShipperState, shipper_state
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.policy import ActionKind
@@ -52,6 +53,7 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         shipper = shipper_state(platform.project.journal)
         processes = _processes(connection, platform, shipper)
         found = undelivered(connection)
+    advice += _count_unmatched(platform, models)
     about_platform = advice_about_platform(
         processes=processes,
         found=found,
@@ -59,6 +61,7 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         serves_something=any(model["serves"] for model in models),
         logs=str(platform.project.logs),
         lanes=platform.hindered.lanes,
+        recording=healths_of(platform.project.journal),
     )
     advice = [(None, one) for one in about_platform] + advice
     return {
@@ -70,6 +73,22 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         "dead_deliveries": found.dead,
         "next": [{"model": name, **one.to_json()} for name, one in advice],
     }
+
+
+def _count_unmatched(platform: Platform, models: list[JsonObject]) -> list[tuple[str | None, Advice]]:
+    """Enter how many outcomes of each model have no answered row; advise where none has one: a key is wrong then."""
+    advice: list[tuple[str | None, Advice]] = []
+    for model in models:
+        endpoint, truths = model["endpoint"], model["truths"]
+        counts = platform.unmatched.of(platform.lake, endpoint, records=model["records"], truths=truths)
+        model["truths_unmatched"] = None if counts is None else counts.unmatched
+        if counts is not None and model["records"] and counts.subjects and counts.unmatched == counts.subjects:
+            why = (
+                f"{model['name']}: none of its {counts.outcomes} outcomes belongs to an answered row; compare their "
+                "prediction ids, or record keys and event times, with what was sent"
+            )
+            advice.append((model["name"], Advice(why, f"trimtab truths show {endpoint}")))
+    return advice
 
 
 def _described(connection: Connection, model: Standing) -> JsonObject:

@@ -1,1 +1,1 @@
-"""Predictions for whole files: Parquet and CSV in, one answer a row out, in parallel and resumable."""
+"""Predictions for whole files: Parquet, CSV or images in, one answer a row out, in parallel and resumable."""

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.manifest import Feature, Manifest
 from trimtab.bundle.predictor import Predictions, Predictor
 from trimtab.bundle.values import BLANKS, described, expected, refusal
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError, DataContractError
+from trimtab.serving.batch.recording import Named, Recorder, RowNames, values_of
 
-__all__ = ["Answered", "Answerer", "added_columns", "check_columns", "prediction_id"]
+__all__ = ["Answered", "Answerer", "Identified", "added_columns", "check_columns", "prediction_id"]
 
 _ERROR: Final = "prediction_error"
 _TRUE: Final = ("true", "yes", "1", "1.0")
@@ -50,12 +52,12 @@ def check_columns(path: str, columns: tuple[str, ...], manifest: Manifest, *, nu
     Raises:
         DataContractError: it lacks a column that the model needs, or has one that an answer adds.
     """
-    lacking = [f.name for f in manifest.features if f.name not in columns and not f.nullable]
+    lacking = [f.name for f in manifest.fields if f.name not in columns and not f.nullable]
     if lacking:
         raise DataContractError(
             f"{path}: has no column {', '.join(map(repr, lacking))}, which model {manifest.model!r} needs; add it"
         )
-    if not any(feature.name in columns for feature in manifest.features):
+    if not any(feature.name in columns for feature in manifest.fields):
         raise DataContractError(f"{path}: has none of the columns that model {manifest.model!r} reads; correct --input")
     taken = [name for name in added_columns(manifest, nulls=nulls) if name in columns]
     if taken:
@@ -63,6 +65,13 @@ def check_columns(path: str, columns: tuple[str, ...], manifest: Manifest, *, nu
             f"{path}: has a column {', '.join(map(repr, taken))} already, and the answer adds one of that name; "
             "rename or remove it"
         )
+
+
+class Identified(Protocol):
+    """Knows what its rows are in every run."""
+
+    def identity(self, row: int) -> tuple[str, int]:
+        """Return the digest of what row ``row`` comes from, and its place there."""
 
 
 def prediction_id(bundle_digest: str, file_digest: str, row: int) -> str:
@@ -76,33 +85,73 @@ def prediction_id(bundle_digest: str, file_digest: str, row: int) -> str:
 
 
 class Answerer:
-    """Answers batches of rows by one loaded bundle. ``version`` is written beside every answer."""
+    """Answers batches of rows by one loaded bundle. ``version`` is written beside every answer.
 
-    def __init__(self, predictor: Predictor, digest: str, version: str, *, nulls: bool) -> None:
+    With a ``recorder``, it is given every answer; ``names`` says how the rows are named then.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        digest: str,
+        version: str,
+        *,
+        nulls: bool,
+        recorder: Recorder | None = None,
+        names: RowNames | None = None,
+    ) -> None:
         self._predictor = predictor
         self._digest = digest
         self._version = version
         self._nulls = nulls
-        self._features = predictor.manifest.features
+        self._features = predictor.manifest.fields
+        self._recorder = recorder
+        self._names = names or RowNames(predictor.manifest)
 
-    def answer(self, table: pa.Table, file_digest: str, first: int) -> Answered:
-        """Answer ``table``, whose first row is row ``first`` of its file. Nothing is thrown for a bad row.
+    def answer(self, table: pa.Table, source: Identified, first: int) -> Answered:
+        """Answer ``table``, whose first row is row ``first`` of ``source``. Nothing is thrown for a bad row.
 
         Raises:
             DataContractError: a column is of a type that the model cannot take.
         """
         inputs, errors = self._typed(table)
         self._predictor.encoder.encode_table(inputs.slice(0, 0))
+        named = None if self._recorder is None else self._names.read(table, errors)
         kept = np.ones(table.num_rows, dtype=bool)
         kept[list(errors)] = False
         places = np.flatnonzero(kept)
         parts: list[tuple[NDArray[Any], Predictions]] = []
-        for rows, outcome in self._outcomes(inputs, places):
+        ids: list[str | None] = [None] * table.num_rows
+        for rows, encoded, outcome in self._outcomes(inputs, places):
             if isinstance(outcome, str):
                 errors[int(rows[0])] = outcome
-            else:
-                parts.append((rows, outcome))
-        return Answered(self._with_answers(table, parts, errors, file_digest, first), errors)
+                continue
+            parts.append((rows, outcome))
+            made = [prediction_id(self._digest, *source.identity(first + at)) for at in rows.tolist()]
+            for at, each in zip(rows.tolist(), made, strict=True):
+                ids[at] = each
+            if self._recorder is not None and named is not None:
+                self._record(self._recorder, made, named, rows, inputs, encoded, outcome)
+        return Answered(self._with_answers(table, parts, errors, ids), errors)
+
+    def _record(
+        self,
+        recorder: Recorder,
+        ids: Sequence[str],
+        named: Named,
+        rows: NDArray[np.int64],
+        inputs: pa.Table,
+        encoded: Inputs | None,
+        answers: Predictions,
+    ) -> None:
+        if encoded is None:
+            return
+        # Of an image its properties are recorded, which the encoder has.
+        is_image = self._predictor.manifest.image is not None
+        sent = [] if is_image else values_of(inputs.take(pa.array(rows)).to_pylist())
+        probability = None if answers.probability is None else answers.probability.tolist()
+        values = self._predictor.encoder.recorded(sent, encoded)
+        recorder.add(ids, named, rows, values, answers.labels.tolist(), probability)
 
     def _typed(self, table: pa.Table) -> tuple[pa.Table, dict[int, str]]:
         """Return the features' columns, texts read as numbers where numbers are taken; and rows that have no such."""
@@ -120,34 +169,39 @@ class Answerer:
             if not feature.nullable:
                 missing = pc.is_null(column, nan_is_null=pa.types.is_floating(column.type)).to_numpy()
                 for at in np.flatnonzero(missing).tolist():
-                    errors.setdefault(at, _without_place(refusal("row 0", feature, column[at].as_py())))
+                    errors.setdefault(at, self._missing(feature, column[at].as_py()))
         return pa.table(columns), errors
+
+    def _missing(self, feature: Feature, value: Any) -> str:
+        if self._predictor.manifest.image is not None:
+            return f"field {feature.name!r} is null; expected an image, its bytes or they in base64; add it"
+        return _without_place(refusal("row 0", feature, value))
 
     def _outcomes(
         self, inputs: pa.Table, places: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], Predictions | str]]:
+    ) -> Iterator[tuple[NDArray[np.int64], Inputs | None, Predictions | str]]:
         """Yield answers to the rows at ``places``, cut in halves until each bad row stands alone with its sentence."""
         if not len(places):
             return
         try:
-            predictions = self._predictor.predict(self._predictor.encoder.encode_table(inputs.take(pa.array(places))))
+            encoded = self._predictor.encoder.encode_table(inputs.take(pa.array(places)))
+            predictions = self._predictor.predict(encoded)
         except (DataContractError, ConfigError) as error:
             if len(places) == 1:
-                yield places, _without_place(str(error))
+                yield places, None, _without_place(str(error))
                 return
             half = len(places) // 2
             yield from self._outcomes(inputs, places[:half])
             yield from self._outcomes(inputs, places[half:])
         else:
-            yield places, predictions
+            yield places, encoded, predictions
 
     def _with_answers(
         self,
         table: pa.Table,
         parts: list[tuple[NDArray[Any], Predictions]],
         errors: dict[int, str],
-        file_digest: str,
-        first: int,
+        ids: list[str | None],
     ) -> pa.Table:
         manifest, rows = self._predictor.manifest, table.num_rows
         known = np.zeros(rows, dtype=bool)
@@ -164,13 +218,7 @@ class Answerer:
         values: dict[str, pa.Array] = {
             "prediction": pa.array(labels.tolist(), added["prediction"]),
             "probability": pa.array(probability, mask=~known),
-            "prediction_id": pa.array(
-                [
-                    prediction_id(self._digest, file_digest, first + at) if answered else None
-                    for at, answered in enumerate(known.tolist())
-                ],
-                pa.string(),
-            ),
+            "prediction_id": pa.array(ids, pa.string()),
             "model_version": pa.array([self._version] * rows, pa.string()),
             _ERROR: pa.array([errors.get(at) for at in range(rows)], pa.string()),
         }

@@ -15,10 +15,10 @@ from trimtab.core.errors import ConfigError, DataContractError, NotFoundError
 from trimtab.files import sha256_of_file
 from trimtab.serving.batch.csv_rows import scan_csv
 
-__all__ = ["InputFile", "RowRange", "examine", "find_files"]
+__all__ = ["ROWS_A_PART", "InputFile", "RowRange", "examine", "find_files"]
 
 _SUFFIXES: Final = (".parquet", ".csv")
-_ROWS_A_PART: Final = 50_000
+ROWS_A_PART: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,18 @@ class InputFile:
         """How many rows."""
         return sum(part.rows for part in self.ranges)
 
+    def part(self, _rows: RowRange) -> InputFile:
+        """Return what a process needs for one part."""
+        return self
+
+    def identity(self, row: int) -> tuple[str, int]:
+        """Return what makes row ``row`` (from 0) the same in another run: the file's content, and the row."""
+        return self.digest, row
+
+    def told(self, row: int, reason: str) -> str:
+        """Return ``reason`` with the row that it is about, counted from 1."""
+        return f"{self.path}: row {row + 1}: {reason}"
+
     def check_unchanged(self) -> None:
         """Return if the file is still the one that was examined.
 
@@ -71,13 +83,16 @@ class InputFile:
             raise DataContractError(f"{self.path}: was changed while it was read; wait until it is whole, start again")
 
 
-def find_files(named: Sequence[str]) -> list[Path]:
+def find_files(named: Sequence[str], *, or_images: bool = False) -> list[Path]:
     """Return the files that are meant by files, folders (their Parquet and CSV files, sorted) and patterns.
+
+    ``or_images``: images were looked for before, and are told of as well.
 
     Raises:
         NotFoundError: a name or pattern stands for nothing.
         ConfigError: a file is neither Parquet nor CSV by its name, or is named twice.
     """
+    other, images = (" (and no image)", " or images") if or_images else ("", "")
     found: list[Path] = []
     for name in named:
         path = Path(name)
@@ -88,33 +103,35 @@ def find_files(named: Sequence[str]) -> list[Path]:
         else:
             files = sorted(Path(one) for one in glob.glob(name, recursive=True) if Path(one).is_file())
         if not files:
-            raise NotFoundError(f"{name}: no such file, nor a folder with .parquet or .csv files; correct --input")
+            raise NotFoundError(
+                f"{name}: no such file, nor a folder with .parquet or .csv files{images}; correct --input"
+            )
         found += files
     seen: set[Path] = set()
     for path in found:
         if path.suffix.lower() not in _SUFFIXES:
-            raise ConfigError(f"{path}: is neither .parquet nor .csv by its name; convert or rename it")
+            raise ConfigError(f"{path}: is neither .parquet nor .csv by its name{other}; convert or rename it")
         if path.resolve() in seen:
             raise ConfigError(f"{path}: is named twice; name it once, since every row gets one answer")
         seen.add(path.resolve())
     return found
 
 
-def examine(path: Path) -> InputFile:
-    """Return what ``path`` holds. It is read once, from begin to end.
+def examine(path: Path, rows_a_part: int = ROWS_A_PART) -> InputFile:
+    """Return what ``path`` holds, in parts of at most ``rows_a_part``. It is read once, from begin to end.
 
     Raises:
         DataContractError: it is no table, or its columns have no names of their own.
     """
     before = path.stat()
     if path.suffix.lower() == ".csv":
-        scanned = scan_csv(path, rows_a_part=_ROWS_A_PART)
+        scanned = scan_csv(path, rows_a_part=rows_a_part)
         digest, columns = scanned.digest, scanned.columns
         ranges = tuple(RowRange(*bounds) for bounds in scanned.parts)
     else:
         digest = sha256_of_file(path)
         columns, rows = _parquet_outline(path)
-        ranges = tuple(RowRange(at, min(at + _ROWS_A_PART, rows)) for at in range(0, rows, _ROWS_A_PART))
+        ranges = tuple(RowRange(at, min(at + rows_a_part, rows)) for at in range(0, rows, rows_a_part))
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None:
         raise DataContractError(f"{path}: has two columns {twice!r}; expected a name for each; rename one")

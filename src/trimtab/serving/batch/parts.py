@@ -34,6 +34,8 @@ _DIFFERENCES: Final = (
     ("format", "in another --format"),
     ("on_error", "of a run with another --on-error"),
     ("inputs", "to other input files, or files that were changed since"),
+    ("rows_a_part", "in parts of another --rows-per-part"),
+    ("recorded", "that were recorded elsewhere or not at all (--record, --intake, --endpoint)"),
 )
 
 
@@ -45,7 +47,7 @@ class OutputFormat(StrEnum):
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What makes two runs the same: then one goes on where the other stopped."""
+    """What makes two runs the same, ``started_us`` aside: then one goes on where the other stopped."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -54,6 +56,9 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     format: OutputFormat
     on_error: str
     inputs: tuple[str, ...]
+    rows_a_part: int | None = None
+    recorded: str = ""
+    started_us: int = 0
 
 
 class PartFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,8 +80,8 @@ class OutputFolder:
         self.folder = folder
 
     @contextlib.contextmanager
-    def held(self, run: RunFacts) -> Iterator[None]:
-        """Keep others out, and what is unfinished away.
+    def held(self, run: RunFacts) -> Iterator[RunFacts]:
+        """Keep others out, and what is unfinished away; yield the run as it was started first.
 
         Raises:
             ConflictError: another command writes there, or what is there is of another run.
@@ -92,10 +97,10 @@ class OutputFolder:
                 raise ConflictError(
                     f"{self.folder}: another 'trimtab batch' writes there; wait for it, or choose another --output"
                 ) from None
-            self._claim(run)
+            claimed = self._claim(run)
             self._sweep()
             try:
-                yield
+                yield claimed
             finally:
                 self._sweep()
 
@@ -131,22 +136,23 @@ class OutputFolder:
         }
         write_atomically(self.folder / MANIFEST_NAME, msgspec.json.format(canonical_json(told).encode(), indent=2))
 
-    def _claim(self, run: RunFacts) -> None:
+    def _claim(self, run: RunFacts) -> RunFacts:
         path = self.folder / _RUN_NAME
         if not path.exists():
             write_atomically(path, canonical_json(msgspec.to_builtins(run)).encode())
-            return
+            return run
         try:
             before = msgspec.json.decode(path.read_bytes(), type=RunFacts)
         except msgspec.DecodeError as error:
             raise ConflictError(f"{path}: is none of ours ({error}); choose another --output") from error
         differs = next((told for field, told in _DIFFERENCES if getattr(before, field) != getattr(run, field)), None)
         if differs is None:
-            return
+            return before
         if any((self.folder / _FACTS_FOLDER).glob("*.json")):
             raise ConflictError(f"{self.folder}: holds answers {differs}; choose another --output, or remove it")
         # An earlier command was refused before it wrote a part.
         write_atomically(path, canonical_json(msgspec.to_builtins(run)).encode())
+        return run
 
     def _sweep(self) -> None:
         for path in self.folder.glob(f".*{_UNFINISHED}"):

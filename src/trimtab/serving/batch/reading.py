@@ -10,31 +10,41 @@ import pyarrow.parquet as pq
 
 from trimtab.core.errors import DataContractError
 from trimtab.serving.batch.csv_rows import read_csv_part
+from trimtab.serving.batch.images import ImageFiles, image_batches
 from trimtab.serving.batch.inputs import InputFile, RowRange
 
-__all__ = ["batches", "schema_of"]
+__all__ = ["MOST_ROWS", "batches", "schema_of"]
 
 _CELLS: Final = 1_000_000
 _BUFFER_BYTES: Final = 1 << 18
-_MOST_ROWS: Final = 8_192
+MOST_ROWS: Final = 8_192
 _FEWEST_ROWS: Final = 64
 
 
-def schema_of(file: InputFile) -> pa.Schema:
-    """Return the columns as `batches` gives them: those of CSV are text."""
-    if file.is_csv:
+def schema_of(file: InputFile | ImageFiles) -> pa.Schema:
+    """Return the columns of the output that `batches` gives: those of CSV are text, an image has its path."""
+    if isinstance(file, ImageFiles) or file.is_csv:
         return pa.schema([(name, pa.string()) for name in file.columns])
     with pq.ParquetFile(file.path) as opened:
         return opened.schema_arrow.remove_metadata()
 
 
-def batches(file: InputFile, part: RowRange) -> Iterator[pa.Table]:
-    """Yield the rows of ``part``, in order and each once.
+def batches(file: InputFile | ImageFiles, part: RowRange, most_rows: int = MOST_ROWS) -> Iterator[pa.Table]:
+    """Yield the rows of ``part``, in order and each once, at most ``most_rows`` together.
 
     Raises:
-        DataContractError: they cannot be read.
+        DataContractError: they cannot be read, or have been changed since they were examined.
     """
-    size = max(_FEWEST_ROWS, min(_MOST_ROWS, _CELLS // max(1, len(file.columns))))
+    if isinstance(file, ImageFiles):
+        yield from image_batches(file, most_rows)
+        return
+    file.check_unchanged()
+    yield from _table_rows(file, part, most_rows)
+    file.check_unchanged()
+
+
+def _table_rows(file: InputFile, part: RowRange, most_rows: int) -> Iterator[pa.Table]:
+    size = min(most_rows, max(_FEWEST_ROWS, _CELLS // max(1, len(file.columns))))
     if file.is_csv:
         table = (
             read_csv_part(file.path, file.columns, part.offset, part.size_bytes, part.first, part.rows)

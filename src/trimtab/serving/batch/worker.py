@@ -7,24 +7,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
+from trimtab.bundle.manifest import Manifest
 from trimtab.bundle.predictor import Predictor
 from trimtab.core.errors import DataContractError, TrimtabError
 from trimtab.files import sha256_of_file
 from trimtab.serving.batch.answering import Answered, Answerer, added_columns
-from trimtab.serving.batch.inputs import InputFile, RowRange
+from trimtab.serving.batch.asked import Asked
+from trimtab.serving.batch.images import PATH, ImageFiles
+from trimtab.serving.batch.inputs import RowRange
 from trimtab.serving.batch.parts import OutputFormat, PartFacts, part_written
-from trimtab.serving.batch.reading import batches, schema_of
+from trimtab.serving.batch.reading import MOST_ROWS, batches, schema_of
+from trimtab.serving.batch.recording import Recorder, Recording, RowNames, hand_over
 
 __all__ = ["Failed", "PartTask", "Setup", "Written", "answer_part", "work"]
 
 
+_MOST_IMAGES: Final = 32
+_TENSOR_BYTES: Final = 32_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all parts of a run share. ``nulls``: rows that the model cannot take stay without an answer."""
+    """What all parts of a run share. ``nulls``: rows that the model cannot take stay without an answer.
+
+    ``recording``: where answers go beside the folder; ``now_us``: when the run was started first.
+    """
 
     bundle: str
     bundle_digest: str
@@ -32,6 +43,8 @@ class Setup:
     output: str
     format: OutputFormat
     nulls: bool
+    recording: Recording | None = None
+    now_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class PartTask:
     """One part: where it comes from, and the name that it gets."""
 
     name: str
-    file: InputFile
+    file: Asked
     rows: RowRange
 
 
@@ -83,24 +96,33 @@ def answer_part(setup: Setup, predictor: Predictor, task: PartTask, told: Callab
         DataContractError: a row cannot be answered, and none may stay without an answer; nothing is written.
     """
     file = task.file
-    file.check_unchanged()
-    answerer = Answerer(predictor, setup.bundle_digest, setup.version, nulls=setup.nulls)
     schema = schema_of(file)
+    recorder = _recorder(setup, predictor.manifest, task)
+    answerer = Answerer(
+        predictor,
+        setup.bundle_digest,
+        setup.version,
+        nulls=setup.nulls,
+        recorder=recorder,
+        names=RowNames(predictor.manifest, PATH if isinstance(file, ImageFiles) else None),
+    )
     for name, kind in added_columns(predictor.manifest, nulls=setup.nulls).items():
         schema = schema.append(pa.field(name, kind))
     path, first, refused = Path(setup.output) / task.name, task.rows.first, 0
     with part_written(path, schema, setup.format) as writer:
-        for table in batches(file, task.rows):
+        for table in batches(file, task.rows, _most_rows(predictor.manifest)):
             answered = _answered(answerer, table, file, first)
             refused += len(answered.errors)
             if answered.errors and not setup.nulls:
                 raise _refusal(answered, file, first)
-            writer.write_table(answered.table)
+            writer.write_table(answered.table.select(schema.names))
             first += table.num_rows
             told(table.num_rows)
         if first != task.rows.stop:
             raise DataContractError(f"{file.path}: ends at row {first}, expected {task.rows.stop}; write it again")
-        file.check_unchanged()
+    if setup.recording is not None and recorder is not None:
+        # Before the part counts as finished: what was not handed over is answered, and handed over, again.
+        hand_over(setup.recording, recorder.segments())
     return PartFacts(
         name=task.name,
         input=file.path,
@@ -112,18 +134,31 @@ def answer_part(setup: Setup, predictor: Predictor, task: PartTask, told: Callab
     )
 
 
-def _answered(answerer: Answerer, table: pa.Table, file: InputFile, first: int) -> Answered:
+def _recorder(setup: Setup, manifest: Manifest, task: PartTask) -> Recorder | None:
+    if setup.recording is None:
+        return None
+    return Recorder(setup.recording, manifest, Path(task.name).stem, setup.now_us)
+
+
+def _most_rows(manifest: Manifest) -> int:
+    """Return how many rows are answered together: of images so many that their tensor stays small."""
+    if manifest.image is None:
+        return MOST_ROWS
+    return max(1, min(_MOST_IMAGES, _TENSOR_BYTES // (12 * manifest.image.width * manifest.image.height)))
+
+
+def _answered(answerer: Answerer, table: pa.Table, file: Asked, first: int) -> Answered:
     try:
-        return answerer.answer(table, file.digest, first)
+        return answerer.answer(table, file, first)
     except DataContractError as error:
         raise DataContractError(f"{file.path}: {error}") from error
 
 
-def _refusal(answered: Answered, file: InputFile, first: int) -> DataContractError:
+def _refusal(answered: Answered, file: Asked, first: int) -> DataContractError:
     at = min(answered.errors)
     others = len(answered.errors) - 1
     more = f" ({others} more of these {answered.table.num_rows} rows are refused too)" if others else ""
     return DataContractError(
-        f"{file.path}: row {first + at + 1}: {answered.errors[at]}{more}; nothing of its part was written; correct it, "
+        f"{file.told(first + at, answered.errors[at])}{more}; nothing of its part was written; correct it, "
         "or let such rows have no answer: --on-error null, into another --output"
     )

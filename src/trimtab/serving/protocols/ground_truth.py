@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
@@ -10,22 +9,21 @@ import msgspec
 from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import TruthFrame
+from trimtab.records.truths import TruthRecord, truth_frames
 from trimtab.serving.handler import Exchange
-from trimtab.serving.protocols.bodies import checked_key, decode, event_micros
+from trimtab.serving.protocols.bodies import decode
 
-__all__ = ["MAX_BODY_BYTES", "MAX_RECORDS", "accept_ground_truth", "truth_text"]
+__all__ = ["MAX_BODY_BYTES", "MAX_RECORDS", "accept_ground_truth"]
 
 MAX_RECORDS: Final = 50_000
 MAX_BODY_BYTES: Final = 24_000_000
-_MAX_TRUTH: Final = 1_000
-_ENDPOINT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class TruthRecord(msgspec.Struct, forbid_unknown_fields=True):
-    """One true outcome, of the row named by ``prediction_id``, or by endpoint, the caller's key and event time."""
+class TruthRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Several outcomes as ``records``; or one, by the fields of a `TruthRecord`."""
 
-    truth: str | float | int | bool
+    records: list[TruthRecord] | None = None
+    truth: str | float | int | bool | None = None
     prediction_id: str | None = None
     endpoint: str | None = None
     record_key: str | int | None = None
@@ -33,13 +31,8 @@ class TruthRecord(msgspec.Struct, forbid_unknown_fields=True):
     labelled_at: str | int | None = None
 
 
-class TruthRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Several outcomes."""
-
-    records: list[TruthRecord]
-
-
 _DECODER: Final = msgspec.json.Decoder(TruthRequest)
+_ALONE: Final = ("prediction_id", "endpoint", "record_key", "event_time", "labelled_at")
 
 
 def accept_ground_truth(journal: JournalWriter, body: bytes, exchange: Exchange) -> int:
@@ -47,57 +40,26 @@ def accept_ground_truth(journal: JournalWriter, body: bytes, exchange: Exchange)
 
     Raises:
         ConfigError: a record does not fit; it is named by its place.
-        BackendError: the journal has no room. What was sent may be sent again: a repeated outcome changes nothing.
+        JournalFullError: there is no room. What was sent may be sent again: a repeated outcome changes nothing.
     """
-    records = decode(_DECODER, body).records
-    if not 1 <= len(records) <= MAX_RECORDS:
-        raise ConfigError(f"records: {len(records)}, expected 1 to {MAX_RECORDS} a request; split them")
-    frames = [_frame(record, place, exchange.received_us) for place, record in enumerate(records)]
+    frames = _frames(decode(_DECODER, body), exchange.received_us)
+    exchange.unrecorded = len(frames)
     for frame in frames:
         journal.append(frame)
+    exchange.unrecorded = 0
     return len(frames)
 
 
-def truth_text(value: str | float | bool) -> str:
-    """Return an outcome as text; equal numbers give equal text.
-
-    >>> truth_text(3.0), truth_text(0.1), truth_text(True), truth_text("yes")
-    ('3', '0.1', 'true', 'yes')
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _frame(record: TruthRecord, place: int, received_us: int) -> TruthFrame:
-    at = f"records[{place}]"
-    if (record.prediction_id is None) == (record.record_key is None):
+def _frames(request: TruthRequest, received_us: int) -> list[TruthFrame]:
+    said = {name: value for name in _ALONE if (value := getattr(request, name)) is not None}
+    if request.records is None:
+        if request.truth is None:
+            raise ConfigError("truth: missing; send one outcome with its truth, or several as records")
+        return truth_frames([TruthRecord(truth=request.truth, **said)], received_us, at=["outcome"])
+    if said or request.truth is not None:
         raise ConfigError(
-            f"{at}: expected either prediction_id, or endpoint, record_key and event_time; send one of them"
+            f"{next(iter([*said, 'truth']))}: stands beside records; send one outcome, or several as records"
         )
-    if record.record_key is not None and (record.endpoint is None or record.event_time is None):
-        raise ConfigError(f"{at}: record_key needs endpoint and event_time, which tell it from others; add them")
-    if record.prediction_id is not None and not _UUID.fullmatch(record.prediction_id):
-        raise ConfigError(
-            f"{at}: prediction_id {record.prediction_id[:40]!r} is none of ours; send it as it was answered"
-        )
-    if record.endpoint is not None and not _ENDPOINT.fullmatch(record.endpoint):
-        raise ConfigError(f"{at}: endpoint {record.endpoint[:40]!r} is no endpoint's name; correct it")
-    if isinstance(record.truth, int) and record.truth.bit_length() > 64:
-        raise ConfigError(f"{at}: truth of {record.truth.bit_length()} bits, expected at most 64; correct it")
-    truth = truth_text(record.truth)
-    if not 1 <= len(truth) <= _MAX_TRUTH:
-        raise ConfigError(f"{at}: truth of {len(truth)} characters, expected 1 to {_MAX_TRUTH}; correct it")
-    return TruthFrame(
-        endpoint=record.endpoint or "",
-        prediction_id=record.prediction_id,
-        record_key=None if record.record_key is None else checked_key(record.record_key, f"{at}.record_key"),
-        event_us=None if record.event_time is None else event_micros(record.event_time, f"{at}.event_time"),
-        truth=truth,
-        labelled_us=received_us
-        if record.labelled_at is None
-        else event_micros(record.labelled_at, f"{at}.labelled_at"),
-        received_us=received_us,
-    )
+    if not 1 <= len(request.records) <= MAX_RECORDS:
+        raise ConfigError(f"records: {len(request.records)}, expected 1 to {MAX_RECORDS} a request; split them")
+    return truth_frames(request.records, received_us)

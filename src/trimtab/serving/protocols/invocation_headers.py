@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from trimtab.serving.asgi import JSON, REQUEST_ID, Headers, RefusedError, Scope, header
+from trimtab.serving.protocols.raw_images import is_image
 
-__all__ = ["CSV", "JSON_LINES", "InvocationHeaders", "read_headers"]
+__all__ = ["CSV", "IMAGE", "JSON_LINES", "InvocationHeaders", "read_headers"]
 
 CSV: Final = b"text/csv"
 JSON_LINES: Final = b"application/jsonlines"
+IMAGE: Final = b"image/*"
+"""Stands for all media types of images; which it is, is seen by its bytes."""
 
 _FORMATS: Final = (JSON, CSV, JSON_LINES)
-_LISTED: Final = ", ".join(name.decode() for name in _FORMATS)
+_ANSWERED: Final = ", ".join(name.decode() for name in _FORMATS)
+_READ: Final = f"{_ANSWERED}, image/jpeg, image/png, image/webp"
 _HEADER: Final = {"present": True, "absent": False}
 _CUSTOM: Final = b"x-amzn-sagemaker-custom-attributes"
 _TARGET: Final = b"x-amzn-sagemaker-target-variant"
+_VARIANT: Final = b"x-trimtab-variant"
 _TRACE: Final = re.compile(rb"(?:^|[,; ])trace[-_]?id=([^,; ]+)", re.IGNORECASE)
 _WEIGHT: Final = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")
 _MOST: Final = 1_024
@@ -25,7 +30,10 @@ _MOST: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class InvocationHeaders:
-    """``comes`` and ``wanted`` are one of JSON, CSV and JSON_LINES. ``has_header``: what a CSV's media type says."""
+    """``comes`` and ``wanted`` are one of JSON, CSV and JSON_LINES, ``comes`` also IMAGE.
+
+    ``has_header``: what a CSV's media type says.
+    """
 
     comes: bytes
     wanted: bytes
@@ -46,7 +54,7 @@ def read_headers(scope: Scope) -> InvocationHeaders:
             none of the answer's formats is accepted.
     """
     comes, has_header = _content_type((header(scope, b"content-type") or JSON).decode("latin-1"))
-    custom, target = header(scope, _CUSTOM), header(scope, _TARGET)
+    custom, target = header(scope, _CUSTOM), header(scope, _TARGET) or header(scope, _VARIANT)
     request_id = None if custom is None else _request_id(custom)
     return InvocationHeaders(
         comes=comes,
@@ -60,9 +68,11 @@ def read_headers(scope: Scope) -> InvocationHeaders:
 
 def _content_type(text: str) -> tuple[bytes, bool | None]:
     kind, *parameters = (part.strip() for part in text.split(";"))
+    if is_image(kind.lower()):
+        return IMAGE, None
     comes = kind.lower().encode("ascii", "replace")
     if comes not in _FORMATS:
-        raise RefusedError(415, f"content-type {text[:80]!r}: not read here, expected one of {_LISTED}; correct it")
+        raise RefusedError(415, f"content-type {text[:80]!r}: not read here, expected one of {_READ}; correct it")
     has_header = None
     for parameter in parameters:
         name, _, value = parameter.lower().partition("=")
@@ -90,7 +100,7 @@ def _accepted(text: str) -> bytes:
                 wanted.append((-weight, known))
                 break
     if not wanted:
-        raise RefusedError(406, f"accept {text[:80]!r}: not answered here, expected one of {_LISTED}; correct it")
+        raise RefusedError(406, f"accept {text[:80]!r}: not answered here, expected one of {_ANSWERED}; correct it")
     return min(wanted, key=lambda pair: pair[0])[1]
 
 

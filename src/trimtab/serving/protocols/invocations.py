@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any, Final, TypeVar
 
@@ -16,14 +17,16 @@ import msgspec
 
 from trimtab.bundle.manifest import Feature
 from trimtab.core.errors import ConfigError
-from trimtab.serving.asgi import JSON, Headers, Response, json_response
+from trimtab.serving.asgi import JSON, Response, json_response
 from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
-from trimtab.serving.handler import Answer, Exchange, Handler
+from trimtab.serving.handler import Answer, Exchange
 from trimtab.serving.protocols.bodies import FieldValue, decode
 from trimtab.serving.protocols.csv_rows import check_columns, csv_line, csv_rows, named_rows
-from trimtab.serving.protocols.invocation_headers import CSV, JSON_LINES, InvocationHeaders
+from trimtab.serving.protocols.invocation_headers import CSV, IMAGE, JSON_LINES, InvocationHeaders
+from trimtab.serving.protocols.question import Question
+from trimtab.serving.protocols.raw_images import image_row
 
-__all__ = ["answer_invocation"]
+__all__ = ["read_invocation"]
 
 Cells = FieldValue | list[FieldValue]
 Instance = dict[str, Cells] | list[FieldValue] | FieldValue
@@ -65,28 +68,28 @@ _INSTANCE: Final[msgspec.json.Decoder[Instance]] = msgspec.json.Decoder(Instance
 _LINES: Final = msgspec.json.Encoder()
 
 
-def answer_invocation(
-    handler: Handler, endpoint: LoadedEndpoint, body: bytes, exchange: Exchange, *, said: InvocationHeaders
-) -> Response:
-    """Answer the rows in ``body``: ``{"predictions": [...]}``, or a line a row.
+def read_invocation(endpoint: LoadedEndpoint, body: bytes, *, said: InvocationHeaders) -> Question:
+    """Return what ``body`` asks; it is answered by ``{"predictions": [...]}``, or a line a row.
 
     Values without names are in the order of the features of the variant that was asked for, else of the one of highest
     weight.
 
     Raises:
-        ConfigError, BackendError: see `Handler.answer`; or no live variant has the name that was asked for.
+        ConfigError: it is not as it should be; or no live variant has the name that was asked for.
     """
     asked = None if said.variant is None else _variant(endpoint, said.variant)
-    features = (asked or endpoint.heaviest).predictor.manifest.features
+    features = endpoint.fields_of(asked or endpoint.heaviest)
     most = endpoint.spec.max_rows
-    if said.comes == CSV:
+    rows: Sequence[Mapping[str, FieldValue | bytes]]
+    if said.comes == IMAGE:
+        rows = [image_row(endpoint, body)]
+    elif said.comes == CSV:
         rows = csv_rows(body, features, most, has_header=said.has_header)
     elif said.comes == JSON_LINES:
         rows = _rows(_lines(body, most), features, most, "line")
     else:
         rows = _scored(_decoded(_SCORING, body), features, most)
-    answer = handler.answer(endpoint, rows, exchange, asked=asked)
-    return _response(answer, said.wanted, (*answer.variant.headers, *said.echoed))
+    return Question(rows, partial(_response, said), asked=asked)
 
 
 def _variant(endpoint: LoadedEndpoint, name: str) -> LoadedVariant:
@@ -95,7 +98,7 @@ def _variant(endpoint: LoadedEndpoint, name: str) -> LoadedVariant:
             return variant
     known = ", ".join(variant.spec.name for variant in endpoint.live)
     raise ConfigError(
-        f"x-amzn-sagemaker-target-variant {name[:60]!r}: endpoint {endpoint.spec.endpoint!r} has {known}; correct it"
+        f"variant {name[:60]!r}: not live on endpoint {endpoint.spec.endpoint!r}, which has {known}; correct the header"
     )
 
 
@@ -206,7 +209,8 @@ def _check_count(count: int, most: int) -> None:
         raise ConfigError(f"rows: {count}, expected 1 to {most} a request; split them")
 
 
-def _response(answer: Answer, wanted: bytes, headers: Headers) -> Response:
+def _response(said: InvocationHeaders, answer: Answer, _: Exchange) -> Response:
+    wanted, headers = said.wanted, (*answer.variant.headers, *said.echoed)
     if wanted == JSON:
         return json_response({"predictions": answer.predictions}, headers=headers)
     if wanted == CSV:

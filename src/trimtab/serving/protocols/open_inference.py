@@ -6,6 +6,7 @@ One input tensor a feature, by name, of shape [n] or [n, 1]. https://github.com/
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -16,12 +17,13 @@ from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError
 from trimtab.serving.asgi import Response, json_response
 from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
-from trimtab.serving.handler import Exchange, Handler, RowContext
+from trimtab.serving.handler import Answer, Exchange, RowContext
 from trimtab.serving.protocols.bodies import FieldValue, checked_keys, checked_source, decode, event_micros
 from trimtab.serving.protocols.infer_outputs import check_outputs, infer_response, output_metadata, output_tensors
+from trimtab.serving.protocols.question import Question
 from trimtab.serving.protocols.tensors import DATATYPES, TensorBytes, split_body
 
-__all__ = ["answer_infer", "model_metadata", "model_ready", "server_metadata"]
+__all__ = ["model_metadata", "model_ready", "read_infer", "server_metadata", "tensor_of"]
 
 Datum = FieldValue | list[FieldValue]
 
@@ -96,16 +98,17 @@ def model_metadata(endpoint: LoadedEndpoint, version: str | None = None) -> Resp
     Raises:
         NotFoundError: there is no such version.
     """
-    manifest = _asked(endpoint, version).predictor.manifest
+    variant = _asked(endpoint, version)
     return json_response(
         {
             "name": endpoint.spec.endpoint,
             "versions": list(endpoint.versions),
             "platform": "trimtab_onnx",
             "inputs": [
-                {"name": feature.name, "datatype": _datatype(feature), "shape": [-1]} for feature in manifest.features
+                {"name": feature.name, "datatype": _datatype(feature), "shape": [-1]}
+                for feature in endpoint.fields_of(variant)
             ],
-            "outputs": output_metadata(manifest),
+            "outputs": output_metadata(variant.predictor.manifest),
         }
     )
 
@@ -120,19 +123,13 @@ def model_ready(endpoint: LoadedEndpoint, version: str | None = None) -> Respons
     return json_response({"name": endpoint.spec.endpoint, "ready": True})
 
 
-def answer_infer(
-    handler: Handler,
-    endpoint: LoadedEndpoint,
-    body: bytes,
-    exchange: Exchange,
-    *,
-    version: str | None = None,
-    header_bytes: bytes | None = None,
-) -> Response:
-    """Answer ``POST /v2/models/{name}/infer``; by the variant of ``version``, where one is asked.
+def read_infer(
+    endpoint: LoadedEndpoint, body: bytes, *, version: str | None = None, header_bytes: bytes | None = None
+) -> Question:
+    """Return what a ``POST /v2/models/{name}/infer`` asks; of the variant of ``version``, where one is named.
 
     Raises:
-        ConfigError, BackendError: see `Handler.answer`.
+        ConfigError: it is not as it should be.
         NotFoundError: there is no such version.
     """
     asked = None if version is None else endpoint.of_version(version)
@@ -148,10 +145,13 @@ def answer_infer(
         source=checked_source(said.source),
         sticky_keys=checked_keys(said.sticky_keys, "sticky_keys"),
     )
-    answer = handler.answer(endpoint, rows, exchange, context, asked)
+    return Question(rows, partial(_response, request, wanted), context, asked)
+
+
+def _response(request: InferRequest, wanted: dict[str, bool] | None, answer: Answer, exchange: Exchange) -> Response:
     spec = answer.variant.spec
     head = {
-        "model_name": endpoint.spec.endpoint,
+        "model_name": answer.endpoint,
         "model_version": str(spec.model_version),
         "id": request.id if request.id is not None else exchange.request_id,
         "parameters": {"variant": spec.name, "request_id": exchange.request_id},
@@ -160,9 +160,14 @@ def answer_infer(
         head,
         output_tensors(answer, wanted),
         wanted=wanted,
-        binary=said.binary_data_output,
+        binary=request.parameters.binary_data_output,
         headers=answer.variant.headers,
     )
+
+
+def tensor_of(feature: Feature, values: list[FieldValue]) -> dict[str, object]:
+    """Return the input tensor, as JSON, that says ``values`` of ``feature``."""
+    return {"name": feature.name, "shape": [len(values)], "datatype": _datatype(feature), "data": values}
 
 
 def _asked(endpoint: LoadedEndpoint, version: str | None) -> LoadedVariant:
@@ -195,10 +200,10 @@ def _wanted(
 
 def _rows(
     tensors: list[InputTensor], endpoint: LoadedEndpoint, tensor_bytes: TensorBytes
-) -> list[dict[str, FieldValue]]:
+) -> list[dict[str, FieldValue | bytes]]:
     if not tensors:
         raise ConfigError("inputs: 0 tensors, expected one a feature; send them")
-    columns: dict[str, list[FieldValue]] = {}
+    columns: dict[str, list[FieldValue | bytes]] = {}
     for tensor in tensors:
         if tensor.name in columns:
             raise ConfigError(f"inputs: tensor {tensor.name[:60]!r} stands there twice; keep one")
@@ -206,7 +211,7 @@ def _rows(
         if tensor.name not in endpoint.field_names:
             known = ", ".join(sorted(endpoint.field_names))[:200]
             raise ConfigError(f"input {tensor.name[:60]!r} is unknown; expected only {known}; remove it")
-        columns[tensor.name] = _column(tensor, endpoint.spec.max_rows, tensor_bytes)
+        columns[tensor.name] = _column(tensor, endpoint, tensor_bytes)
     tensor_bytes.finish()
     names = list(columns)
     counts = {len(column) for column in columns.values()}
@@ -217,16 +222,17 @@ def _rows(
     return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _column(tensor: InputTensor, max_rows: int, tensor_bytes: TensorBytes) -> list[FieldValue]:
+def _column(tensor: InputTensor, endpoint: LoadedEndpoint, tensor_bytes: TensorBytes) -> list[FieldValue | bytes]:
+    max_rows = endpoint.spec.max_rows
     shape, data, size_bytes = tensor.shape, tensor.data, tensor.parameters.binary_data_size
     if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)) or not 0 <= shape[0] <= max_rows:
         raise ConfigError(
             f"{_field(tensor)}: shape {str(shape[:5])[:80]}, expected [n] or [n, 1], n up to {max_rows}; correct it"
         )
     if data is not None and size_bytes is None:
-        return _from_json(tensor, data)
+        return [*_from_json(tensor, data)]
     if data is None and size_bytes is not None:
-        return tensor_bytes.read(size_bytes, tensor.datatype, shape[0], _field(tensor))
+        return tensor_bytes.read(size_bytes, tensor.datatype, shape[0], _field(tensor), raw=endpoint.takes_images)
     raise ConfigError(
         f"{_field(tensor)}: expected either data, or binary_data_size and bytes behind the JSON; send one of them"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -9,10 +10,12 @@ import msgspec
 from trimtab.core.errors import ConfigError
 from trimtab.serving.asgi import Response, json_response
 from trimtab.serving.endpoints import LoadedEndpoint
-from trimtab.serving.handler import Answer, Exchange, Handler, RowContext
+from trimtab.serving.features.base import Why
+from trimtab.serving.handler import NOTHING_SAID, Answer, Exchange, RowContext
 from trimtab.serving.protocols.bodies import FieldValue, checked_keys, checked_source, decode, event_micros
+from trimtab.serving.protocols.question import Question
 
-__all__ = ["answer_predict"]
+__all__ = ["predict_response", "read_predict"]
 
 Row = dict[str, FieldValue]
 
@@ -40,6 +43,14 @@ class Prediction(msgspec.Struct):
     probabilities: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
+class MissedFeature(msgspec.Struct):
+    """A feature that its source had no value for, and in which rows that would have been needed."""
+
+    name: str
+    why: Why
+    rows: list[int]
+
+
 class PredictResponse(msgspec.Struct):
     """The answer to a request."""
 
@@ -49,34 +60,66 @@ class PredictResponse(msgspec.Struct):
     variant: str
     request_id: str
     predictions: list[Prediction]
+    features: list[MissedFeature] | msgspec.UnsetType = msgspec.UNSET
 
 
+_beside_row = attrgetter(*(name for name in PredictRequest.__struct_fields__ if name != "row"))
+_NOTHING: Final = (None,) * (len(PredictRequest.__struct_fields__) - 1)
 _DECODER: Final = msgspec.json.Decoder(PredictRequest)
 
 
-def answer_predict(handler: Handler, endpoint: LoadedEndpoint, body: bytes, exchange: Exchange) -> Response:
-    """Answer the rows in ``body``.
+def read_predict(endpoint: LoadedEndpoint, body: bytes) -> Question:
+    """Return what ``body`` asks.
 
     Raises:
-        ConfigError, BackendError: see `Handler.answer`.
+        ConfigError: it is not as it should be.
     """
-    rows, context = _read(decode(_DECODER, body))
-    answer = handler.answer(endpoint, rows, exchange, context)
+    rows, context = _read(_decoded(endpoint, body))
+    return Question(rows, predict_response, context)
+
+
+def predict_response(answer: Answer, exchange: Exchange) -> Response:
+    """Return ``answer`` as ``/predict`` gives it."""
     spec = answer.variant.spec
-    return json_response(
-        PredictResponse(
-            endpoint=answer.endpoint,
-            model=spec.model,
-            model_version=spec.model_version,
-            variant=spec.name,
-            request_id=exchange.request_id,
-            predictions=_predictions(answer),
-        ),
-        headers=answer.variant.headers,
+    response = PredictResponse(
+        endpoint=answer.endpoint,
+        model=spec.model,
+        model_version=spec.model_version,
+        variant=spec.name,
+        request_id=exchange.request_id,
+        predictions=_predictions(answer),
+    )
+    if exchange.missed:
+        response.features = [MissedFeature(*one) for one in exchange.missed]
+    return json_response(response, headers=answer.variant.headers)
+
+
+def _decoded(endpoint: LoadedEndpoint, body: bytes) -> PredictRequest:
+    try:
+        return decode(_DECODER, body)
+    except ConfigError:
+        bare = _bare_row(endpoint, body)
+        if bare is None:
+            raise
+    raise ConfigError(
+        f'body: field {bare!r} stands outside of a row; expected {{"row": {{"{bare}": …}}}}, or a list of such in '
+        '"rows"; put the fields into one'
     )
 
 
+def _bare_row(endpoint: LoadedEndpoint, body: bytes) -> str | None:
+    """Return a field of the model that stands where ``row`` or ``rows`` should; None if that is not what is wrong."""
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    first = content[0] if isinstance(content, list) and content else content
+    return next((name for name in first if name in endpoint.field_names), None) if isinstance(first, dict) else None
+
+
 def _read(request: PredictRequest) -> tuple[list[Row], RowContext]:
+    if request.row is not None and _beside_row(request) == _NOTHING:
+        return [request.row], NOTHING_SAID
     single = (request.record_key, request.event_time, request.sticky_key)
     several = (request.record_keys, request.event_times, request.sticky_keys)
     if (request.rows is None) == (request.row is None):

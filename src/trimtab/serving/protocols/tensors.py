@@ -65,8 +65,10 @@ class TensorBytes:
         self._content = content
         self._at = 0
 
-    def read(self, size_bytes: int, datatype: str, count: int, field: str) -> list[Value]:
+    def read(self, size_bytes: int, datatype: str, count: int, field: str, *, raw: bool = False) -> list[Value | bytes]:
         """Return the ``count`` values of the tensor that the next ``size_bytes`` hold; NaN becomes None, as in JSON.
+
+        Values of BYTES are UTF-8; with ``raw`` they are whatever they are.
 
         Raises:
             ConfigError: the datatype is unknown, or the bytes are not what datatype and count say.
@@ -80,8 +82,9 @@ class TensorBytes:
         part = self._content[self._at : self._at + size_bytes]
         self._at += size_bytes
         if datatype == "BYTES":
-            return _texts(part, count, field)
-        return _numbers(part, datatype, count, field)
+            values = _byte_strings(part, count, field)
+            return [*values] if raw else [_text(value, row, field) for row, value in enumerate(values)]
+        return [*_numbers(part, datatype, count, field)]
 
     def finish(self) -> None:
         """Make sure that all was read.
@@ -97,7 +100,7 @@ class TensorBytes:
 _NO_BYTES: Final = TensorBytes(memoryview(b""))
 
 
-def encode_tensor(values: Sequence[Value], datatype: str) -> bytes:
+def encode_tensor(values: Sequence[Value | bytes], datatype: str) -> bytes:
     r"""Return ``values``, which fit ``datatype``, as bytes; None becomes NaN in a float tensor.
 
     >>> encode_tensor(["no"], "BYTES"), encode_tensor([True, False], "BOOL")
@@ -106,7 +109,7 @@ def encode_tensor(values: Sequence[Value], datatype: str) -> bytes:
     if datatype == "BYTES":
         parts: list[bytes] = []
         for value in values:
-            text = str(value).encode()
+            text = value if isinstance(value, bytes) else str(value).encode()
             parts += (len(text).to_bytes(_PREFIX_BYTES, "little"), text)
         return b"".join(parts)
     return np.array(values, dtype=_NUMPY[datatype]).tobytes()
@@ -132,27 +135,31 @@ def _numbers(part: memoryview, datatype: str, count: int, field: str) -> list[Va
     return numbers
 
 
-def _texts(part: memoryview, count: int, field: str) -> list[Value]:
-    # Each has a prefix, so that absurd counts are known before the first text is read.
+def _byte_strings(part: memoryview, count: int, field: str) -> list[bytes]:
+    # Each has a prefix, so that absurd counts are known before the first value is read.
     if len(part) < count * _PREFIX_BYTES:
         raise ConfigError(
             f"{field}: {len(part)} bytes for {count} values of BYTES, expected 4 bytes of length before each; "
             "correct binary_data_size or shape"
         )
-    texts: list[Value] = []
+    values: list[bytes] = []
     at = 0
     for row in range(count):
         begin = at + _PREFIX_BYTES
         at = begin + int.from_bytes(part[at:begin], "little")
         if begin > len(part) or at > len(part):
             raise ConfigError(f"{field}: value {row} is longer than the tensor's {len(part)} bytes; correct its length")
-        try:
-            texts.append(str(part[begin:at], "utf-8"))
-        except UnicodeDecodeError:
-            raise ConfigError(f"{field}: value {row} of BYTES is no UTF-8, expected text; encode it so") from None
+        values.append(bytes(part[begin:at]))
     if at != len(part):
         raise ConfigError(f"{field}: {len(part) - at} bytes behind its last value, expected none; correct its lengths")
-    return texts
+    return values
+
+
+def _text(value: bytes, row: int, field: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{field}: value {row} of BYTES is no UTF-8, expected text; encode it so") from None
 
 
 def _shown(number: int) -> str:

@@ -1,0 +1,108 @@
+"""How the true outcomes in the lake stand to the answers: which belong to none yet, which were corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from trimtab.lake.zones import Lake
+
+__all__ = ["TruthCounts", "count_truths"]
+
+_ALWAYS_US = 1 << 62
+_SUBJECT = "@subject"
+_TRUTH = {
+    "endpoint": pl.String,
+    "prediction_id": pl.String,
+    "record_key": pl.String,
+    "event_us": pl.Int64,
+    "truth": pl.String,
+    "labelled_us": pl.Int64,
+}
+_ANSWERED = {"prediction_id": pl.String, "record_key": pl.String, "event_us": pl.Int64}
+
+
+@dataclass(frozen=True, slots=True)
+class TruthCounts:
+    """``outcomes`` that were told, about ``subjects`` (rows: an id, or a key and its event time).
+
+    ``unmatched`` subjects have no answered row in the lake, or not yet. ``corrected`` ones were told another outcome
+    later: the one that was known last holds. ``conflicting`` ones were told two that are said to have been known at the
+    same moment: the one received last holds, and somebody should look. ``repeated`` outcomes say what was said before.
+    """
+
+    outcomes: int = 0
+    subjects: int = 0
+    unmatched: int = 0
+    corrected: int = 0
+    conflicting: int = 0
+    repeated: int = 0
+
+
+def count_truths(lake: Lake, endpoint: str, *, beside: Sequence[str] = ()) -> TruthCounts:
+    """Count the outcomes that name ``endpoint``; with ``""`` those that name only a prediction.
+
+    They are looked for among the rows of ``endpoint``, and of the endpoints ``beside``. Rows that broke the contract
+    are not learnt from, and their outcomes count as unmatched.
+
+    Raises:
+        BackendError: the lake's storage failed.
+    """
+    files = lake.truth_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=None)
+    truth = _read(sorted({file.path for file in files}), _TRUTH).filter(pl.col("endpoint").fill_null("") == endpoint)
+    if truth.is_empty():
+        return TruthCounts()
+    truth = truth.with_columns(_subject())
+    newest = pl.col("labelled_us") == pl.col("labelled_us").max()
+    subjects = truth.group_by(_SUBJECT).agg(
+        pl.col("prediction_id").first(),
+        pl.col("record_key").first(),
+        pl.col("event_us").first(),
+        corrected=pl.col("labelled_us").n_unique() > 1,
+        outcomes=pl.col("truth").n_unique(),
+        conflicting=pl.col("truth").filter(newest).n_unique() > 1,
+    )
+    distinct = truth.select(_SUBJECT, "truth").n_unique()
+    return TruthCounts(
+        outcomes=truth.height,
+        subjects=subjects.height,
+        unmatched=_unmatched(subjects, _answered(lake, [name for name in {endpoint, *beside} if name])),
+        corrected=subjects.filter(pl.col("corrected") & (pl.col("outcomes") > 1)).height,
+        conflicting=subjects.filter("conflicting").height,
+        repeated=truth.height - distinct,
+    )
+
+
+def _subject() -> pl.Expr:
+    # The id and the key cannot be mistaken for one another: a space stands in no id.
+    by_key = pl.format("{} {}", pl.col("event_us").cast(pl.String).fill_null("any"), pl.col("record_key"))
+    return pl.coalesce("prediction_id", by_key).alias(_SUBJECT)
+
+
+def _answered(lake: Lake, endpoints: Sequence[str]) -> pl.DataFrame:
+    files = [
+        file.path
+        for endpoint in sorted(endpoints)
+        for file in lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US)
+    ]
+    return _read(files, _ANSWERED)
+
+
+def _unmatched(subjects: pl.DataFrame, answered: pl.DataFrame) -> int:
+    by_id = pl.col("prediction_id").is_not_null()
+    timed = pl.col("event_us").is_not_null()
+    left = [
+        subjects.filter(by_id).join(answered, on="prediction_id", how="anti"),
+        subjects.filter(~by_id & timed).join(answered, on=["record_key", "event_us"], how="anti"),
+        subjects.filter(~by_id & ~timed).join(answered, on="record_key", how="anti"),
+    ]
+    return sum(frame.height for frame in left)
+
+
+def _read(paths: Sequence[Path], columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+    if not paths:
+        return pl.DataFrame(schema=columns)
+    return pl.concat([pl.read_parquet(path, columns=list(columns)) for path in paths])

@@ -1,0 +1,1 @@
+"""Where segments go: a folder, a control plane, a bucket."""

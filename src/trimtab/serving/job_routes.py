@@ -1,0 +1,63 @@
+"""``POST /predict/NAME/async`` and ``/v1/jobs/ID``: a request that is accepted now and answered later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from trimtab.serving.asgi import Receive, RefusedError, Response, Scope, json_response, read_body
+from trimtab.serving.endpoints import LoadedEndpoint
+from trimtab.serving.handler import Exchange
+from trimtab.serving.jobs import Jobs, JobState, StoredJob
+
+__all__ = ["ASYNC_SUFFIX", "answer_job", "submit_job"]
+
+ASYNC_SUFFIX: Final = "/async"
+
+_KEPT: Final = frozenset({b"content-type", b"x-trimtab-variant", b"traceparent"})
+
+
+async def submit_job(
+    jobs: Jobs,
+    endpoint: LoadedEndpoint,
+    scope: Scope,
+    receive: Receive,
+    exchange: Exchange,
+    new_id: Callable[[], str],
+) -> Response:
+    """Keep the request, and answer 202 with where its outcome will be.
+
+    Raises:
+        RefusedError: the body is too large, or too many wait.
+        BackendError: it cannot be kept.
+    """
+    body = await read_body(scope, receive, endpoint.spec.max_body_bytes)
+    headers = tuple((name, bytes(value)) for name, value in scope["headers"] if name in _KEPT)
+    job = StoredJob(
+        job_id=new_id(),
+        endpoint=endpoint.spec.endpoint,
+        headers=(*headers, (b"x-request-id", exchange.request_id.encode())),
+        body=body,
+        submitted_us=exchange.received_us,
+    )
+    await jobs.submit(job)
+    where = f"/v1/jobs/{job.job_id}"
+    said = JobState(job_id=job.job_id, endpoint=job.endpoint, state="queued", submitted_us=job.submitted_us)
+    return json_response(said, status=202, headers=((b"location", where.encode()),))
+
+
+async def answer_job(jobs: Jobs, job_id: str, method: str) -> Response:
+    """Answer ``GET`` and ``DELETE`` of ``/v1/jobs/ID``.
+
+    Raises:
+        NotFoundError: there is none of that id, or no longer.
+        RefusedError: another method, or the job cannot be removed now.
+    """
+    if method in {"GET", "HEAD"}:
+        return json_response(await jobs.find(job_id))
+    if method == "DELETE":
+        await jobs.remove(job_id)
+        return json_response({"job_id": job_id, "state": "removed"})
+    raise RefusedError(
+        405, f"method {method[:20]!r}: not allowed here, expected GET or DELETE", ((b"allow", b"GET, DELETE"),)
+    )

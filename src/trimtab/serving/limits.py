@@ -1,0 +1,196 @@
+"""What the server gives a caller of time and room, so that slow ones cost the others nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from trimtab.serving.asgi import RefusedError
+from trimtab.serving.http_protocol import EagerProtocol, flush
+from trimtab.serving.options import ServerOptions
+
+__all__ = ["BodyBudget", "Bounds", "ConnectionWatch", "bounded_protocol", "raise_file_limit"]
+
+RETRY_AFTER: Final = ((b"retry-after", b"1"),)
+_LOOK_INTERVAL_S: Final = 0.5
+_SPARE_FILES: Final = 256
+_MAX_HEADER_BYTES: Final = 256 * 1024
+
+
+class BodyBudget:
+    """Bytes of bodies that are half read, over all requests: memory that callers fill before anything can be judged."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """Reserve ``size`` bytes; whoever took them gives them back.
+
+        Raises:
+            RefusedError: 429, there are not that many left.
+        """
+        if self.used + size > self._limit:
+            raise RefusedError(
+                429,
+                f"body: {self._limit} bytes of other requests are being read, which is the limit; try later",
+                RETRY_AFTER,
+            )
+        self.used += size
+
+    def give_back(self, size: int) -> None:
+        """Return what was taken."""
+        self.used -= size
+
+
+class Bounds:
+    """How much is taken on at one time."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self.max_in_flight = options.max_in_flight
+        self.budget = BodyBudget(options.max_reading_bytes)
+
+    def refusal(self) -> RefusedError:
+        """Return what a request too many is told."""
+        return RefusedError(
+            429, f"requests: {self.max_in_flight} are being answered, which is the limit; try later", RETRY_AFTER
+        )
+
+
+def raise_file_limit(connections: int) -> int:
+    """Let this process open ``connections`` sockets beside its own files, as far as it may; return how many it can."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return connections if soft == resource.RLIM_INFINITY else max(1, min(connections, soft - _SPARE_FILES))
+
+
+def bounded_protocol(max_connections: int) -> type[EagerProtocol]:
+    """Return the protocol with a bound on open connections, and on what comes before a request is whole."""
+
+    class Bounded(EagerProtocol):
+        _headed: Any = None
+        _unasked_bytes = 0
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if len(self.connections) > max_connections:
+                _refuse(self, 503, f"connections: {max_connections} are open, which is the limit; try later")
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            cycle: Any = self.cycle  # None before the first request
+            if cycle is not self._headed:
+                self._headed, self._unasked_bytes = cycle, 0
+            elif cycle is None or cycle.response_complete:
+                self._unasked_bytes += len(data)
+                if self._unasked_bytes > _MAX_HEADER_BYTES and not self.transport.is_closing():
+                    self._refuse_headers()
+
+        def _refuse_headers(self) -> None:
+            cycle: Any = self.cycle
+            if cycle is not None and cycle.more_body:
+                # It was refused before its body was read, and sends on and on.
+                self.transport.abort()
+                return
+            _refuse(self, 431, f"headers: more than {_MAX_HEADER_BYTES} bytes, which is the limit; send less")
+
+    return Bounded
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a connection was doing when it was looked at, and since when."""
+
+    cycle: object
+    phase: str
+    unsent: int
+    since: float
+
+
+class ConnectionWatch:
+    """Closes connections that make the server wait.
+
+    uvicorn bounds only how long a connection is idle between two requests. One look at all of them every half second
+    costs less than a timer a request.
+    """
+
+    def __init__(self, connections: set[Any], options: ServerOptions) -> None:
+        self._connections = connections
+        self._limits = {
+            "headers": (options.header_timeout_s, "headers: not whole after {:g} s; send them at once"),
+            "body": (options.body_timeout_s, "body: not whole after {:g} s; send it faster, or in parts"),
+            "unsent": (options.write_timeout_s, ""),
+            "idle": (options.keep_alive_s, ""),
+        }
+        self._seen: dict[Any, _Seen] = {}
+
+    async def watch(self) -> None:
+        """Look at all connections again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL_S)
+            self.look(time.monotonic())
+
+    def look(self, now: float) -> None:
+        """Close what has been in one phase for too long."""
+        seen: dict[Any, _Seen] = {}
+        for connection in tuple(self._connections):
+            phase, unsent = _phase(connection)
+            before = self._seen.get(connection)
+            stands = before is not None and before.phase == phase and before.cycle is connection.cycle
+            if before is None or not stands or unsent < before.unsent:
+                before = _Seen(connection.cycle, phase, unsent, now)
+            seen[connection] = before
+            limit = self._limits.get(phase)
+            if limit is not None and now - before.since > limit[0]:
+                _close(connection, phase, limit[1].format(limit[0]))
+        self._seen = seen
+
+
+def _phase(connection: Any) -> tuple[str, int]:
+    """Return what the server waits for on this connection, and how many bytes wait to be sent."""
+    unsent: int = connection.transport.get_write_buffer_size()
+    if unsent:
+        return "unsent", unsent
+    cycle = connection.cycle
+    if cycle is not None and not cycle.response_complete:
+        return ("body" if cycle.more_body else "answer"), 0
+    return ("idle" if connection.is_idle else "headers"), 0
+
+
+def _close(connection: Any, phase: str, told: str) -> None:
+    if phase == "idle":
+        connection.transport.close()
+        return
+    if phase == "unsent" or connection.transport.is_closing():
+        connection.transport.abort()
+        return
+    cycle = connection.cycle
+    if phase == "body" and cycle.response_started:
+        connection.transport.abort()
+        return
+    _refuse(connection, 408, told)
+
+
+def _refuse(connection: Any, status: int, told: str) -> None:
+    """Answer on the connection itself, where no request is whole that could be answered, and close it."""
+    flush()
+    body = msgspec.json.encode({"error": told})
+    reason = HTTPStatus(status).phrase
+    connection.transport.write(
+        f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        "connection: close\r\nretry-after: 1\r\n\r\n".encode()
+        + body
+    )
+    connection.transport.close()

@@ -1,0 +1,291 @@
+"""Several server processes on one port, and a shipper beside them, kept alive by a supervisor.
+
+The supervisor opens the port, and the workers inherit the listening socket: there is one queue of connections, so that
+a worker that dies takes none with it but those that it had accepted. (With SO_REUSEPORT each worker has a queue of its
+own, which the kernel resets when the worker dies.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+import structlog
+
+from trimtab.core.errors import BackendError, TrimtabError
+from trimtab.files import write_atomically
+from trimtab.files.processes import started_ticks
+from trimtab.serving.listening import listen
+from trimtab.serving.options import ServerOptions
+from trimtab.serving.server import ServerInfo, journal_folder, read_server_info, write_info
+from trimtab.serving.shared_metrics import keep_counts_of
+from trimtab.serving.spec import EndpointStatus
+from trimtab.serving.worker import WorkerOrders
+
+__all__ = ["Pool", "run_pool", "slowest"]
+
+_LOOK_S: Final = 0.1
+_FIRST_BACKOFF_S: Final = 0.25
+_LONGEST_BACKOFF_S: Final = 30.0
+_STEADY_S: Final = 60.0
+_GRACE_S: Final = 5.0
+_USAGE_ERROR: Final = 2
+_PR_SET_PDEATHSIG: Final = 1
+
+_log = structlog.get_logger("trimtab.serving.workers")
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    folder: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    again_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Pool:
+    """Workers 0..n-1 on one listener, and at most one shipper."""
+
+    state: Path
+    host: str
+    listener: socket.socket
+    options: ServerOptions
+    workers: int
+    log_format: Literal["json", "console"] = "json"
+    intake: str | None = None
+    _children: list[_Child] = field(default_factory=list)
+    _told: dict[str, EndpointStatus] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start all; what workers of an earlier run left behind is removed first."""
+        shutil.rmtree(self.state / "workers", ignore_errors=True)
+        for number in range(self.workers):
+            folder = self.state / "workers" / str(number)
+            start = partial(self._start_worker, number, folder)
+            self._children.append(_Child(f"worker {number}", start, folder))
+        if self.intake is not None:
+            self._children.append(_Child("shipper", partial(self._start_shipper, self.intake)))
+        for child in self._children:
+            _spawn(child)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every worker listens."""
+        return all(read_server_info(child.folder) is not None for child in self._children if child.folder is not None)
+
+    def ended_at_start(self) -> int | None:
+        """Return the exit code of a child that could not start as it was told to, None if there is none."""
+        for child in self._children:
+            code = None if child.process is None else child.process.poll()
+            if code == _USAGE_ERROR or (child.folder is None and code is not None):
+                return code or _USAGE_ERROR
+        return None
+
+    def look(self, now: float) -> None:
+        """Start again what has died, and tell how the endpoints stand."""
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                self._bury(child, now)
+            if child.process is None and now >= child.again_at:
+                _spawn(child)
+        for status in self._statuses():
+            if self._told.get(status.endpoint) != status:
+                with contextlib.suppress(OSError):
+                    write_atomically(self.state / "status" / f"{status.endpoint}.json", msgspec.json.encode(status))
+                    self._told[status.endpoint] = status
+
+    def stop(self) -> None:
+        """Let the workers answer what they are answering, then let the shipper ship the rest."""
+        self.listener.close()
+        _stop([child for child in self._children if child.folder is not None], self.options.drain_timeout_s + _GRACE_S)
+        _stop([child for child in self._children if child.folder is None], self.options.drain_timeout_s + _GRACE_S)
+        shutil.rmtree(self.state / "workers", ignore_errors=True)
+
+    def _bury(self, child: _Child, now: float) -> None:
+        assert child.process is not None
+        code = child.process.returncode
+        child.process = None
+        child.failures = 0 if now - child.started_at > _STEADY_S or code == 0 else child.failures + 1
+        wait_s = 0.0 if code == 0 else min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (child.failures - 1))
+        child.again_at = now + wait_s
+        if child.folder is not None:
+            keep_counts_of(child.folder)
+            shutil.rmtree(child.folder, ignore_errors=True)
+        _log.error("child_died", child=child.name, exit_code=code, starts_again_in_s=wait_s)
+
+    def _statuses(self) -> list[EndpointStatus]:
+        told = [_statuses_in(child.folder) for child in self._children if child.folder is not None and child.process]
+        names = {name for one in told for name in one}
+        # One that has not loaded an endpoint yet takes no requests either: the others tell of it meanwhile.
+        return [slowest([one[name] for one in told if name in one], os.getpid()) for name in sorted(names)]
+
+    def _start_worker(self, number: int, folder: Path) -> subprocess.Popen[bytes]:
+        orders = WorkerOrders(
+            number=number,
+            workers=self.workers,
+            state=str(self.state),
+            told_in=str(folder),
+            host=self.host,
+            descriptor=self.listener.fileno(),
+            log_format=self.log_format,
+            options=self.options,
+        )
+        process = _popen(["-m", "trimtab.serving.worker"], stdin=subprocess.PIPE, pass_fds=[self.listener.fileno()])
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(msgspec.json.encode(orders))
+        return process
+
+    def _start_shipper(self, intake: str) -> subprocess.Popen[bytes]:
+        limit = self.options.log_limit_bytes
+        return _popen(
+            [
+                *("-m", "trimtab.records.shipper", "--journal", str(journal_folder(self.state)), "--intake", intake),
+                *("--log-format", self.log_format),
+                *(() if limit is None else ("--log-limit", str(limit))),
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def run_pool(
+    state: Path,
+    host: str,
+    port: int,
+    *,
+    workers: int,
+    options: ServerOptions,
+    log_format: Literal["json", "console"],
+    intake: str | None = None,
+    on_ready: Callable[[ServerInfo], None] | None = None,
+) -> int:
+    """Serve with ``workers`` processes until SIGTERM or SIGINT, then drain all; return the exit code.
+
+    ``on_ready`` is called once all of them listen. Exit code 2: it could not start, told in one sentence on standard
+    error.
+    """
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        pool = Pool(state, host, listen(host, port), options, workers, log_format, intake)
+    except TrimtabError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _USAGE_ERROR
+    info = ServerInfo(
+        pid=os.getpid(),
+        host=host,
+        port=pool.listener.getsockname()[1],
+        started_us=time.time_ns() // 1_000,
+        start_ticks=started_ticks(os.getpid()),
+    )
+    try:
+        pool.start()
+        return _keep_alive(pool, info, stopping, on_ready)
+    finally:
+        (state / "server.json").unlink(missing_ok=True)
+        pool.stop()
+
+
+def slowest(statuses: list[EndpointStatus], pid: int) -> EndpointStatus:
+    """Return what all workers together serve as one endpoint: what the one serves that is furthest behind.
+
+    Raises:
+        ValueError: none says anything.
+    """
+    last = min(statuses, key=lambda status: (status.generation, status.error is None))
+    return msgspec.structs.replace(last, pid=pid)
+
+
+def _keep_alive(
+    pool: Pool, info: ServerInfo, stopping: threading.Event, on_ready: Callable[[ServerInfo], None] | None
+) -> int:
+    announced = False
+    while not stopping.wait(_LOOK_S):
+        if not announced:
+            code = pool.ended_at_start()
+            if code is not None:
+                return code
+        pool.look(time.monotonic())
+        if not announced and pool.ready:
+            announced = True
+            write_info(pool.state, info)
+            _log.info("listening", host=info.host, port=info.port, workers=pool.workers)
+            if on_ready is not None:
+                on_ready(info)
+    return 0
+
+
+def _spawn(child: _Child) -> None:
+    try:
+        child.process = child.start()
+    except OSError as error:
+        raise BackendError(f"{child.name}: cannot be started ({error.strerror}); free memory or processes") from error
+    child.started_at = time.monotonic()
+
+
+def _popen(arguments: list[str], *, stdin: int, pass_fds: list[int] | None = None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=stdin,
+        pass_fds=pass_fds or (),
+        # Ctrl-C goes to a whole group: only the supervisor answers it, so that the shipper outlives the workers.
+        process_group=0,
+        preexec_fn=partial(_die_with_parent, os.getpid()) if sys.platform == "linux" else None,
+    )
+
+
+def _stop(children: list[_Child], timeout_s: float) -> None:
+    running = [child for child in children if child.process is not None and child.process.poll() is None]
+    for child in running:
+        if child.process is not None:
+            child.process.terminate()
+    deadline = time.monotonic() + timeout_s
+    for child in running:
+        if child.process is None:
+            continue
+        try:
+            child.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _log.warning("child_killed", child=child.name)
+            child.process.kill()
+            child.process.wait()
+
+
+def _statuses_in(folder: Path) -> Mapping[str, EndpointStatus]:
+    found: dict[str, EndpointStatus] = {}
+    for path in sorted((folder / "status").glob("*.json")):
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            status = msgspec.json.decode(path.read_bytes(), type=EndpointStatus)
+            found[status.endpoint] = status
+    return found
+
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel end this child when its parent dies, however that happens."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        # It died before the kernel was asked.
+        os._exit(1)

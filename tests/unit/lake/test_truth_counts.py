@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from tests.unit.lake.heart import (
+    MODEL,
+    NOW,
+    NOW_US,
+    Asked,
+    Workplace,
+    outcome_of,
+    records_segment,
+    shipped,
+    truth_segment,
+)
+
+from trimtab.lake.truth_counts import TruthCounts, count_truths
+
+UNKNOWN = "01a1fc2c-98c8-74da-8a4f-f02467c3a497"
+
+
+def test_outcomes_are_told_apart_by_what_they_say_of_which_row(place: Workplace) -> None:
+    first, second = Asked(1, key="a"), Asked(2, key="b", event_us=NOW_US + 2)
+    told = [
+        outcome_of("1", prediction_id=first.prediction_id),
+        outcome_of("1", prediction_id=first.prediction_id, labelled_us=NOW_US + 1),  # said again
+        outcome_of("0", prediction_id=first.prediction_id, labelled_us=NOW_US + 9),  # corrected
+        outcome_of("1", key="b", event_us=NOW_US + 2),
+        outcome_of("0", key="b", event_us=NOW_US + 2),  # at the same moment
+        outcome_of("1", key="b", event_us=NOW_US + 3),  # another row of that key, which nobody asked about
+        outcome_of("1", prediction_id=UNKNOWN),
+        outcome_of("1", prediction_id=UNKNOWN, endpoint=""),
+    ]
+    shipped(place, records_segment([first, second]), truth_segment(told))
+    place.ingest().process_some(now=NOW)
+
+    assert count_truths(place.lake, MODEL) == TruthCounts(
+        outcomes=7, subjects=4, unmatched=2, corrected=1, conflicting=1, repeated=1
+    )
+    assert count_truths(place.lake, "", beside=[MODEL]) == TruthCounts(outcomes=1, subjects=1, unmatched=1)
+
+
+def test_an_outcome_that_came_before_its_row_is_matched_once_the_row_is_there(place: Workplace) -> None:
+    asked = Asked(1)
+    shipped(place, truth_segment([outcome_of("1", prediction_id=asked.prediction_id, endpoint="")]))
+    place.ingest().process_some(now=NOW)
+    assert count_truths(place.lake, "", beside=[MODEL]).unmatched == 1
+
+    shipped(place, records_segment([asked]))
+    place.ingest().process_some(now=NOW)
+
+    assert count_truths(place.lake, "", beside=[MODEL]).unmatched == 0
+
+
+def test_nothing_told_counts_nothing(place: Workplace) -> None:
+    assert count_truths(place.lake, MODEL) == TruthCounts()

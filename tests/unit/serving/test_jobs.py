@@ -1,0 +1,219 @@
+"""Requests that are accepted now and answered later, on a real server, killed and full."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.serving.running import ROW, Running, eventually
+
+from trimtab.core.errors import NotFoundError
+from trimtab.core.ids import IdFactory
+from trimtab.serving.asgi import RefusedError, Response
+from trimtab.serving.jobs import Jobs, StoredJob
+
+_ASYNC = "/predict/heart/async"
+
+
+def _outcome(server: Running, url: str) -> dict[str, Any]:
+    def ended() -> dict[str, Any] | None:
+        state: dict[str, Any] = server.call("GET", url).json
+        return state if state["state"] in {"succeeded", "failed"} else None
+
+    found: dict[str, Any] = eventually(ended)
+    return found
+
+
+def _submitted(server: Running, body: object, **headers: str) -> str:
+    reply = server.call("POST", _ASYNC, body, headers)
+    assert reply.status == 202, reply.body
+    assert reply.json["state"] == "queued"
+    assert reply.headers["location"] == f"/v1/jobs/{reply.json['job_id']}"
+    return reply.headers["location"]
+
+
+def test_a_job_is_answered_as_its_request_would_be(server: Running) -> None:
+    body = {"rows": [ROW, ROW], "record_keys": ["a", "b"]}
+    now = server.predict(body).json
+    url = _submitted(server, body, **{"X-Request-Id": "night-run"})
+    outcome = _outcome(server, url)
+    later = outcome["result"]
+    assert (outcome["state"], outcome["status"], outcome["endpoint"]) == ("succeeded", 200, "heart")
+    assert outcome["submitted_us"] <= outcome["finished_us"]
+    assert later["request_id"] == "night-run"
+    for one, other in zip(now["predictions"], later["predictions"], strict=True):
+        assert {**one, "prediction_id": ""} == {**other, "prediction_id": ""}
+    ids = [one["prediction_id"] for one in later["predictions"]]
+    recorded = {row["prediction_id"]: row for row in server.shipped()}
+    assert [recorded[one]["record_key"] for one in ids] == ["a", "b"]
+    assert {recorded[one]["received_us"] for one in ids} == {outcome["submitted_us"]}
+
+
+def test_a_request_that_cannot_be_answered_has_an_outcome_that_says_why(server: Running) -> None:
+    outcome = _outcome(server, _submitted(server, {"row": {"age": "old"}}))
+    assert (outcome["state"], outcome["status"]) == ("failed", 400)
+    assert "field 'age'" in outcome["error"]
+    assert "result" not in outcome
+
+
+def test_what_is_unknown_or_too_large_is_told_at_once(server: Running) -> None:
+    assert server.predict({"row": ROW}, "/predict/lung/async").status == 404
+    for wrong in ("/v1/jobs/x", "/v1/jobs/..%2f..%2fspecs", "/v1/jobs/01979e2b-5c00-7000-8000-000000000000"):
+        reply = server.call("GET", wrong)
+        assert reply.status == 404, wrong
+        assert "job" in reply.json["error"]
+    assert server.call("GET", _ASYNC).status == 405
+
+
+def test_an_outcome_can_be_forgotten(server: Running) -> None:
+    url = _submitted(server, {"row": ROW})
+    _outcome(server, url)
+    assert server.call("PUT", url, {}).status == 405
+    assert server.call("DELETE", url).json["state"] == "removed"
+    assert server.call("GET", url).status == 404
+    assert server.call("DELETE", url).status == 404
+    assert list((server.state / "jobs").iterdir()) == []
+
+
+def test_what_was_accepted_before_a_kill_is_answered_after_it(server: Running) -> None:
+    urls = [_submitted(server, {"rows": [ROW] * 2_000}, **{"X-Request-Id": f"r{number}"}) for number in range(12)]
+    server.stop(signal.SIGKILL)
+    waiting = list((server.state / "jobs").glob("*.job"))
+    again = Running(server.state)
+    try:
+        outcomes = [_outcome(again, url) for url in urls]
+        assert {outcome["state"] for outcome in outcomes} == {"succeeded"}
+        rows = Counter(row["request_id"] for row in again.shipped())
+        # The one that was at hand when the process died may have been recorded before, and its outcome lost.
+        assert sorted(rows) == sorted(f"r{number}" for number in range(12))
+        assert sum(count > 2_000 for count in rows.values()) <= 1
+        assert min(rows.values()) == 2_000
+    finally:
+        again.stop()
+    assert len(waiting) <= 12
+    assert {path.suffix for path in (server.state / "jobs").iterdir()} == {".done"}
+
+
+def _job(endpoint: str = "heart", body: bytes = b"{}") -> StoredJob:
+    return StoredJob(job_id=IdFactory()(), endpoint=endpoint, headers=(), body=body, submitted_us=1)
+
+
+def _jobs(folder: Path, *, limit: int = 3, limit_bytes: int = 10_000, keep_s: float = 60) -> Jobs:
+    return Jobs(folder, limit=limit, limit_bytes=limit_bytes, keep_s=keep_s, now_us=lambda: 2)
+
+
+async def _run_until(jobs: Jobs, answer: Any, done: Any) -> None:
+    task = asyncio.create_task(jobs.run(answer))
+    deadline = time.monotonic() + 20
+    while not await done():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    task.cancel()
+
+
+@pytest.mark.parametrize("bound", ["count", "bytes"])
+def test_no_more_wait_than_may(tmp_path: Path, bound: str) -> None:
+    async def fill() -> None:
+        jobs = _jobs(tmp_path, limit=3 if bound == "count" else 100, limit_bytes=10_000)
+        body = b"x" * (10 if bound == "count" else 3_000)
+        for _ in range(3):
+            await jobs.submit(_job(body=body))
+        with pytest.raises(RefusedError, match="try again later") as refused:
+            await jobs.submit(_job(body=body))
+        assert refused.value.status == 429
+        assert (b"retry-after", b"5") in refused.value.headers
+
+    asyncio.run(fill())
+
+
+def test_two_processes_share_a_folder_and_answer_each_job_once(tmp_path: Path) -> None:
+    answered: list[str] = []
+
+    async def answer(job: StoredJob) -> Response:
+        answered.append(job.job_id)
+        await asyncio.sleep(0)
+        return Response(200, b'{"ok":true}')
+
+    async def both() -> None:
+        one, other = _jobs(tmp_path, limit=50), _jobs(tmp_path, limit=50)
+        jobs = [_job() for _ in range(30)]
+        for job in jobs:
+            await one.submit(job)
+        task = asyncio.create_task(other.run(answer))
+
+        async def all_done() -> bool:
+            return {(await one.find(job.job_id)).state for job in jobs} == {"succeeded"}
+
+        await _run_until(one, answer, all_done)
+        task.cancel()
+        assert sorted(answered) == sorted(job.job_id for job in jobs)
+
+    asyncio.run(both())
+
+
+def test_one_that_cannot_be_recorded_now_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trimtab.serving.jobs._AFTER_REFUSAL_S", 0.01)
+    refusals = [Response(503, b'{"error":"full"}'), Response(503, b'{"error":"full"}')]
+
+    async def answer(_: StoredJob) -> Response:
+        return refusals.pop() if refusals else Response(200, b"{}")
+
+    async def run() -> None:
+        jobs, job = _jobs(tmp_path), _job()
+        await jobs.submit(job)
+
+        async def done() -> bool:
+            return (await jobs.find(job.job_id)).state == "succeeded"
+
+        await _run_until(jobs, answer, done)
+        assert not refusals
+
+    asyncio.run(run())
+
+
+def test_an_endpoint_that_cannot_answer_now_keeps_no_other_waiting(tmp_path: Path) -> None:
+    async def answer(job: StoredJob) -> Response:
+        return Response(503, b'{"error":"source"}') if job.endpoint == "ill" else Response(200, b"{}")
+
+    async def run() -> None:
+        jobs, ill, well = _jobs(tmp_path), _job("ill"), _job("well")
+        await jobs.submit(ill)
+        await jobs.submit(well)
+
+        async def done() -> bool:
+            return (await jobs.find(well.job_id)).state == "succeeded"
+
+        await _run_until(jobs, answer, done)
+        assert (await jobs.find(ill.job_id)).state == "queued"
+
+    asyncio.run(run())
+
+
+def test_old_outcomes_go_and_damaged_jobs_stand_aside(tmp_path: Path) -> None:
+    async def answer(_: StoredJob) -> Response:
+        return Response(200, b"{}")
+
+    async def run() -> None:
+        jobs, job, damaged = _jobs(tmp_path, keep_s=0.01), _job(), _job()
+        await jobs.submit(job)
+        await jobs.submit(damaged)
+        (tmp_path / f"{damaged.job_id}.job").write_bytes(b"\xff")
+
+        async def gone() -> bool:
+            jobs._sweep_at = 0.0
+            jobs._wake.set()
+            try:
+                await jobs.find(job.job_id)
+            except NotFoundError:
+                return True
+            return False
+
+        await _run_until(jobs, answer, gone)
+        assert [path.name for path in tmp_path.iterdir()] == [f"{damaged.job_id}.job.damaged"]
+
+    asyncio.run(run())

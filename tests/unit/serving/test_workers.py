@@ -1,0 +1,144 @@
+"""Several processes behind one port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import msgspec
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.unit.serving.alone import Alone
+from tests.unit.serving.running import eventually, variant, write_spec
+
+from trimtab.files.processes import is_alive
+from trimtab.records.segments import read_segment
+from trimtab.serving.follow import read_status
+from trimtab.serving.shared_metrics import Family, sum_of
+from trimtab.serving.spec import EndpointSpec, EndpointStatus
+from trimtab.serving.workers import slowest
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Alone]:
+    """Two workers and a shipper."""
+    with Alone(tmp_path, "--workers", "2", "--intake", "intake") as pair:
+        yield pair
+
+
+def workers_of(pair: Alone) -> dict[int, psutil.Process]:
+    """Return the living workers by process id."""
+    children = psutil.Process(pair.process.pid).children()
+    return {child.pid: child for child in children if "trimtab.serving.worker" in child.cmdline()}
+
+
+def counted(pair: Alone) -> float:
+    """Return the requests that were answered, as a scraper sees them."""
+    families = text_string_to_metric_families(pair.http.get("/metrics").text)
+    [family] = [one for one in families if one.name == "trimtab_requests"]
+    return sum(sample.value for sample in family.samples if sample.labels["status"] == "2xx")
+
+
+def answering(pair: Alone) -> int:
+    """Return the process that answers on a fresh connection."""
+    with httpx.Client(base_url=pair.url, timeout=20, trust_env=False) as client:
+        assert pair.predict(client).status_code == 200
+        return int(client.get("/health").json()["endpoints"]["heart"]["pid"])
+
+
+def test_workers_share_the_port_and_one_that_dies_is_replaced_without_loss(pair: Alone, tmp_path: Path) -> None:
+    before = workers_of(pair)
+    assert len(before) == 2
+    held = [httpx.Client(base_url=pair.url, timeout=20, trust_env=False) for _ in range(16)]
+    try:
+        assert all(pair.predict(client).status_code == 200 for client in held)
+        told = {client.get("/health").json()["endpoints"]["heart"]["pid"] for client in held}
+    finally:
+        for client in held:
+            client.close()
+    assert told <= set(before)
+    eventually(lambda: counted(pair) == 16)
+    # What a worker counted within its last second it cannot have told yet.
+    victim = told.pop()
+    eventually(lambda: all(_told_metrics(pair, number) for number in range(2)))
+    before[victim].kill()
+    answered = 16 + sum(answering(pair) != victim for _ in range(10))
+    assert answered == 26
+    after: dict[int, psutil.Process] = eventually(
+        lambda: len(found := workers_of(pair)) == 2 and victim not in found and found, within_s=40
+    )
+    assert counted(pair) >= 16
+    eventually(lambda: counted(pair) == 26)
+    eventually(lambda: {answering(pair) for _ in range(8)} <= set(after))
+    status = read_status(pair.state, "heart")
+    assert status is not None
+    assert status.pid == pair.process.pid
+    assert pair.stop() == 0
+    assert not any(is_alive(pid) for pid in after)
+    assert not (pair.state / "workers").exists()
+    rows = sum(read_segment(path).num_rows for path in (tmp_path / "intake").rglob("*.arrow"))
+    assert rows >= 34
+    assert [path.name for path in (pair.state / "journal").glob("*.journal")] == []
+
+
+def _told_metrics(pair: Alone, number: int) -> bool:
+    return (pair.state / "workers" / str(number) / "metrics.msgpack").exists()
+
+
+def spread(pair: Alone) -> set[int]:
+    """Return the processes that took some of 16 connections that were opened at once."""
+    raws = [pair.connect() for _ in range(16)]
+    try:
+        for raw in raws:
+            raw.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answers = [b"".join(iter(partial(raw.recv, 65_536), b"")) for raw in raws]
+    finally:
+        for raw in raws:
+            raw.close()
+    return {int(json.loads(answer.partition(b"\r\n\r\n")[2])["endpoints"]["heart"]["pid"]) for answer in answers}
+
+
+def test_all_workers_follow_the_spec_and_die_with_their_supervisor(tmp_path: Path) -> None:
+    with Alone(tmp_path, "--workers", "2") as pair:
+        second = variant(tmp_path, "second", "100", version=2)
+        write_spec(pair.state, EndpointSpec(endpoint="heart", generation=2, variants=(second,)))
+
+        def generation() -> int:
+            status = read_status(pair.state, "heart")
+            return 0 if status is None else status.generation
+
+        eventually(lambda: generation() == 2)
+        with httpx.Client(base_url=pair.url, timeout=20, trust_env=False) as client:
+            assert all(pair.predict(client).json()["model_version"] == 2 for _ in range(4))
+        pids = list(workers_of(pair))
+        eventually(lambda: spread(pair) == set(pids))
+        os.kill(pair.process.pid, signal.SIGKILL)
+        eventually(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def status(generation: int, error: str | None = None) -> EndpointStatus:
+    return EndpointStatus(
+        endpoint="heart", generation=generation, desired_generation=3, pid=generation, variants=(), error=error
+    )
+
+
+def test_an_endpoint_is_as_far_as_its_slowest_worker() -> None:
+    assert slowest([status(3), status(2), status(3)], pid=7) == msgspec.structs.replace(status(2), pid=7)
+    assert slowest([status(3), status(3, "damaged")], pid=7).error == "damaged"
+
+
+def test_counts_are_added_up_and_states_are_not() -> None:
+    def told(requests: float, load_s: float, in_flight: float) -> tuple[Family, ...]:
+        return (
+            Family("trimtab_requests", "", "counter", (("trimtab_requests_total", {"status": "2xx"}, requests),)),
+            Family("trimtab_variant_load_seconds", "", "gauge", (("trimtab_variant_load_seconds", {}, load_s),)),
+            Family("trimtab_requests_in_flight", "", "gauge", (("trimtab_requests_in_flight", {}, in_flight),)),
+        )
+
+    assert sum_of([told(3, 0.5, 1), told(4, 0.25, 2)]) == told(7, 0.5, 3)
