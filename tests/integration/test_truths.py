@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from msgspec.structs import replace
 from tests.integration.office import platform_at
@@ -116,6 +118,29 @@ def test_a_file_of_outcomes_is_sent_by_the_command_line(tmp_path: Path, capsys: 
     ):
         with pytest.raises(ConfigError, match=word):
             app(["truths", "send", MODEL, str(file), *options, *where], standalone_mode=False)
+
+
+def test_an_older_file_that_is_sent_again_replaces_no_correction(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with platform_at(tmp_path) as built:
+        root = built.project.root
+    first, later = tmp_path / "first.csv", tmp_path / "later.csv"
+    for file, truth, changed_s in ((first, "no", 1_000_000_000), (later, "yes", 1_000_000_060)):
+        file.write_text(f"customer,at,churned\nc1,2000-01-01,{truth}\n")
+        os.utime(file, (changed_s, changed_s))
+    columns = ("--truth", "churned", "--key", "customer", "--time", "at")
+    for file in (first, later, first):
+        trimtab(capsys, "truths", "send", MODEL, str(file), *columns, "--project", str(root), "--json")
+    again = build_platform(ProjectFolder.open(root))
+    try:
+        counts = show(again)
+        files = again.lake.truth_files(MODEL, start_us=-(1 << 60), end_us=1 << 60, known_until_us=None)
+        told = sorted(row for file in files for row in pl.read_parquet(file.path)["labelled_us", "truth"].rows())
+    finally:
+        again.database.close()
+    assert (counts["outcomes"], counts["corrected"]) == (2, 1)
+    assert told == [(1_000_000_000_000_000, "no"), (1_000_000_060_000_000, "yes")]
 
 
 def answered(platform: Platform, *keys: str) -> None:

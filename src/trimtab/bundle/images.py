@@ -54,7 +54,7 @@ class ImageEncoder:
             )
         self.features = manifest.features
         self._image = image
-        self._most_rows = max(1, MAX_TENSOR_BYTES // (12 * image.width * image.height))
+        self._most_rows = max(1, MAX_TENSOR_BYTES // image.tensor_bytes)
         scale = 255.0 * np.array(image.std, dtype=np.float64)
         self._scale = (1.0 / scale).astype(np.float32).reshape(3, 1, 1)
         self._shift = (-255.0 * np.array(image.mean) / scale).astype(np.float32).reshape(3, 1, 1)

@@ -53,6 +53,11 @@ class ImageInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     example: str | None = None
 
+    @property
+    def tensor_bytes(self) -> int:
+        """What one image takes of memory as the graph's input."""
+        return 4 * 3 * self.width * self.height
+
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a bundle comes from. ``pipeline``: digest of the training's steps and their code."""

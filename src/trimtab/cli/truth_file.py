@@ -59,9 +59,11 @@ def read_truths(path: Path, columns: TruthColumns, *, encoding: Encoding = Encod
 
 
 def outcomes_of(
-    table: pa.Table, columns: TruthColumns, endpoint: str | None, *, subject: str, at_once: int
+    table: pa.Table, columns: TruthColumns, endpoint: str | None, *, subject: str, labelled_us: int, at_once: int
 ) -> Iterator[Sequence[JsonObject]]:
     """Yield the rows of `read_truths` as records of ``POST /v1/ground-truth``, at most ``at_once`` at a time.
+
+    ``labelled_us``: when the outcomes were known, where no column says it.
 
     Raises:
         ConfigError: a time is none.
@@ -74,7 +76,9 @@ def outcomes_of(
     for field, name in (("event_time", columns.time), ("labelled_at", columns.labelled_at)):
         if name is not None:
             fields[field] = [one.isoformat() for one in moments(table[name], f"{subject}: {name}")]
-    told = {} if endpoint is None else {"endpoint": endpoint}
+    told: JsonObject = {} if endpoint is None else {"endpoint": endpoint}
+    if columns.labelled_at is None:
+        told["labelled_at"] = labelled_us
     rows = [{**told, **dict(zip(fields, values, strict=True))} for values in zip(*fields.values(), strict=True)]
     for start in range(0, len(rows), at_once):
         yield rows[start : start + at_once]

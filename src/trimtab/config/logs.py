@@ -34,7 +34,8 @@ def _named(process: str) -> structlog.typing.Processor:
 def configure_logs(log_format: LogFormat = "json", *, level: int = logging.INFO, process: str | None = None) -> None:
     """Send this process's logs to standard error; ``process`` is named in each line."""
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Not the one that prints local variables: headers, and so keys, would be among them.
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if log_format == "console"
         else structlog.processors.JSONRenderer()
     )

@@ -44,6 +44,14 @@ class ServingConfig(Strict):
             "once in the intake; beyond it none is taken. Default: what the disk has."
         ),
     )
+    memory_budget: Size | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Memory that models may take together ('2GiB'); beyond it the least recently used are unloaded, but for "
+            "those that are pinned. Default: no bound."
+        ),
+    )
 
 
 class NotificationRoute(Strict):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from trimtab.core.errors import ConfigError
 
@@ -20,6 +21,17 @@ MAX_PIXELS: Final = 50_000_000
 """Width times height of the largest image that is decoded: 150 MB of pixels."""
 
 _SIXTEEN_BITS: Final = "I;16"
+_ORIENTATION: Final = 0x0112
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by the orientation that its EXIF tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +60,11 @@ def decode(content: bytes, *, at_least: tuple[int, int]) -> Decoded:
                 raise ConfigError(
                     f"an image of {width} × {height} pixels, expected at most {MAX_PIXELS:,}; scale it down"
                 )
-            turned = image.getexif().get(0x0112, 1) >= 5
+            orientation = _orientation(image)
+            turned = orientation >= 5
             image.draft("RGB", (at_least[1], at_least[0]) if turned else at_least)
-            upright = _in_rgb(ImageOps.exif_transpose(image))
+            method = _UPRIGHT.get(orientation)
+            upright = _in_rgb(image if method is None else image.transpose(method))
     except ConfigError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -61,6 +75,16 @@ def decode(content: bytes, *, at_least: tuple[int, int]) -> Decoded:
     if turned:
         width, height = height, width
     return Decoded(upright, width, height)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return what the EXIF says, 1 (upright) where it says nothing that can be read."""
+    try:
+        told: object = image.getexif().get(_ORIENTATION)
+    # Pillow reads a damaged EXIF as far as it goes, and stumbles over what it has read.
+    except (OSError, SyntaxError, ValueError, TypeError, AttributeError, LookupError, struct.error):
+        return 1
+    return told if isinstance(told, int) and told in _UPRIGHT else 1
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,6 @@ _TRUTH = {
     "truth": pl.String,
     "labelled_us": pl.Int64,
 }
-_ANSWERED = {"prediction_id": pl.String, "record_key": pl.String, "event_us": pl.Int64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def count_truths(lake: Lake, endpoint: str, *, beside: Sequence[str] = ()) -> Tr
     return TruthCounts(
         outcomes=truth.height,
         subjects=subjects.height,
-        unmatched=_unmatched(subjects, _answered(lake, [name for name in {endpoint, *beside} if name])),
+        unmatched=_unmatched(subjects, _answered(lake, {endpoint, *beside} - {""})),
         corrected=subjects.filter(pl.col("corrected") & (pl.col("outcomes") > 1)).height,
         conflicting=subjects.filter("conflicting").height,
         repeated=truth.height - distinct,
@@ -82,24 +81,28 @@ def _subject() -> pl.Expr:
     return pl.coalesce("prediction_id", by_key).alias(_SUBJECT)
 
 
-def _answered(lake: Lake, endpoints: Sequence[str]) -> pl.DataFrame:
-    files = [
-        file.path
-        for endpoint in sorted(endpoints)
-        for file in lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US)
-    ]
-    return _read(files, _ANSWERED)
+def _answered(lake: Lake, endpoints: Set[str]) -> Iterator[Path]:
+    for endpoint in sorted(endpoints):
+        for file in lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US):
+            yield file.path
 
 
-def _unmatched(subjects: pl.DataFrame, answered: pl.DataFrame) -> int:
+def _unmatched(subjects: pl.DataFrame, answered: Iterable[Path]) -> int:
+    """Return how many subjects no row in the files ``answered`` is about: one file in memory at a time."""
     by_id = pl.col("prediction_id").is_not_null()
     timed = pl.col("event_us").is_not_null()
-    left = [
-        subjects.filter(by_id).join(answered, on="prediction_id", how="anti"),
-        subjects.filter(~by_id & timed).join(answered, on=["record_key", "event_us"], how="anti"),
-        subjects.filter(~by_id & ~timed).join(answered, on="record_key", how="anti"),
-    ]
-    return sum(frame.height for frame in left)
+    left = {
+        ("prediction_id",): subjects.filter(by_id),
+        ("record_key", "event_us"): subjects.filter(~by_id & timed),
+        ("record_key",): subjects.filter(~by_id & ~timed),
+    }
+    for path in answered:
+        left = {names: frame for names, frame in left.items() if frame.height}
+        if not left:
+            break
+        rows = pl.read_parquet(path, columns=sorted({name for names in left for name in names}))
+        left = {names: frame.join(rows, on=names, how="anti") for names, frame in left.items()}
+    return sum(frame.height for frame in left.values())
 
 
 def _read(paths: Sequence[Path], columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:

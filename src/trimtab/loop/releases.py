@@ -126,6 +126,7 @@ def start_rollout(
             smoke_max_abs_difference=_smoke_limit(files, version),
             sticky_key=files.deployment.sticky_key,
             on_full=files.deployment.on_full,
+            answering=files.deployment.answering,
         ),
         now_us=now_us,
         action_id=action_id,

@@ -53,6 +53,7 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
     """Return the processes of ``trimtab up``, in the order in which they start; they stop in this order too."""
     serving = project.config.serving
     limit = () if serving.log_limit is None else ("--log-limit", str(serving.log_limit))
+    budget = () if serving.memory_budget is None else ("--memory-budget", str(serving.memory_budget))
     return (
         ChildSpec(
             "inference-server",
@@ -61,6 +62,7 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
                 *("--host", serving.host, "--port", str(serving.port)),
                 *("--sync-interval", f"{serving.sync_interval.total_seconds()}s", "--log-format", log_format),
                 *limit,
+                *budget,
             ),
             project.serving / "server.json",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 from typing import Final
@@ -55,7 +56,12 @@ class Told:
         self._path = folder / f"{self._pid}{_SUFFIX}"
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         self._written = b""
-        self.tell(None, None, 0, 0)
+        try:
+            self.tell(None, None, 0, 0)
+        except OSError:
+            # Who tries again would leave an open file behind each time.
+            self.close()
+            raise
 
     def tell(self, hindered: str | None, since_us: int | None, rows_refused: int, rows_shed: int) -> None:
         """Say how it stands, if that is news.
@@ -73,7 +79,8 @@ class Told:
         )
         content = msgspec.json.encode(state).ljust(_BYTES)
         if content != self._written:
-            os.pwrite(self._descriptor, content, 0)
+            if os.pwrite(self._descriptor, content, 0) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
             self._written = content
 
     def close(self) -> None:

@@ -29,11 +29,15 @@ def event_micros(value: str | int, field: str) -> int:
             raise ConfigError(f"{field}: a number beyond the year 9999, expected microseconds since 1970; correct it")
         return value
     try:
-        return to_micros(datetime.fromisoformat(value))
+        micros = to_micros(datetime.fromisoformat(value))
     except (ValueError, OverflowError):
         raise ConfigError(
             f"{field}: {value[:40]!r}, expected RFC 3339 with an offset, e.g. 2030-01-01T12:00:00Z; correct it"
         ) from None
+    # An offset can move a moment that can be written out of the years that can be computed with.
+    if not _EARLIEST_US <= micros <= _LATEST_US:
+        raise ConfigError(f"{field}: {value!r} is outside of the years 1 to 9999 in UTC; correct it")
+    return micros
 
 
 def checked_key(value: str | int, field: str) -> str:

@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -158,10 +159,16 @@ class JournalWriter:
     def declare(self, schema: SchemaFrame) -> None:
         """Write ``schema`` now, and again at the head of each later file, until it is withdrawn.
 
+        Where there is no room for it now it stands at the head of the next file, and no frame is accepted before that.
+
         Raises:
-            JournalFullError: see `append`.
+            ConfigError: see `append`.
         """
-        self.append(schema)
+        try:
+            self.append(schema)
+        except JournalFullError:
+            # A smaller frame would still fit into this file: a row of a schema that the file does not know.
+            self._limit = self._position
         self._schemas[schema.schema_id] = schema
 
     def withdraw(self, schema_id: int) -> None:
@@ -176,12 +183,7 @@ class JournalWriter:
                 written.
             ConfigError: the frame is larger than a file can hold, or holds a whole number beyond 64 bits.
         """
-        if self._sync_error is not None:
-            raise self._refused_to_sync(self._sync_error) from self._sync_error
-        try:
-            payload = self._encode(frame)
-        except (OverflowError, ValueError) as error:
-            raise ConfigError(f"record: {error}; expected text in UTF-8 and numbers of 64 bits; correct it") from error
+        payload = self._encoded(frame)
         size = len(payload)
         if self._position + HEAD_BYTES + size > self._limit:
             self._rotate(HEAD_BYTES + size)
@@ -192,6 +194,41 @@ class JournalWriter:
         _WORD.pack_into(mapped, position + 4, zlib.crc32(payload))
         _WORD.pack_into(mapped, position, size)
         self._position = begin + size
+
+    def append_all(self, frames: Sequence[Frame]) -> None:
+        """Accept ``frames``, all or none, whatever happens: they appear to readers at once.
+
+        Only frames that are larger together than one file are accepted one after the other.
+
+        Raises:
+            JournalFullError, ConfigError: see `append`.
+        """
+        if not frames:
+            return
+        payloads = [self._encoded(frame) for frame in frames]
+        block = b"".join(part for payload in payloads for part in (_head(payload), payload))
+        if len(block) > self._file_bytes - len(SEAL_BYTES) - len(MAGIC) - sum(map(len, self._framed_schemas())):
+            for frame in frames:
+                self.append(frame)
+            return
+        if self._position + len(block) > self._limit:
+            self._rotate(len(block))
+        begin, end = self._position, self._position + len(block)
+        # The first length goes in last: until then there is nothing to read.
+        self._map[begin + 4 : end] = block[4:]
+        self._map[begin : begin + 4] = block[:4]
+        self._position = end
+
+    def _encoded(self, frame: Frame) -> bytes:
+        if self._sync_error is not None:
+            raise self._refused_to_sync(self._sync_error) from self._sync_error
+        try:
+            return self._encode(frame)
+        except (OverflowError, ValueError) as error:
+            raise ConfigError(f"record: {error}; expected text in UTF-8 and numbers of 64 bits; correct it") from error
+
+    def _framed_schemas(self) -> tuple[bytes, ...]:
+        return tuple(_framed(schema) for schema in self._schemas.values())
 
     def close(self) -> None:
         """Seal the file, force all to the disk, and stop. Safe to call twice."""
@@ -206,7 +243,7 @@ class JournalWriter:
         self._sync()
 
     def _rotate(self, needed: int) -> None:
-        schemas = tuple(_framed(schema) for schema in self._schemas.values())
+        schemas = self._framed_schemas()
         heads = len(MAGIC) + sum(map(len, schemas))
         if heads + needed > self._file_bytes - len(SEAL_BYTES):
             raise ConfigError(
@@ -371,4 +408,8 @@ def _allocate(descriptor: int, size: int) -> None:
 
 def _framed(frame: Frame) -> bytes:
     payload = msgspec.msgpack.encode(frame)
-    return HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+    return _head(payload) + payload
+
+
+def _head(payload: bytes) -> bytes:
+    return HEAD.pack(len(payload), zlib.crc32(payload))

@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 
 from trimtab.core.errors import ConfigError
+from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 from trimtab.records.identity import checked_key, event_micros
 from trimtab.records.schema import TruthFrame
 
 __all__ = ["TruthRecord", "truth_frames", "truth_text", "truths_id"]
 
 _MAX_TRUTH: Final = 1_000
-_ENDPOINT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -82,8 +82,10 @@ def _frame(record: TruthRecord, at: str, received_us: int) -> TruthFrame:
         raise ConfigError(
             f"{at}: prediction_id {record.prediction_id[:40]!r} is none of ours; send it as it was answered"
         )
-    if record.endpoint is not None and not _ENDPOINT.fullmatch(record.endpoint):
-        raise ConfigError(f"{at}: endpoint {record.endpoint[:40]!r} is no endpoint's name; correct it")
+    if record.endpoint is not None and not is_endpoint_name(record.endpoint):
+        raise ConfigError(
+            f"{at}: endpoint {record.endpoint[:40]!r} is no endpoint's name; expected {ENDPOINT_NAME_RULE}"
+        )
     if isinstance(record.truth, int) and record.truth.bit_length() > 64:
         raise ConfigError(f"{at}: truth of {record.truth.bit_length()} bits, expected at most 64; correct it")
     if isinstance(record.truth, float) and not math.isfinite(record.truth):

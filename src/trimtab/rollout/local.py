@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +13,13 @@ import msgspec
 
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError, ConfigError, ConflictError
+from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 from trimtab.files import write_atomically
 from trimtab.files.processes import is_alive
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
 
 __all__ = ["LocalDeployer"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _MAX_BYTES = 4_000_000
 
 MessageT = TypeVar("MessageT", EndpointSpec, EndpointStatus)
@@ -62,8 +61,8 @@ class LocalDeployer:
 
 
 def _checked(endpoint: str) -> str:
-    if not _NAME.fullmatch(endpoint):
-        raise ConfigError(f"endpoint {endpoint!r}: not a name of lower-case letters, digits and hyphens; rename it")
+    if not is_endpoint_name(endpoint):
+        raise ConfigError(f"endpoint {endpoint[:80]!r}: is no name, expected {ENDPOINT_NAME_RULE}; rename it")
     return endpoint
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from trimtab.rollout.machine import production_weights
 from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
 from trimtab.serving.spec import EndpointSpec, LogSpec, VariantSpec
@@ -17,23 +19,36 @@ def production_spec(spec: RolloutSpec, state: RolloutState, *, generation: int) 
     variants = tuple(
         _variant(spec, versions[name], weight_pct) for name, weight_pct in production_weights(spec, state).items()
     )
-    return EndpointSpec(
-        endpoint=spec.endpoint,
-        generation=generation,
-        variants=variants,
+    return msgspec.structs.replace(
+        _answering(spec, spec.endpoint, generation, variants),
         sticky_key=spec.sticky_key,
-        record=True,
         log=LogSpec(on_full=spec.on_full),
+        variant_choice=spec.answering.variant_choice,
+        pinned=spec.answering.pinned,
     )
 
 
 def staging_spec(spec: RolloutSpec, state: RolloutState, *, generation: int) -> EndpointSpec:
     """Return what the staging endpoint shall be: the candidate alone, and nothing once the rollout has finished.
 
-    Nothing is recorded there: golden rows are not production data.
+    Nothing is recorded there: golden rows are not production data. It answers as production shall, so that a source of
+    features which cannot be opened, or does not fit the model, is found before production has it.
     """
     variants = () if state.phase.is_final else (_variant(spec, spec.candidate, Decimal(100)),)
-    return EndpointSpec(endpoint=spec.staging_endpoint, generation=generation, variants=variants, record=False)
+    return msgspec.structs.replace(_answering(spec, spec.staging_endpoint, generation, variants), record=False)
+
+
+def _answering(spec: RolloutSpec, endpoint: str, generation: int, variants: tuple[VariantSpec, ...]) -> EndpointSpec:
+    wanted = spec.answering
+    return EndpointSpec(
+        endpoint=endpoint,
+        generation=generation,
+        variants=variants,
+        max_rows=wanted.max_rows,
+        max_body_bytes=wanted.max_body_bytes,
+        batching=None if wanted.batching is None else wanted.batching.spec,
+        features=None if wanted.features is None else wanted.features.spec,
+    )
 
 
 def _variant(spec: RolloutSpec, version: VersionRef, weight_pct: Decimal) -> VariantSpec:

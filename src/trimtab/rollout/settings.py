@@ -13,6 +13,7 @@ from trimtab.config.durations import Duration
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
 from trimtab.measures.metrics import METRICS
+from trimtab.rollout.answering import AnsweringConfig
 from trimtab.serving.spec import OnFull
 
 __all__ = [
@@ -116,7 +117,7 @@ class ApprovalConfig(Strict):
     required: bool = Field(default=True, description="False: a version may be deployed while it is pending.")
 
 
-class DeploymentConfig(Strict):
+class DeploymentConfig(AnsweringConfig):
     """Where a model is served, and how carefully a new version takes over."""
 
     endpoint: Name | None = Field(default=None, description="Stable address of the model; its name by default.")
@@ -140,6 +141,11 @@ class DeploymentConfig(Strict):
         if self.endpoint is not None and self.endpoint == self.staging_endpoint:
             raise ValueError(f"staging_endpoint {self.staging_endpoint!r} is the endpoint itself; name another one")
         return self
+
+    @property
+    def answering(self) -> AnsweringConfig:
+        """How the endpoint answers, alone."""
+        return AnsweringConfig(**{name: getattr(self, name) for name in AnsweringConfig.model_fields})
 
     def endpoint_of(self, model: str) -> str:
         """Return the production endpoint of ``model``."""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import ConfigError
+from trimtab.rollout.answering import AnsweringConfig
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.settings import RecreateConfig, Strategy
 from trimtab.serving.spec import OnFull
@@ -63,6 +64,7 @@ class RolloutSpec:
     smoke_max_abs_difference: float = 1e-4
     sticky_key: str | None = None
     on_full: OnFull = OnFull.REFUSE
+    answering: AnsweringConfig = field(default_factory=AnsweringConfig)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rolled out."""

@@ -106,7 +106,9 @@ def wanted_scope(method: str, path: str) -> AccessScope | None:
         return AccessScope.METRICS
     # SageMaker's multi-model routes: loading and unloading change what is served.
     if path == "/models" or path.startswith("/models/"):
-        return AccessScope.PREDICT if path.endswith("/invoke") or method in _READ else AccessScope.ADMIN
+        # A model may be called "invoke", too.
+        invokes = path.endswith("/invoke") and path.count("/") > 2
+        return AccessScope.PREDICT if invokes or method in _READ else AccessScope.ADMIN
     return AccessScope.PREDICT
 
 
@@ -136,6 +138,9 @@ class Gate:
         host = origin = bearer = key = None
         for name, value in scope["headers"]:
             if name == b"host":
+                if host is not None:
+                    # A proxy before this server may have judged the other one.
+                    raise RefusedError(400, "Host: stands there twice, expected one; send one")
                 host = value
             elif name == b"origin":
                 origin = value
@@ -144,15 +149,17 @@ class Gate:
             elif name == b"x-api-key":
                 key = value
         # One caller after another says the same name: what was let in last need not be taken apart again.
-        if self._hosts is not None and (host != self._last_host or origin is not None):
-            self._check_names(host, origin)
+        if self._hosts is not None and (host != self._last_host or origin is not None or host is None):
+            self._check_names(scope, host, origin)
             self._last_host = host
         if self._keys:
             wanted = wanted_scope(scope["method"], scope["path"])
             if wanted is not None:
                 self._check_key(key if key is not None else _token(bearer), wanted)
 
-    def _check_names(self, host: bytes | None, origin: bytes | None) -> None:
+    def _check_names(self, scope: Scope, host: bytes | None, origin: bytes | None) -> None:
+        if host is None and scope.get("http_version") == "1.1":
+            raise RefusedError(400, "Host: missing, expected the server's name; send it")
         # A page of another site, whose name was made to point here, would else read and write as this machine's user.
         for what, value in (("Host", host), ("Origin", origin)):
             if value is not None and not self._is_known(value):
@@ -164,6 +171,8 @@ class Gate:
 
     def _is_known(self, value: bytes) -> bool:
         text = value.decode("latin-1")
+        if "@" in text:
+            return False
         try:
             name = urlsplit(text if "//" in text else f"//{text}").hostname
         except ValueError:

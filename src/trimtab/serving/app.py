@@ -7,10 +7,9 @@ from functools import partial
 from typing import Final
 
 import msgspec
-import structlog
 
 import trimtab
-from trimtab.core.errors import BackendError, ConfigError, NotFoundError, TrimtabError
+from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.records.journal import JournalWriter
 from trimtab.serving.access import Gate
 from trimtab.serving.asgi import (
@@ -24,7 +23,6 @@ from trimtab.serving.asgi import (
     Response,
     Scope,
     Send,
-    error_response,
     header,
     json_response,
     read_body,
@@ -39,30 +37,28 @@ from trimtab.serving.job_routes import ASYNC_SUFFIX, answer_job, submit_job
 from trimtab.serving.jobs import Jobs, StoredJob
 from trimtab.serving.limits import Bounds
 from trimtab.serving.metrics import ServingMetrics
+from trimtab.serving.open_inference_routes import describe_model, infer_protocol, split_model_path
 from trimtab.serving.openapi import openapi_document
 from trimtab.serving.options import ServerOptions
+from trimtab.serving.outcomes import Outcomes, refusal_of
 from trimtab.serving.protocols.ground_truth import MAX_BODY_BYTES, accept_ground_truth
 from trimtab.serving.protocols.invocation_headers import read_headers
 from trimtab.serving.protocols.invocations import read_invocation
 from trimtab.serving.protocols.multi_model import answer_model, answer_models
-from trimtab.serving.protocols.open_inference import model_metadata, model_ready, read_infer, server_metadata
+from trimtab.serving.protocols.open_inference import server_metadata
 from trimtab.serving.protocols.predict import read_predict
 from trimtab.serving.protocols.question import Question
 from trimtab.serving.protocols.raw_images import read_image, sends_image
-from trimtab.serving.recording import NOT_RECORDED, RecordingWatch
-from trimtab.serving.shadow import Shadows
-from trimtab.serving.stats import stats_of
+from trimtab.serving.recording import RecordingWatch
+from trimtab.serving.shadow import Copied, Shadows
+from trimtab.serving.stats import health_of, stats_of
 from trimtab.serving.tracing import trace_id
 from trimtab.serving.waking import Waking
 
 __all__ = ["ServingApp"]
 
-_RETRY: Final = ((b"retry-after", b"1"),)
 _PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _READ: Final = "GET, HEAD"
-_SHED: Final = frozenset({429, 503})
-
-_log = structlog.get_logger("trimtab.serving")
 
 EndpointProtocol = Callable[[LoadedEndpoint, bytes], Question]
 
@@ -102,13 +98,14 @@ class ServingApp:
         self._handler = handler
         self._journal = journal
         self.recording = RecordingWatch(journal, metrics, now_us=now_us)
+        self._settle = Outcomes(self.recording, metrics, monotonic_ns=monotonic_ns).settle
         self._metrics = metrics
         metrics.tell_only(table.served)
         self._new_id = new_id
         self._now_us = now_us
         self._monotonic_ns = monotonic_ns
         self._fixed: dict[str, Callable[[], Response]] = {
-            "/health": self._health,
+            "/health": lambda: json_response(health_of(table, self.recording)),
             "/ping": lambda: Response(200 if table.ready else 503, b"\n"),
             "/version": lambda: Response(200, trimtab.__version__.encode()),
             "/metrics": lambda: Response(200, exposition(), content_type=_PROMETHEUS),
@@ -126,49 +123,55 @@ class ServingApp:
         self.in_flight += 1
         exchange = self._exchange(dict(scope["headers"]))
         try:
-            if self._gate is not None:
-                self._gate.check(scope)
-            # What probes and scrapers ask is answered at the limit, too: else an orchestrator would take it for dead.
-            if self.in_flight > self._max_in_flight and scope["method"] == "POST":
-                raise self._bounds.refusal()
-            scope[BUDGET] = self._budget
-            response = await self._respond(scope, receive, exchange)
+            response = await self._outcome(scope, receive, exchange, self._let_in)
         except ClientGoneError:
             return
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever goes wrong, the caller gets one sentence
-            response = _refusal(error, exchange, scope)
         finally:
             self.in_flight -= 1
-        response = self._settled(exchange, response)
         await send_response(scope, send, response, _said_of(exchange))
-        if exchange.copied is not None and self._shadows is not None and response.status < 400:
-            self._shadows.offer(exchange.copied)
+        if exchange.copied is not None:
+            self._offer_copy(exchange.copied, response)
 
     async def answer_stored(self, job: StoredJob) -> Response:
         """Answer a request that was let in before, and kept, as if it came now; it bears the time that it came at."""
         exchange = self._exchange(dict(job.headers))
         exchange.received_us = job.submitted_us
         path = f"/predict/{job.endpoint}"
-        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": job.headers, BUDGET: self._budget}
+        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": job.headers}
 
         async def receive() -> Message:
             return {"type": "http.request", "body": job.body, "more_body": False}
 
-        try:
-            response = await self._respond(scope, receive, exchange)
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever goes wrong, the job has an outcome
-            response = _refusal(error, exchange, scope)
-        response = self._settled(exchange, response)
-        if exchange.copied is not None and self._shadows is not None and response.status < 400:
-            self._shadows.offer(exchange.copied)
+        response = await self._outcome(scope, receive, exchange)
+        if exchange.copied is not None:
+            self._offer_copy(exchange.copied, response)
         return response
 
-    def _settled(self, exchange: Exchange, response: Response) -> Response:
-        """Count the outcome, and return the response with what is to be said of it."""
-        if exchange.unrecorded:
-            response = self._note_unrecorded(exchange, response)
-        self._count(exchange, response.status)
-        return response
+    async def _outcome(
+        self, scope: Scope, receive: Receive, exchange: Exchange, let_in: Callable[[Scope], None] | None = None
+    ) -> Response:
+        """Answer or refuse, and count it; ``let_in`` None: it was let in before."""
+        try:
+            if let_in is not None:
+                let_in(scope)
+            scope[BUDGET] = self._budget
+            response = await self._respond(scope, receive, exchange)
+        except ClientGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever goes wrong, the caller gets one sentence
+            response = refusal_of(error, exchange, scope)
+        return self._settle(exchange, response)
+
+    def _let_in(self, scope: Scope) -> None:
+        if self._gate is not None:
+            self._gate.check(scope)
+        # What probes and scrapers ask is answered at the limit, too: else an orchestrator would take it for dead.
+        if self.in_flight > self._max_in_flight and scope["method"] == "POST":
+            raise self._bounds.refusal()
+
+    def _offer_copy(self, copied: Copied, response: Response) -> None:
+        if self._shadows is not None and response.status < 400:
+            self._shadows.offer(copied)
 
     async def _respond(self, scope: Scope, receive: Receive, exchange: Exchange) -> Response:
         path: str = scope["path"]
@@ -178,7 +181,7 @@ class ServingApp:
             name = self._table.only() if path == "/predict" else path[9:]
             if name.endswith(ASYNC_SUFFIX) and self._jobs is not None:
                 endpoint = await self._endpoint(name.removesuffix(ASYNC_SUFFIX))
-                return await submit_job(self._jobs, endpoint, scope, receive, exchange, self._new_id)
+                return await submit_job(self._jobs, endpoint, scope, receive, exchange)
             return await self._answer(read_predict, name, scope, receive, exchange)
         if path.startswith("/v2/models/"):
             return await self._open_inference(path[11:], method, scope, receive, exchange)
@@ -203,29 +206,12 @@ class ServingApp:
     async def _open_inference(
         self, rest: str, method: str, scope: Scope, receive: Receive, exchange: Exchange
     ) -> Response:
-        name, _, verb = rest.partition("/")
-        version = None
-        if verb.startswith("versions/"):
-            version, _, verb = verb[9:].partition("/")
+        name, version, verb = split_model_path(rest)
         if verb == "infer":
             _allow(method, "POST")
-            header_bytes = header(scope, b"inference-header-content-length")
-            protocol = (
-                read_infer
-                if version is None and header_bytes is None
-                else partial(read_infer, version=version, header_bytes=header_bytes)
-            )
-            return await self._answer(protocol, name, scope, receive, exchange)
-        if verb == "ready":
-            _allow(method, _READ)
-            return model_ready(await self._endpoint(name), version)
-        if verb == "":
-            _allow(method, _READ)
-            return model_metadata(await self._endpoint(name), version)
-        raise NotFoundError(
-            f"path '/v2/models/{rest[:80]}': nothing is there; expected NAME or NAME/versions/N, and behind it /infer, "
-            "/ready or nothing; correct it"
-        )
+            return await self._answer(infer_protocol(scope, version), name, scope, receive, exchange)
+        _allow(method, _READ)
+        return describe_model(await self._endpoint(name), version, verb)
 
     async def _multi_model(
         self, hosting: Hosting, rest: str, scope: Scope, receive: Receive, exchange: Exchange
@@ -273,10 +259,15 @@ class ServingApp:
             if endpoint.is_plain:
                 answer = self._handler.answer(endpoint, question.rows, exchange, question.context, question.asked)
             else:
-                waiting = self._handler.answer_waiting(
-                    endpoint, question.rows, exchange, question.context, question.asked
-                )
-                answer = await while_connected(waiting, receive)
+                # It is held for as long as the answer takes.
+                self._budget.take(len(body))
+                try:
+                    waiting = self._handler.answer_waiting(
+                        endpoint, question.rows, exchange, question.context, question.asked
+                    )
+                    answer = await while_connected(waiting, receive)
+                finally:
+                    self._budget.give_back(len(body))
             if exchange.copied is not None:
                 exchange.copied.body_bytes = len(body)
             response = question.respond(answer, exchange)
@@ -295,46 +286,7 @@ class ServingApp:
             only = self._table.only()
         except ConfigError:
             only = None
-        return json_response(openapi_document(self._table.residents, only=only))
-
-    def _health(self) -> Response:
-        statuses = self._table.statuses
-        failing = sorted(name for name, status in statuses.items() if status.error is not None)
-        return json_response(
-            {
-                "status": "degraded" if failing or self.recording.hindered is not None else "ok",
-                "live": True,
-                "ready": self._table.ready,
-                "log": self.recording.health(),
-                "endpoints": {name: statuses[name] for name in sorted(statuses)},
-            }
-        )
-
-    def _note_unrecorded(self, exchange: Exchange, response: Response) -> Response:
-        """Count rows that the journal had no room for, and tell the caller of an answer that is not on record."""
-        endpoint = "" if exchange.variant is None else exchange.variant.schema.endpoint
-        if response.status >= 400:
-            self.recording.refused(endpoint, exchange.unrecorded)
-            return response
-        self.recording.shed(endpoint, exchange.unrecorded)
-        return msgspec.structs.replace(response, headers=(*response.headers, NOT_RECORDED))
-
-    def _count(self, exchange: Exchange, status: int) -> None:
-        if status in _SHED:
-            (exchange.counts or self._metrics.endpoint("")).shed.inc()
-        variant = exchange.variant
-        if variant is None:
-            if status >= 400:
-                self._metrics.unrouted(status).inc()
-            return
-        metrics = variant.metrics
-        if status < 400:
-            metrics.answered.inc()
-            metrics.latency_s.observe((self._monotonic_ns() - exchange.started_ns) / 1e9)
-        elif status < 500:
-            metrics.refused.inc()
-        else:
-            metrics.failed.inc()
+        return json_response(openapi_document(self._table.residents, only=only, hosting=self._hosting is not None))
 
     def _exchange(self, headers: dict[bytes, bytes]) -> Exchange:
         """Note what the headers say of a request: its name, its trace, and the variant that is to answer."""
@@ -367,22 +319,3 @@ def _allow(method: str, allowed: str) -> None:
             f"method {method[:20]!r}: not allowed here, expected {allowed}; correct it",
             ((b"allow", allowed.encode()),),
         )
-
-
-def _refusal(error: Exception, exchange: Exchange, scope: Scope) -> Response:
-    if isinstance(error, RefusedError):
-        return error_response(error.status, str(error), error.headers)
-    if isinstance(error, NotFoundError):
-        return error_response(404, str(error))
-    if isinstance(error, BackendError):
-        if not exchange.unrecorded:
-            # What could not be recorded is counted and logged once: a line each would fill what is left of the disk.
-            path = scope["path"][:200]
-            _log.error("request_not_served", request_id=exchange.request_id, path=path, error=str(error))
-        return error_response(503, str(error), _RETRY)
-    if isinstance(error, TrimtabError):
-        return error_response(400, str(error))
-    _log.error("request_failed", request_id=exchange.request_id, path=scope["path"][:200], exc_info=error)
-    return error_response(
-        500, f"request {exchange.request_id}: failed inside the server, expected an answer; the server's log says why"
-    )

@@ -124,21 +124,21 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
 
 
 async def _read_parts(receive: Receive, first: Message, limit_bytes: int, budget: Budget | None) -> bytes:
-    message, parts, size, taken = first, [bytes(first.get("body", b""))], 0, 0
+    # One buffer: as parts in a list, a body that comes byte by byte would take many times what the budget counts.
+    message, body, taken = first, bytearray(), 0
     try:
         while True:
-            size += len(parts[-1])
-            if size > limit_bytes:
+            body += message.get("body", b"")
+            if len(body) > limit_bytes:
                 raise _too_large(limit_bytes)
             if budget is not None:
-                budget.take(size - taken)
-                taken = size
+                budget.take(len(body) - taken)
+                taken = len(body)
             if not message.get("more_body", False):
-                return b"".join(parts)
+                return bytes(body)
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
-            parts.append(bytes(message.get("body", b"")))
     finally:
         if budget is not None:
             budget.give_back(taken)
@@ -171,8 +171,8 @@ async def send_response(scope: Scope, send: Send, response: Response, said: Head
         *said,
         *response.headers,
     ]
-    cycle = scope.get(WHOLE)
-    if cycle is not None and write_whole(cycle, response.status, headers, response.body):
+    whole = scope.get(WHOLE)
+    if whole is not None and write_whole(whole, response.status, headers, response.body):
         return
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -17,12 +17,13 @@ from trimtab.records.cursor import backlog_bytes
 from trimtab.records.journal import JournalWriter, file_bytes_within
 from trimtab.serving.access import Gate
 from trimtab.serving.app import ServingApp
-from trimtab.serving.endpoints import EndpointLoader, EndpointTable
+from trimtab.serving.endpoints import EndpointTable
 from trimtab.serving.follow import Follower
 from trimtab.serving.handler import Handler
 from trimtab.serving.hosting import Hosting
 from trimtab.serving.jobs import Jobs
 from trimtab.serving.limits import Bounds
+from trimtab.serving.loading import EndpointLoader
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.options import ServerOptions
 from trimtab.serving.residence import Residence
@@ -96,17 +97,18 @@ def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Pa
         keep_s=options.job_keep_s,
         now_us=now_us,
     )
+    bounds = Bounds(options)
     app = ServingApp(
         table=table,
         waking=Waking(table, residence),
-        handler=Handler(journal, new_id=new_id, monotonic_ns=time.perf_counter_ns),
+        handler=Handler(journal, new_id=new_id, monotonic_ns=time.perf_counter_ns, tensors=bounds.tensors),
         journal=journal,
         metrics=metrics,
         new_id=new_id,
         now_us=now_us,
         monotonic_ns=time.perf_counter_ns,
         gate=Gate.of(options.keys, options.allowed_hosts, place.host),
-        bounds=Bounds(options),
+        bounds=bounds,
         exposition=None if shared is None else shared.exposition,
         hosting=_hosting(options, place, table, residence),
         shadows=shadows,

@@ -1,26 +1,19 @@
-"""Endpoints as they stand in memory: models loaded and smoke-tested, swapped whole."""
+"""Endpoints as they stand in memory, swapped whole."""
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Final
 
 from trimtab.bundle.manifest import Feature, Parity
 from trimtab.bundle.predictor import Predictor
-from trimtab.bundle.writer import MODEL_NAME
 from trimtab.core.enums import VariantRole
-from trimtab.core.errors import ArtifactUntrustedError, ConfigError, NotFoundError
+from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.records.schema import SchemaFrame
 from trimtab.serving.batching import Batcher
 from trimtab.serving.features.filling import Features
-from trimtab.serving.memory import WORTH_GIVING_BACK_BYTES, give_back, resident_bytes
-from trimtab.serving.metrics import ServingMetrics
-from trimtab.serving.signatures import SignatureCheck
 from trimtab.serving.spec import EndpointSpec, EndpointStatus, VariantSpec, VariantStatus
 from trimtab.serving.variant_metrics import EndpointMetrics, VariantKey, VariantMetrics
 from trimtab.serving.variants import Assigner, sticky_hash
@@ -28,18 +21,16 @@ from trimtab.serving.variants import Assigner, sticky_hash
 __all__ = [
     "STAGING_SUFFIX",
     "Assignment",
-    "EndpointLoader",
     "EndpointTable",
     "LoadedEndpoint",
     "LoadedVariant",
-    "model_file_bytes",
 ]
 
 STAGING_SUFFIX: Final = "-staging"
 """An endpoint whose name ends so is there to be tried out: ``POST /predict`` without a name never means it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class LoadedVariant:
     """One model version, ready to answer."""
 
@@ -110,7 +101,9 @@ class LoadedEndpoint:
         self.heaviest = by_weight[-1]
         self._by_version = {str(variant.spec.model_version): variant for variant in by_weight}
         self.versions = tuple(dict.fromkeys(str(variant.spec.model_version) for variant in self.live))
-        self.takes_images = any(variant.predictor.manifest.image is not None for variant in self.live)
+        images = [variant.predictor.manifest.image for variant in self.live]
+        self.image_bytes = max((image.tensor_bytes for image in images if image is not None), default=0)
+        self.takes_images = self.image_bytes > 0
         self._key_fields = () if features is None else features.key_fields
         self.field_names = frozenset(feature.name for variant in self.live for feature in self.fields_of(variant))
         self.batchers = (
@@ -118,7 +111,7 @@ class LoadedEndpoint:
             if spec.batching is None
             else {variant.spec.name: Batcher(variant.predictor, spec.batching) for variant in self.live}
         )
-        self.is_plain = not self.batchers and features is None
+        self.is_plain = not (self.batchers or self.takes_images) and features is None
         self.used_ns = 0
         self.in_flight = 0
         self._when_idle: list[Callable[[], None]] = []
@@ -299,97 +292,3 @@ class EndpointTable:
 
     def _known(self) -> str:
         return ", ".join(list(self)[:20]) or "none"
-
-
-class EndpointLoader:
-    """Makes a spec into a loaded endpoint. Slow: call it off the event loop."""
-
-    def __init__(self, metrics: ServingMetrics, rng: Random, signatures: SignatureCheck | None = None) -> None:
-        """``signatures`` None: bundles need none."""
-        self._metrics = metrics
-        self._signatures = signatures
-        self._rng = rng
-        self._schema_ids = itertools.count(1)
-
-    def load(self, spec: EndpointSpec, previous: LoadedEndpoint | None) -> LoadedEndpoint:
-        """Load, verify and smoke-test all variants of ``spec``; what ``previous`` holds already is taken over.
-
-        Raises:
-            TrimtabError: a bundle is missing, not what its digest says, of another model, or fails its smoke test.
-        """
-        held = {} if previous is None else {v.spec.bundle_digest: v for v in previous.variants}
-        variants = tuple(self._variant(spec, variant, held) for variant in spec.variants)
-        counts = self._metrics.endpoint(spec.endpoint)
-        features = None
-        if spec.features is not None:
-            manifests = {variant.spec.name: variant.predictor.manifest for variant in variants}
-            features = Features(spec.features, endpoint=spec.endpoint, manifests=manifests, counts=counts.features)
-        return LoadedEndpoint(spec, variants, self._rng, counts, features)
-
-    def _variant(self, spec: EndpointSpec, wanted: VariantSpec, held: dict[str, LoadedVariant]) -> LoadedVariant:
-        metrics = self._metrics.variant(spec.endpoint, wanted.name, wanted.model_version)
-        known = held.get(wanted.bundle_digest)
-        if known is None:
-            # Else it would count as the first model's; start-up cost: a server without models has no use for it.
-            import pyarrow.parquet  # noqa: F401
-
-            began, before = time.perf_counter(), resident_bytes()
-            if self._signatures is not None:
-                self._signatures.check(Path(wanted.bundle_path), wanted.bundle_digest)
-            predictor = Predictor.load(Path(wanted.bundle_path), expected_digest=wanted.bundle_digest)
-            smoke = _smoke_test(wanted, predictor)
-            metrics.load_s.set(time.perf_counter() - began)
-            file_bytes = model_file_bytes(wanted)
-            if file_bytes >= WORTH_GIVING_BACK_BYTES:
-                # What loading needed for a moment would count as the model's.
-                give_back()
-            # Memory that was free already hides what a model takes; less than its own bytes it cannot be.
-            memory_bytes = max(resident_bytes() - before, file_bytes)
-        else:
-            predictor, smoke, memory_bytes = known.predictor, known.smoke, known.memory_bytes
-        manifest = predictor.manifest
-        if manifest.model != wanted.model:
-            raise ArtifactUntrustedError(
-                f"variant {wanted.name!r}: bundle holds model {manifest.model!r}, expected {wanted.model!r}; "
-                "correct the spec"
-            )
-        return LoadedVariant(
-            spec=wanted,
-            predictor=predictor,
-            schema=SchemaFrame(
-                schema_id=next(self._schema_ids),
-                endpoint=spec.endpoint,
-                model=wanted.model,
-                model_version=wanted.model_version,
-                variant=wanted.name,
-                bundle_digest=wanted.bundle_digest,
-                task=manifest.task,
-                features=tuple((feature.name, feature.kind) for feature in manifest.features),
-                role=wanted.role,
-            ),
-            smoke=smoke,
-            metrics=metrics,
-            headers=(
-                (b"x-trimtab-model", f"{wanted.model}:{wanted.model_version}".encode("ascii", "replace")),
-                (b"x-trimtab-variant", wanted.name.encode("ascii", "replace")),
-            ),
-            memory_bytes=memory_bytes,
-        )
-
-
-def model_file_bytes(variant: VariantSpec) -> int:
-    """Return the size of the variant's graph on disk; 0 where there is none."""
-    try:
-        return (Path(variant.bundle_path) / MODEL_NAME).stat().st_size
-    except OSError:
-        return 0
-
-
-def _smoke_test(wanted: VariantSpec, predictor: Predictor) -> Parity:
-    smoke = predictor.golden_check()
-    if smoke.rows == 0 or not smoke.max_abs_difference <= smoke.tolerance:
-        raise ArtifactUntrustedError(
-            f"variant {wanted.name!r}: golden rows ({smoke.rows}) answered with a difference of up to "
-            f"{smoke.max_abs_difference:g}, expected at most {smoke.tolerance:g}; train the version again"
-        )
-    return smoke

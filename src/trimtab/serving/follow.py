@@ -69,6 +69,11 @@ def read_spec(path: Path) -> EndpointSpec:
     return spec
 
 
+def _sayable(text: str) -> str:
+    """Return text that JSON can hold: a file's name may be none."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _is_old(spec: EndpointSpec, known: EndpointStatus) -> bool:
     return spec.generation < known.generation or (spec.generation == known.generation and known.error is None)
 
@@ -96,6 +101,10 @@ class Follower:
         self._written: dict[str, EndpointStatus] = {}
         self._seen: dict[Path, _Stamp] = {}
         self._retries: dict[Path, tuple[int, float]] = {}
+
+    def serves(self, name: str) -> bool:
+        """Return whether an endpoint of that name is served by this process, in memory or not."""
+        return name in self._table
 
     async def follow(self, interval_s: float) -> None:
         """Look for changes every ``interval_s``, until cancelled."""
@@ -141,7 +150,7 @@ class Follower:
 
     async def _apply(self, path: Path) -> bool:
         """Make one endpoint what its spec says; return whether that worked."""
-        name = path.stem
+        name = _sayable(path.stem)
         known = self._table.statuses.get(name)
         desired = 0 if known is None else known.generation
         try:
@@ -156,8 +165,16 @@ class Follower:
                 status = self._status(name, generation=spec.generation, desired=spec.generation)
             _log.info("endpoint_serves", endpoint=name, generation=spec.generation)
         except (TrimtabError, OSError) as error:
-            _log.error("endpoint_failed", endpoint=name, generation=desired, error=str(error))
-            status = self._failed(name, desired, str(error))
+            told = _sayable(str(error))
+            _log.error("endpoint_failed", endpoint=name, generation=desired, error=told)
+            status = self._failed(name, desired, told)
+        except Exception as error:  # noqa: BLE001 - the boundary: what one endpoint breaks on must not end the others'
+            _log.error("endpoint_failed", endpoint=name, generation=desired, exc_info=error)
+            told = (
+                f"endpoint {name!r}: broke inside the server while it was loaded ({type(error).__name__}: {error}), "
+                "expected it to load or be refused; the server's log says where"
+            )
+            status = self._failed(name, desired, _sayable(told))
         reached("serving.switched")
         self._table.statuses[name] = status
         await self._write_statuses()

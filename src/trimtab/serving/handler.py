@@ -14,6 +14,7 @@ from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalFullError, JournalWriter
 from trimtab.records.schema import PredictionFrame, Scalar
+from trimtab.serving.asgi import Budget
 from trimtab.serving.endpoints import Assignment, LoadedEndpoint, LoadedVariant
 from trimtab.serving.event_times import with_event_times
 from trimtab.serving.features.filling import Filled
@@ -90,8 +91,18 @@ class Prepared(NamedTuple):
 class Handler:
     """Answers rows of any protocol. `answer` never waits, so that a request sees one generation from begin to end."""
 
-    def __init__(self, journal: JournalWriter, *, new_id: Callable[[], str], monotonic_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        journal: JournalWriter,
+        *,
+        new_id: Callable[[], str],
+        monotonic_ns: Callable[[], int],
+        tensors: Budget | None = None,
+    ) -> None:
+        """``tensors``: room for images that are decoded; None: as much as is asked for."""
         self._append = journal.append
+        self._append_all = journal.append_all
+        self._tensors = tensors
         self._new_id = new_id
         self._monotonic_ns = monotonic_ns
 
@@ -138,8 +149,7 @@ class Handler:
                 filled = await endpoint.features.fill(rows, exchange.received_us)
                 prepared = self._prepare(endpoint, rows, exchange, context, asked, filled)
             elif endpoint.takes_images:
-                # Decoding takes longer than the hand-over, and lets other threads run.
-                prepared = await asyncio.to_thread(self._prepare, endpoint, rows, exchange, context, asked)
+                return await self._answer_images(endpoint, rows, exchange, context, asked)
             else:
                 prepared = self._prepare(endpoint, rows, exchange, context, asked)
             variant = prepared.assignment.variant
@@ -149,6 +159,32 @@ class Handler:
             return self._finish(prepared, *_listed(await batcher.predict(prepared.inputs)))
         finally:
             endpoint.leave()
+
+    async def _answer_images(
+        self,
+        endpoint: LoadedEndpoint,
+        rows: Sequence[Row],
+        exchange: Exchange,
+        context: RowContext,
+        asked: LoadedVariant | None,
+    ) -> Answer:
+        """Answer in threads: decoding, and the models that take images, would hold up everybody else."""
+        _check(endpoint, rows, context)
+        size = len(rows) * endpoint.image_bytes
+        if self._tensors is not None:
+            self._tensors.take(size)
+        try:
+            prepared = await asyncio.to_thread(self._prepare, endpoint, rows, exchange, context, asked)
+            variant = prepared.assignment.variant
+            batcher = endpoint.batchers.get(variant.spec.name)
+            if batcher is None:
+                predictions = await asyncio.to_thread(variant.predictor.predict, prepared.inputs)
+            else:
+                predictions = await batcher.predict(prepared.inputs)
+            return self._finish(prepared, *_listed(predictions))
+        finally:
+            if self._tensors is not None:
+                self._tensors.give_back(size)
 
     def _prepare(
         self,
@@ -228,29 +264,32 @@ class Handler:
         schema_id = answer.variant.schema.schema_id
         latency_ms = (self._monotonic_ns() - exchange.started_ns) / 1e6
         keys, probability = context.record_keys, answer.probability
-        place = 0
+        frames = [
+            PredictionFrame(
+                schema_id,
+                answer.prediction_ids[place],
+                exchange.request_id,
+                exchange.received_us if events is None else events[place],
+                exchange.received_us,
+                endpoint.spec.generation,
+                assignment_probability,
+                None if keys is None else keys[place],
+                context.source,
+                sticky_hash,
+                values,
+                answer.predictions[place],
+                None if probability is None else probability[place],
+                latency_ms,
+            )
+            for place, values in enumerate(rows)
+        ]
         try:
-            for place, values in enumerate(rows):
-                self._append(
-                    PredictionFrame(
-                        schema_id,
-                        answer.prediction_ids[place],
-                        exchange.request_id,
-                        exchange.received_us if events is None else events[place],
-                        exchange.received_us,
-                        endpoint.spec.generation,
-                        assignment_probability,
-                        None if keys is None else keys[place],
-                        context.source,
-                        sticky_hash,
-                        values,
-                        answer.predictions[place],
-                        None if probability is None else probability[place],
-                        latency_ms,
-                    )
-                )
+            if len(frames) == 1:
+                self._append(frames[0])
+            else:
+                self._append_all(frames)
         except JournalFullError:
-            exchange.unrecorded = len(rows) - place
+            exchange.unrecorded = len(rows)
             if endpoint.spec.log.on_full is OnFull.REFUSE:
                 raise
 

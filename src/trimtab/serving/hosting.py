@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.errors import ConfigError, ConflictError, NotFoundError
+from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 from trimtab.serving.endpoints import EndpointTable
 from trimtab.serving.residence import Residence
 from trimtab.serving.spec import EndpointSpec, VariantSpec
 
 __all__ = ["Hosting"]
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _VARIANT: Final = "hosted"
 
 
@@ -42,10 +41,8 @@ class Hosting:
             MemoryBudgetError: it does not fit.
             TrimtabError: the folder holds no bundle, or one that cannot be trusted.
         """
-        if _NAME.fullmatch(name) is None:
-            raise ConfigError(
-                f"model_name {name[:60]!r}: expected letters, digits, '.', '_' and '-', at most 128; correct it"
-            )
+        if not is_endpoint_name(name):
+            raise ConfigError(f"model_name {name[:60]!r}: expected {ENDPOINT_NAME_RULE}; correct it")
         if name in self._loading or name in self._table:
             raise ConflictError(f"model {name!r}: is loaded already, or being loaded; unload it, or use it")
         self._loading.add(name)
@@ -83,7 +80,10 @@ class Hosting:
         folder = Path(url)
         if "\0" in url or not folder.is_absolute() or not folder.resolve().is_relative_to(self._root):
             raise ConfigError(f"url {url[:200]!r}: expected an absolute folder below {self._root}; correct it")
-        manifest = read_manifest(folder)
+        try:
+            manifest = read_manifest(folder)
+        except OSError as error:  # a name longer than names can be, say
+            raise ConfigError(f"url {url[:200]!r}: cannot be read ({error.strerror}); correct it") from error
         live = VariantSpec(
             name=_VARIANT,
             model=manifest.model,

@@ -7,6 +7,7 @@ requests that were read together are written together, so that a caller who wait
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Coroutine, Generator, Sequence
 from functools import partial
@@ -18,7 +19,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 __all__ = ["WHOLE", "EagerProtocol", "flush", "write_whole"]
 
 WHOLE: Final = "trimtab.whole"
-"""Where a request's scope holds the cycle that `write_whole` takes; absent in servers of others."""
+"""Where a request's scope holds what `write_whole` takes; absent in servers of others."""
+
+MAX_UNREAD_BYTES: Final = 64 * 1024 * 1024
+"""How much of a body is thrown away that was refused before it was read; who sends more is cut off."""
+
+_LINGER_S: Final = 10.0
+_UPGRADE: Final = re.compile(rb"(\r\n)upgrade:", re.IGNORECASE)
 
 
 class EagerProtocol(HttpToolsProtocol):
@@ -30,11 +37,20 @@ class EagerProtocol(HttpToolsProtocol):
 
     _held: tuple[RequestResponseCycle, Any] | None = None
     _parsing = False
+    _is_between = True
+    _discarded: int | None = None
     is_idle = False
     """Whether it waits for the first byte of a request. Who closes idle connections has to look: there is no timer."""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the connection."""
+        if self._discarded is not None:
+            self._discarded += len(data)
+            if self._discarded > MAX_UNREAD_BYTES:
+                self.transport.abort()
+            return
+        if self._is_between and (b"pgrade" in data or b"PGRADE" in data):
+            data = _without_upgrade(data)
         self._parsing, self.is_idle = True, False
         try:
             super().data_received(data)
@@ -44,8 +60,14 @@ class EagerProtocol(HttpToolsProtocol):
             # Its body comes later: it is read, and judged, as it comes.
             self._begin()
 
+    def on_message_begin(self) -> None:
+        """Turn to a request."""
+        self._is_between = False
+        super().on_message_begin()
+
     def on_message_complete(self) -> None:
         """Answer the request that is whole now."""
+        self._is_between = True
         super().on_message_complete()
         if self._held is not None:
             self._begin()
@@ -60,6 +82,28 @@ class EagerProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.is_idle = True
+
+    def linger(self) -> None:
+        """Hang up on a caller who is still sending: what comes is thrown away for a while.
+
+        A connection that is closed with bytes unread is reset, and the answer with it.
+        """
+        self._discarded = 0
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell that this is no HTTP, and hang up."""
+        flush()
+        told = b'{"error":"request: not HTTP that can be read; expected HTTP/1.1; correct it"}'
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(told)
+        self.transport.write(STATUS_LINE[400] + head + told)
+        self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # Its header came in pieces, so that it was not seen in time: the parser has given up on what follows.
+        flush()
+        self.transport.close()
 
     def shutdown(self) -> None:
         """Close the connection as soon as what it was asked is answered."""
@@ -78,7 +122,7 @@ class EagerProtocol(HttpToolsProtocol):
             task.add_done_callback(self.tasks.discard)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.scope[WHOLE] = cycle  # type: ignore[typeddict-unknown-key]
+        cycle.scope[WHOLE] = cycle, self  # type: ignore[typeddict-unknown-key]
         if self._parsing:
             self._held = (cycle, app)
         else:
@@ -86,11 +130,17 @@ class EagerProtocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
 
 
-def write_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+def write_whole(
+    whole: tuple[RequestResponseCycle, EagerProtocol],
+    status: int,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes,
+) -> bool:
     """Write a whole response at once, whose headers are ours and so need no check; return False where it cannot be.
 
     Then it has to be sent in messages: the answer to a HEAD, or while the caller is too slow to take what there is.
     """
+    cycle, protocol = whole
     if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         flush()
         return False
@@ -102,13 +152,12 @@ def write_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tupl
     for name, value in cycle.default_headers:
         parts += (name, b": ", value, b"\r\n")
     for name, value in headers:
-        parts += (name, b": ", value, b"\r\n")
-        if name == b"connection" and value == b"close":
-            cycle.keep_alive = False
-            break
-    else:
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
+        if name == b"connection":
+            cycle.keep_alive = False  # it is only ever closed
+        else:
+            parts += (name, b": ", value, b"\r\n")
+    if not cycle.keep_alive:
+        parts.append(b"connection: close\r\n")
     parts += (b"\r\n", body)
     if not _unsent:
         asyncio.get_running_loop().call_soon(flush)
@@ -116,9 +165,21 @@ def write_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tupl
     cycle.message_event.set()
     if not cycle.keep_alive:
         flush()
-        cycle.transport.close()
+        if cycle.more_body:
+            protocol.linger()
+        else:
+            cycle.transport.close()
     cycle.on_response()
     return True
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Return a request whose wish to change to another protocol is not heard: the parser would drop its body.
+
+    Java's client asks for HTTP/2 so with every first request.
+    """
+    head, separator, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(rb"\1x-asked:", head) + separator + rest
 
 
 _unsent: list[tuple[asyncio.Transport, bytes]] = []
@@ -126,9 +187,12 @@ _unsent: list[tuple[asyncio.Transport, bytes]] = []
 
 def flush() -> None:
     """Send what waits to be sent; whoever writes to a connection by itself calls this first, to keep the order."""
-    for transport, content in _unsent:
-        transport.write(content)
+    waiting = _unsent.copy()
     _unsent.clear()
+    for transport, content in waiting:
+        # uvloop refuses to write to what is closed by now: one caller who hung up would keep all others' answers here.
+        if not transport.is_closing():
+            transport.write(content)
 
 
 if sys.version_info >= (3, 12):

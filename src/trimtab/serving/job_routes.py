@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
+from trimtab.core.ids import IdFactory
 from trimtab.serving.asgi import Receive, RefusedError, Response, Scope, json_response, read_body
 from trimtab.serving.endpoints import LoadedEndpoint
 from trimtab.serving.handler import Exchange
@@ -23,7 +23,6 @@ async def submit_job(
     scope: Scope,
     receive: Receive,
     exchange: Exchange,
-    new_id: Callable[[], str],
 ) -> Response:
     """Keep the request, and answer 202 with where its outcome will be.
 
@@ -34,7 +33,8 @@ async def submit_job(
     body = await read_body(scope, receive, endpoint.spec.max_body_bytes)
     headers = tuple((name, bytes(value)) for name, value in scope["headers"] if name in _KEPT)
     job = StoredJob(
-        job_id=new_id(),
+        # Whoever knows the id may read the outcome. A factory of its own: another's ids would count up from their own.
+        job_id=IdFactory()(),
         endpoint=endpoint.spec.endpoint,
         headers=(*headers, (b"x-request-id", exchange.request_id.encode())),
         body=body,

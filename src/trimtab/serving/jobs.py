@@ -29,6 +29,8 @@ _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LOOK_S: Final = 1.0
 _AFTER_REFUSAL_S: Final = 5.0
 _SWEEP_S: Final = 60.0
+_LEFT_FOR_S: Final = 3600.0
+_UNSERVED_S: Final = 60.0
 _RETRY: Final = ((b"retry-after", b"5"),)
 
 KindT = TypeVar("KindT")
@@ -96,11 +98,12 @@ class Jobs:
 
     def _keep(self, job_id: str, content: bytes) -> None:
         sizes = [size for _, size in self._files(".job")]
-        if len(sizes) >= self._limit or sum(sizes) + len(content) > self._limit_bytes:
+        kept = sum(sizes) + sum(size for _, size in self._files(".done"))
+        if len(sizes) >= self._limit or kept + len(content) > self._limit_bytes:
             raise RefusedError(
                 429,
-                f"job: {len(sizes)} of {sum(sizes)} bytes wait, expected fewer than {self._limit} and at most "
-                f"{self._limit_bytes} bytes; try again later",
+                f"job: {len(sizes)} wait, and take with the outcomes {kept} bytes; expected fewer than {self._limit} "
+                f"and at most {self._limit_bytes} bytes; try again later, or DELETE outcomes that are read",
                 _RETRY,
             )
         try:
@@ -150,22 +153,38 @@ class Jobs:
             self._path(job_id, ".job").unlink(missing_ok=True)
         self._path(job_id, ".done").unlink(missing_ok=True)
 
-    async def run(self, answer: Callable[[StoredJob], Awaitable[Response]]) -> None:
-        """Answer what waits, until cancelled. One that cannot be recorded now is tried again later."""
+    async def run(self, answer: Callable[[StoredJob], Awaitable[Response]], *, serves: Callable[[str], bool]) -> None:
+        """Answer what waits, until cancelled. One that cannot be recorded now is tried again later.
+
+        ``serves`` says whether this process serves an endpoint. Jobs of one that it does not are left to those that do,
+        and to its own loading, for a minute after they were accepted and after this began.
+        """
         rests: dict[str, float] = {}
+        began = time.monotonic()
+
+        def may_end(job: StoredJob) -> bool:
+            waited_s = (self._now_us() - job.submitted_us) / 1e6
+            # A clock that was put back would have it wait for ever.
+            waits = time.monotonic() - began < _UNSERVED_S or 0 <= waited_s < _UNSERVED_S
+            return not waits or serves(job.endpoint)
+
         while True:
             for job_id in await asyncio.to_thread(self._waiting):
-                await self._run_one(job_id, answer, rests)
+                await self._run_one(job_id, answer, may_end, rests)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _LOOK_S)
             self._wake.clear()
 
     async def _run_one(
-        self, job_id: str, answer: Callable[[StoredJob], Awaitable[Response]], rests: dict[str, float]
+        self,
+        job_id: str,
+        answer: Callable[[StoredJob], Awaitable[Response]],
+        may_end: Callable[[StoredJob], bool],
+        rests: dict[str, float],
     ) -> None:
         """Answer a job, if nobody else does; ``rests``: endpoints that cannot answer now, and until when."""
         with self._claimed(job_id) as job:
-            if job is None or time.monotonic() < rests.get(job.endpoint, 0.0):
+            if job is None or time.monotonic() < rests.get(job.endpoint, 0.0) or not may_end(job):
                 return
             self._running = job_id
             try:
@@ -199,6 +218,11 @@ class Jobs:
         except FileNotFoundError:
             yield None
             return
+        except OSError as error:
+            # No files left for a moment, or not ours to read: whoever runs jobs goes on with the others.
+            _log.error("job_not_opened", job_id=job_id, error=str(error))
+            yield None
+            return
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -222,6 +246,11 @@ class Jobs:
 
     def _sweep(self) -> None:
         oldest = time.time() - self._keep_s
+        with contextlib.suppress(OSError):
+            # What a process was writing when it was killed.
+            for path in self._folder.glob(".*"):
+                if path.stat().st_mtime < time.time() - _LEFT_FOR_S:
+                    path.unlink(missing_ok=True)
         for job_id, _ in self._files(".done"):
             path = self._path(job_id, ".done")
             with contextlib.suppress(OSError):

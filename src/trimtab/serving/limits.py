@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from trimtab.serving.asgi import RefusedError
-from trimtab.serving.http_protocol import EagerProtocol, flush
+from trimtab.serving.http_protocol import MAX_UNREAD_BYTES, EagerProtocol, flush
 from trimtab.serving.options import ServerOptions
 
-__all__ = ["BodyBudget", "Bounds", "ConnectionWatch", "bounded_protocol", "raise_file_limit"]
+__all__ = ["Bounds", "ByteBudget", "ConnectionWatch", "bounded_protocol", "raise_file_limit"]
 
 RETRY_AFTER: Final = ((b"retry-after", b"1"),)
 _LOOK_INTERVAL_S: Final = 0.5
@@ -24,11 +24,15 @@ _SPARE_FILES: Final = 256
 _MAX_HEADER_BYTES: Final = 256 * 1024
 
 
-class BodyBudget:
-    """Bytes of bodies that are half read, over all requests: memory that callers fill before anything can be judged."""
+class ByteBudget:
+    """Bytes that requests hold together, such as bodies that are half read: memory that callers fill.
 
-    def __init__(self, limit_bytes: int) -> None:
+    ``told`` says of a refusal what the bytes are, with the limit in its ``{}``.
+    """
+
+    def __init__(self, limit_bytes: int, told: str) -> None:
         self._limit = limit_bytes
+        self._told = told
         self.used = 0
 
     def take(self, size: int) -> None:
@@ -38,11 +42,7 @@ class BodyBudget:
             RefusedError: 429, there are not that many left.
         """
         if self.used + size > self._limit:
-            raise RefusedError(
-                429,
-                f"body: {self._limit} bytes of other requests are being read, which is the limit; try later",
-                RETRY_AFTER,
-            )
+            raise RefusedError(429, f"{self._told.format(self._limit)}, which is the limit; try later", RETRY_AFTER)
         self.used += size
 
     def give_back(self, size: int) -> None:
@@ -55,7 +55,12 @@ class Bounds:
 
     def __init__(self, options: ServerOptions) -> None:
         self.max_in_flight = options.max_in_flight
-        self.budget = BodyBudget(options.max_reading_bytes)
+        self.budget = ByteBudget(
+            options.max_reading_bytes, "body: {} bytes of other requests are being read, or wait for an answer"
+        )
+        self.tensors = ByteBudget(
+            options.max_tensor_bytes, "image: {} bytes of other requests' images are being answered"
+        )
 
     def refusal(self) -> RefusedError:
         """Return what a request too many is told."""
@@ -95,7 +100,9 @@ def bounded_protocol(max_connections: int) -> type[EagerProtocol]:
                 self._headed, self._unasked_bytes = cycle, 0
             elif cycle is None or cycle.response_complete:
                 self._unasked_bytes += len(data)
-                if self._unasked_bytes > _MAX_HEADER_BYTES and not self.transport.is_closing():
+                is_refused = cycle is not None and cycle.more_body
+                most = MAX_UNREAD_BYTES if is_refused else _MAX_HEADER_BYTES
+                if self._unasked_bytes > most and not self.transport.is_closing():
                     self._refuse_headers()
 
         def _refuse_headers(self) -> None:

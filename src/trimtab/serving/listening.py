@@ -82,6 +82,8 @@ class Listening(uvicorn.Server):
                 lifespan="off",
                 access_log=False,
                 log_config=None,
+                # Its one warning is of requests that are no HTTP, without bound: whoever can connect could fill a disk.
+                log_level="error",
                 server_header=False,
                 date_header=True,
                 proxy_headers=False,

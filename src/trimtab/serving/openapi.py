@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import trimtab
+from trimtab.core.names import ENDPOINT_NAME_RULE
 from trimtab.serving.endpoints import LoadedEndpoint
 from trimtab.serving.openapi_endpoints import endpoint_paths
 from trimtab.serving.protocols.tensors import DATATYPES
@@ -29,6 +30,21 @@ _INFER_HEADER = {
     "required": False,
     "description": "Length of the JSON in bytes, where tensors follow it as bytes (binary tensor extension).",
     "schema": {"type": "integer", "minimum": 1},
+}
+
+
+_VARIANT = {
+    "name": "X-Trimtab-Variant",
+    "in": "header",
+    "required": False,
+    "description": "The live variant that is to answer; else one is drawn.",
+    "schema": {"type": "string"},
+}
+_MODEL = {"name": "model_name", "in": "path", "required": True, "schema": {"type": "string"}}
+_HOSTED = {
+    "type": "object",
+    "required": ["modelName", "modelUrl"],
+    "properties": {"modelName": {"type": "string"}, "modelUrl": {"type": "string"}},
 }
 
 
@@ -156,13 +172,14 @@ def _responses(*statuses: str) -> dict[str, Any]:
         "200": "Done.",
         "202": "Accepted and recorded.",
         "400": "The request does not fit; the body says how.",
-        "404": "No such endpoint.",
+        "404": "No such endpoint, or variant.",
         "406": "No format of the answer is accepted.",
-        "409": "It is being answered.",
+        "409": "It is being answered, or there already.",
         "413": "The body is too large.",
         "415": "The body's media type is not read here.",
         "429": "As many wait as may; try again later.",
         "503": "Not ready, or the answer cannot be recorded; try again.",
+        "507": "There is no memory for it; unload another.",
     }
     responses: dict[str, Any] = {status: {"description": known[status]} for status in statuses}
     for status, response in responses.items():
@@ -189,8 +206,14 @@ def _post(summary: str, schema: dict[str, Any], *statuses: str, named: bool = Fa
     return {"post": operation}
 
 
-def _invocations() -> dict[str, Any]:
-    path = _post("Answer rows as MLflow and SageMaker ask, by the only endpoint.", _SCORING, "200", "406", "415")
+def _predict(summary: str, *statuses: str, named: bool = False) -> dict[str, Any]:
+    path = _post(summary, _PREDICT, *statuses, "404", named=named)
+    path["post"]["parameters"] = [*path["post"].get("parameters", ()), _VARIANT]
+    return path
+
+
+def _invocations(summary: str) -> dict[str, Any]:
+    path = _post(summary, _SCORING, "200", "404", "406", "415")
     path["post"]["requestBody"]["content"] |= {
         "text/csv": {"schema": _TABLE},
         "application/jsonlines": {"schema": _LINES},
@@ -203,6 +226,42 @@ def _invocations() -> dict[str, Any]:
         )
     ]
     return path
+
+
+def _models() -> dict[str, Any]:
+    """Return SageMaker's multi-model routes."""
+    load = {
+        "type": "object",
+        "required": ["model_name", "url"],
+        "properties": {
+            "model_name": {"type": "string", "description": ENDPOINT_NAME_RULE},
+            "url": {"type": "string", "description": "The folder of a bundle, below the one that the server allows."},
+        },
+    }
+    page = {
+        "type": "object",
+        "required": ["models"],
+        "properties": {"models": _list(_HOSTED), "nextPageToken": {"type": "string"}},
+    }
+    listing = _get("The models that are loaded, by name.")
+    listing["get"]["parameters"] = [{"name": "next_page_token", "in": "query", "schema": {"type": "string"}}]
+    loading = _post("Load a bundle as a model of that name.", load, "200", "404", "409", "507")
+    model = {
+        **_get("Where a loaded model came from.", "404"),
+        "delete": {"summary": "Unload it.", "responses": _responses("200", "404")},
+    }
+    for operation, said in (
+        (listing["get"], page),
+        (loading["post"], _HOSTED),
+        (model["get"], _HOSTED),
+        (model["delete"], _HOSTED),
+    ):
+        operation["responses"]["200"]["content"] = {"application/json": {"schema": said}}
+    for operation in model.values():
+        operation["parameters"] = [_MODEL]
+    invoking = _invocations("Answer rows by a loaded model.")
+    invoking["post"]["parameters"].append(_MODEL)
+    return {"/models": {**listing, **loading}, "/models/{model_name}": model, "/models/{model_name}/invoke": invoking}
 
 
 def _job() -> dict[str, Any]:
@@ -220,7 +279,7 @@ def _infer(summary: str) -> dict[str, Any]:
     path["post"]["requestBody"]["content"]["application/octet-stream"] = {
         "schema": {"type": "string", "format": "binary", "description": "The JSON, and behind it tensors as bytes."}
     }
-    path["post"]["parameters"].append(_INFER_HEADER)
+    path["post"]["parameters"] += [_INFER_HEADER, _VARIANT]
     return path
 
 
@@ -230,13 +289,16 @@ def _of_version(path: dict[str, Any]) -> dict[str, Any]:
     return path
 
 
-def openapi_document(endpoints: Sequence[LoadedEndpoint] = (), *, only: str | None = None) -> dict[str, Any]:
+def openapi_document(
+    endpoints: Sequence[LoadedEndpoint] = (), *, only: str | None = None, hosting: bool = False
+) -> dict[str, Any]:
     """Return the document (OpenAPI 3.1): the server's routes, and each endpoint's own with its fields and an example.
 
-    ``only``: the endpoint that is meant where none is named.
+    ``only``: the endpoint that is meant where none is named. ``hosting``: callers may load models.
     """
     document = _generic()
-    return document | {"paths": endpoint_paths(document["paths"], endpoints, only=only)}
+    paths = document["paths"] | (_models() if hosting else {})
+    return document | {"paths": endpoint_paths(paths, endpoints, only=only)}
 
 
 @functools.cache
@@ -245,13 +307,13 @@ def _generic() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Trimtab inference server", "version": trimtab.__version__},
         "paths": {
-            "/predict": _post("Answer rows by the only endpoint.", _PREDICT, "200"),
-            "/predict/{endpoint}": _post("Answer rows.", _PREDICT, "200", "404", named=True),
-            "/predict/{endpoint}/async": _post(
-                "Answer rows later: the outcome is at /v1/jobs/ID.", _PREDICT, "202", "404", "429", named=True
+            "/predict": _predict("Answer rows by the only endpoint.", "200"),
+            "/predict/{endpoint}": _predict("Answer rows.", "200", named=True),
+            "/predict/{endpoint}/async": _predict(
+                "Answer rows later: the outcome is at /v1/jobs/ID.", "202", "429", named=True
             ),
             "/v1/jobs/{job_id}": _job(),
-            "/invocations": _invocations(),
+            "/invocations": _invocations("Answer rows as MLflow and SageMaker ask, by the only endpoint."),
             "/v1/ground-truth": _post("Tell one true outcome, or several.", {"anyOf": [_OUTCOMES, _OUTCOME]}, "202"),
             "/v2": _get("Server metadata (Open Inference Protocol v2)."),
             "/v2/health/live": _get("Is the process alive?"),

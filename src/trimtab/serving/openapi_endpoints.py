@@ -129,7 +129,7 @@ def _field(feature: Feature, manifest: Manifest) -> Json:
 def _narrow(operation: Json, summary: str, endpoint: LoadedEndpoint, row: Json, example: Json) -> None:
     """Give an operation of ``/predict`` the endpoint's own rows."""
     operation["summary"] = summary
-    operation.pop("parameters", None)
+    operation["parameters"] = _of_any_endpoint(operation)
     content = operation["requestBody"]["content"]["application/json"]
     schema = copy.deepcopy(content["schema"])
     schema["properties"] |= {"row": row, "rows": {"type": "array", "items": row, "minItems": 1}}
@@ -209,13 +209,17 @@ def _example_answer(endpoint: LoadedEndpoint, example: Json) -> Json | None:
 
 def _infer_example(operation: Json, summary: str, manifest: Manifest, example: Json) -> None:
     operation["summary"] = summary
-    operation["parameters"] = [one for one in operation["parameters"] if one["in"] != "path"]
+    operation["parameters"] = _of_any_endpoint(operation)
     tensors = [
         tensor_of(feature, [example[feature.name]])
         for feature in manifest.fields
         if example.get(feature.name) is not None
     ]
     operation["requestBody"]["content"]["application/json"]["examples"] = {"one row": {"value": {"inputs": tensors}}}
+
+
+def _of_any_endpoint(operation: Json) -> list[Json]:
+    return [one for one in operation["parameters"] if one["in"] != "path"]
 
 
 def _scoring_examples(example: Json) -> Json:

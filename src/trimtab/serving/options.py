@@ -35,6 +35,9 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_reading_bytes: _AtLeastOne = 256 * 1024 * 1024
     """Bytes of bodies that are half read, over all requests; beyond it 429."""
 
+    max_tensor_bytes: _AtLeastOne = 1024 * 1024 * 1024
+    """Bytes that images take, once decoded, over all requests; beyond it 429."""
+
     header_timeout_s: _Seconds = 10.0
     body_timeout_s: _Seconds = 60.0
     write_timeout_s: _Seconds = 30.0

@@ -70,17 +70,27 @@ class RecordingWatch:
 
     async def watch(self, folder: Path, interval_s: float = _TELL_INTERVAL_S) -> None:
         """See, until cancelled, whether there is room again, and keep the file beside the journals true."""
+        refused: str | None = None
         try:
-            self._told = Told(folder)
             while True:
+                if self._told is None:
+                    refused = self._open(folder, refused)
                 self.step()
                 await asyncio.sleep(interval_s)
-        except OSError as error:
-            _log.error("recording_state_not_told", error=str(error))
         finally:
             if self._told is not None:
                 self._told.close()
                 self._told = None
+
+    def _open(self, folder: Path, refused: str | None) -> str | None:
+        """Begin the file beside the journals; return why that cannot be now, which is logged once."""
+        try:
+            self._told = Told(folder)
+        except OSError as error:
+            if str(error) != refused:
+                _log.error("recording_state_not_told", error=str(error))
+            return str(error)
+        return None
 
     def step(self) -> None:
         """Look once."""

@@ -14,7 +14,8 @@ import structlog
 
 from trimtab.core.errors import TrimtabError
 from trimtab.records.journal import JournalWriter
-from trimtab.serving.endpoints import EndpointLoader, EndpointTable, LoadedEndpoint, model_file_bytes
+from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint
+from trimtab.serving.loading import EndpointLoader, model_file_bytes
 from trimtab.serving.memory import WORTH_GIVING_BACK_BYTES, give_back, keep_models_apart
 from trimtab.serving.residence_metrics import ResidenceMetrics
 from trimtab.serving.spec import EndpointSpec
@@ -112,13 +113,17 @@ class Residence:
             await self._make_room(spec, self._expected_bytes(spec))
             loaded = await asyncio.to_thread(self._loader.load, spec, held)
             self._sizes |= {variant.spec.bundle_digest: variant.memory_bytes for variant in loaded.variants}
-            await self._make_room(spec, loaded.memory_bytes)
+            try:
+                await self._make_room(spec, loaded.memory_bytes)
+                if spec.record:
+                    self._declare(loaded)
+            except BaseException:
+                if loaded.features is not None:
+                    loaded.features.close()
+                raise
         except (TrimtabError, OSError):
             self._metrics.failures.inc()
             raise
-        # Declared before the first answer can need it, withdrawn when no answer can: answering never waits midway.
-        for variant in loaded.variants:
-            self._journal.declare(variant.schema)
         loaded.used_ns = time.perf_counter_ns()
         self._table.put(loaded)
         self._metrics.loads.inc()
@@ -127,6 +132,16 @@ class Residence:
             del held
             await self._retire(holder)
         return loaded
+
+    def _declare(self, loaded: LoadedEndpoint) -> None:
+        """Declare the schemas, all or none: before the first answer can need them, until no answer can."""
+        try:
+            for variant in loaded.variants:
+                self._journal.declare(variant.schema)
+        except TrimtabError:
+            for variant in loaded.variants:
+                self._journal.withdraw(variant.schema.schema_id)
+            raise
 
     def _expected_bytes(self, spec: EndpointSpec) -> int:
         """Return what its models will take: as measured before, else at least the size of the graphs."""

@@ -29,7 +29,8 @@ from trimtab.files import write_atomically
 from trimtab.files.processes import started_ticks
 from trimtab.records.journal import JournalWriter, file_bytes_within
 from trimtab.records.lean import keep_pandas_out
-from trimtab.serving.assembly import Place, assemble, journal_folder, now_us
+from trimtab.serving.assembly import Parts, Place, assemble, journal_folder, now_us
+from trimtab.serving.background import Background
 from trimtab.serving.listening import Listening, listen, new_event_loop
 from trimtab.serving.options import ServerOptions
 
@@ -46,6 +47,7 @@ __all__ = [
 
 _DEFAULTS: Final = ServerOptions()
 _FOLLOW_INTERVAL_S: Final = 0.1
+_FAILURE: Final = 1
 _USAGE_ERROR: Final = 2
 
 _log = structlog.get_logger("trimtab.serving.server")
@@ -80,7 +82,8 @@ def run(
     """Serve in this process until SIGTERM or SIGINT, then drain; return the exit code.
 
     Logs go where the caller has configured them to go. ``on_ready`` is called once it listens. Exit code 2: it could
-    not start (port in use, folder not writable), told in one sentence on standard error.
+    not start (port in use, folder not writable), told in one sentence on standard error. Exit code 1: what goes on
+    beside the requests broke, told so, too; it wants to be started again.
     """
 
     def listener() -> socket.socket:
@@ -108,16 +111,20 @@ def serve_on(listener_of: Callable[[], socket.socket], place: Place, options: Se
             )
             # `asyncio.run` takes no loop factory before 3.12.
             with contextlib.closing(journal), asyncio.Runner(loop_factory=new_event_loop()) as runner:
-                runner.run(_serve(place, listener, journal, options, stopping))
+                failure = runner.run(_serve(place, listener, journal, options, stopping))
     except TrimtabError as error:
         sys.stderr.write(f"error: {error}\n")
         return _USAGE_ERROR
+    if failure is not None:
+        sys.stderr.write(f"error: {failure}\n")
+        return _FAILURE
     return 0
 
 
 async def _serve(
     place: Place, listener: socket.socket, journal: JournalWriter, options: ServerOptions, stopping: threading.Event
-) -> None:
+) -> str | None:
+    """Serve until told to stop; return why it stopped by itself, None if it did not."""
     parts = assemble(place, options, journal)
     await parts.follower.step()
     # What is loaded now stays: the collector need not walk it again while requests wait.
@@ -130,28 +137,31 @@ async def _serve(
         started_us=now_us(),
         start_ticks=started_ticks(os.getpid()),
     )
-    app, shared = parts.app, parts.shared
-    beside = [
-        asyncio.create_task(parts.follower.follow(_FOLLOW_INTERVAL_S)),
-        asyncio.create_task(app.recording.watch(journal_folder(place.state))),
-        asyncio.create_task(parts.jobs.run(app.answer_stored)),
-    ]
-    if shared is not None:
-        beside.append(asyncio.create_task(shared.keep_telling()))
+    listening = Listening(parts.app, options, lambda: _announce(place, info), stopping, shared=place.workers > 1)
+
+    def stop() -> None:
+        listening.should_exit = True
+
+    background = Background(stop)
+    _go_on_beside(background, parts, place)
     try:
-        shares = place.workers > 1
-        listening = Listening(app, options, lambda: _announce(place, info), stopping, shared=shares)
         await listening.serve(sockets=[listener])
     finally:
-        for task in beside:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await background.cancel()
         parts.shadows.close()
-        if shared is not None:
-            shared.tell()
+        if parts.shared is not None:
+            parts.shared.tell()
         (place.told_in / "server.json").unlink(missing_ok=True)
         _log.info("stopped", port=info.port)
+    return background.failure
+
+
+def _go_on_beside(background: Background, parts: Parts, place: Place) -> None:
+    background.start("follow", parts.follower.follow(_FOLLOW_INTERVAL_S))
+    background.start("recording", parts.app.recording.watch(journal_folder(place.state)))
+    background.start("jobs", parts.jobs.run(parts.app.answer_stored, serves=parts.follower.serves))
+    if parts.shared is not None:
+        background.start("metrics", parts.shared.keep_telling())
 
 
 def _announce(place: Place, info: ServerInfo) -> None:
@@ -178,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--log-limit", type=parse_size, help="bytes that records may take until they are shipped, e.g. 4GiB"
     )
+    parser.add_argument("--memory-budget", type=parse_size, help="bytes that models may take together, e.g. 2GiB")
     parser.add_argument("--log-format", choices=("json", "console"), default="json", help="for machines or for people")
     options = parser.parse_args(arguments)
     configure_logs(options.log_format, process="inference-server")
@@ -185,7 +196,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.state,
         options.host,
         options.port,
-        options=ServerOptions(sync_interval_s=options.sync_interval.total_seconds(), log_limit_bytes=options.log_limit),
+        options=ServerOptions(
+            sync_interval_s=options.sync_interval.total_seconds(),
+            log_limit_bytes=options.log_limit,
+            memory_budget_bytes=options.memory_budget,
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -62,9 +63,9 @@ class _Read:
 
 @dataclass(slots=True)
 class _Known:
-    """What is remembered of a shadow's present generation."""
+    """What is remembered of one generation of a shadow, for as long as somebody holds that."""
 
-    schema_id: int
+    shadow: weakref.ref[LoadedVariant]
     manifest: Manifest
     is_declared: bool = False
     told_s: float = -_TELL_S
@@ -89,11 +90,12 @@ class ShadowDesk:
     def __init__(self, new_journal: Callable[[], JournalWriter], new_id: Callable[[], str]) -> None:
         self._new_journal = new_journal
         self._new_id = new_id
-        self._known: dict[tuple[str, str], _Known] = {}
+        self._known: dict[int, _Known] = {}
         self.journal: JournalWriter | None = None
 
     def answer(self, shadow: LoadedVariant, copies: Sequence[Copied]) -> None:
         """Answer ``copies``, in one run of the model where that can be. Never raises."""
+        self._forget_gone()
         readable = list(self._readable(shadow, copies))
         began_ns = time.perf_counter_ns()
         answers = answer_together(shadow.predictor, [read.inputs for read in readable])
@@ -180,14 +182,18 @@ class ShadowDesk:
         return self.journal
 
     def _known_of(self, shadow: LoadedVariant) -> _Known:
-        name = (shadow.schema.endpoint, shadow.spec.name)
-        known = self._known.get(name)
-        if known is None or known.schema_id != shadow.schema.schema_id:
-            if known is not None and known.is_declared and self.journal is not None:
-                # Every file repeats what is declared: they would grow with each generation.
-                self.journal.withdraw(known.schema_id)
-            known = self._known[name] = _Known(shadow.schema.schema_id, shadow.predictor.manifest)
+        known = self._known.get(shadow.schema.schema_id)
+        if known is None:
+            known = _Known(weakref.ref(shadow), shadow.predictor.manifest)
+            self._known[shadow.schema.schema_id] = known
         return known
+
+    def _forget_gone(self) -> None:
+        """Withdraw what nobody serves any longer: every file repeats what is declared."""
+        for schema_id in [schema_id for schema_id, known in self._known.items() if known.shadow() is None]:
+            del self._known[schema_id]
+            if self.journal is not None:
+                self.journal.withdraw(schema_id)
 
     def _failed(self, shadow: LoadedVariant, copied: Copied, error: Exception) -> None:
         shadow.metrics.shadow.failed.inc(len(copied.live.predictions))

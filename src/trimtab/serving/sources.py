@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.errors import ConfigError, ConflictError, NotFoundError, TrimtabError
+from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 from trimtab.files import write_atomically
 from trimtab.serving.address import server_url
 from trimtab.serving.follow import read_spec, spec_path
@@ -19,7 +19,6 @@ from trimtab.serving.spec import EndpointSpec, VariantSpec
 
 __all__ = ["NamedBundle", "adopt", "bundles_named", "read_spec_file", "refuse_second_server", "spec_of"]
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MARK: Final = "made-by-serve"
 _MANIFEST_NAME: Final = "bundle.json"
 
@@ -38,8 +37,8 @@ def bundles_named(text: str) -> list[NamedBundle]:
     # A path may hold the sign, too.
     named = bool(separator) and "/" not in name
     folder = Path(rest if named else text).absolute()
-    if named and _NAME.fullmatch(name) is None:
-        raise ConfigError(f"--bundle {text!r}: {name!r} is no name for an endpoint; use letters, digits, '.', '_', '-'")
+    if named and not is_endpoint_name(name):
+        raise ConfigError(f"--bundle {text!r}: {name!r} is no name for an endpoint; use {ENDPOINT_NAME_RULE}")
     if (folder / _MANIFEST_NAME).is_file():
         return [(name if named else None, folder)]
     within = sorted(path.parent for path in folder.glob(f"*/{_MANIFEST_NAME}"))
@@ -58,11 +57,17 @@ def spec_of(bundle: NamedBundle, state: Path) -> EndpointSpec:
     The first bundle that a state folder serves under a name is version 1; another one has the next number.
 
     Raises:
+        ConfigError: the model's name is none for an endpoint.
         TrimtabError: see `read_manifest`.
     """
     name, folder = bundle
     manifest = read_manifest(folder)
     endpoint = name or manifest.model
+    if not is_endpoint_name(endpoint):
+        raise ConfigError(
+            f"{folder}: its model's name {endpoint[:80]!r} is no name for an endpoint ({ENDPOINT_NAME_RULE}); "
+            f"serve it as --bundle NAME={folder}"
+        )
     before = _known(spec_path(state, endpoint))
     old = before.variants[0] if before is not None and before.variants else None
     version = 1 if old is None else old.model_version + (old.bundle_digest != manifest.digest)
@@ -93,10 +98,6 @@ def read_spec_file(path: Path) -> EndpointSpec:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected an EndpointSpec; correct it") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}; expected an EndpointSpec as JSON; correct it") from error
-    if _NAME.fullmatch(spec.endpoint) is None:
-        raise ConfigError(
-            f"{path}: {spec.endpoint[:80]!r} is no name for an endpoint; use letters, digits, '.', '_', '-'"
-        )
     variants = tuple(
         msgspec.structs.replace(variant, bundle_path=str((path.parent / variant.bundle_path).absolute()))
         for variant in spec.variants

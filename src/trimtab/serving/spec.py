@@ -10,6 +10,7 @@ import msgspec
 
 from trimtab.core.enums import VariantRole
 from trimtab.core.errors import ConfigError
+from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 
 __all__ = [
     "BatchingSpec",
@@ -125,6 +126,8 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         """Refuse what no server could serve."""
+        if not is_endpoint_name(self.endpoint):
+            raise ConfigError(f"endpoint {self.endpoint[:80]!r}: is no name for an endpoint; use {ENDPOINT_NAME_RULE}")
         names = [variant.name for variant in self.variants]
         if len(set(names)) != len(names):
             raise ConfigError(f"endpoint {self.endpoint!r}: variant names {names} repeat; give each its own")

@@ -1,4 +1,7 @@
-"""What ``GET /v1/stats`` answers: the counts of each endpoint and variant, with quantiles, for people to read."""
+"""What ``GET /v1/stats`` and ``/health`` answer, for people to read.
+
+The counts of each endpoint and variant, with quantiles; and whether all is well.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from typing import Any, Final
 
 from trimtab.serving.counting import Latencies
 from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint, LoadedVariant
+from trimtab.serving.recording import RecordingWatch
 
-__all__ = ["stats_of"]
+__all__ = ["health_of", "stats_of"]
 
 _QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -15,6 +19,19 @@ _QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 def stats_of(table: EndpointTable) -> dict[str, Any]:
     """Return the counts of what is in memory, since it was first loaded, of this server process alone."""
     return {endpoint.spec.endpoint: _of_endpoint(endpoint) for endpoint in table.residents}
+
+
+def health_of(table: EndpointTable, recording: RecordingWatch) -> dict[str, Any]:
+    """Return how the endpoints and the prediction log stand; "degraded" where either has something to tell."""
+    statuses = table.statuses
+    failing = any(status.error is not None for status in statuses.values())
+    return {
+        "status": "degraded" if failing or recording.hindered is not None else "ok",
+        "live": True,
+        "ready": table.ready,
+        "log": recording.health(),
+        "endpoints": {name: statuses[name] for name in sorted(statuses)},
+    }
 
 
 def _of_endpoint(endpoint: LoadedEndpoint) -> dict[str, Any]:

@@ -89,6 +89,8 @@ class VariantsCollector(Collector):
 
     def variant(self, key: VariantKey) -> VariantMetrics:
         """Return the counts of a variant. May be called from a thread that loads."""
+        # While it loads again it is not served yet: what it counts must not be forgotten meanwhile.
+        self._retired_s.pop(key, None)
         return self._variants.setdefault(key, VariantMetrics())
 
     def endpoint(self, name: str) -> EndpointMetrics:
@@ -153,9 +155,10 @@ class VariantsCollector(Collector):
                 self._retired_s.pop(key, None)
             elif now_s - self._retired_s.setdefault(key, now_s) > RETIRED_S:
                 del self._variants[key], self._retired_s[key]
-        names = {endpoint for endpoint, _, _ in list(self._variants)}
-        for name in [name for name, counts in self._endpoints.items() if name not in names and not counts.in_flight]:
-            if name:
+        names = {"", *(endpoint for endpoint, _, _ in list(self._variants))}
+        # Copies: a thread that loads may enter a name meanwhile.
+        for name, counts in list(self._endpoints.items()):
+            if name not in names and not counts.in_flight:
                 del self._endpoints[name]
 
 

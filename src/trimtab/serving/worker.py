@@ -1,4 +1,4 @@
-"""One of several processes that serve one port: ``python -m trimtab.serving.worker``, started by `WorkerPool` only.
+"""One of several processes that serve one port: ``python -m trimtab.serving.worker``, started by `Pool` only.
 
 Its orders come as one JSON object on standard input, so that hashes of keys stand in no list of processes.
 """

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,10 @@ _PR_SET_PDEATHSIG: Final = 1
 _log = structlog.get_logger("trimtab.serving.workers")
 
 
+_Stamp = tuple[int, int, int]
+_Read = tuple[_Stamp, EndpointStatus | None]
+
+
 @dataclass(slots=True)
 class _Child:
     name: str
@@ -58,6 +62,7 @@ class _Child:
     started_at: float = 0.0
     failures: int = 0
     again_at: float = 0.0
+    read: dict[Path, _Read] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -105,7 +110,7 @@ class Pool:
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child, now)
             if child.process is None and now >= child.again_at:
-                _spawn(child)
+                self._start_again(child, now)
         for status in self._statuses():
             if self._told.get(status.endpoint) != status:
                 with contextlib.suppress(OSError):
@@ -119,12 +124,21 @@ class Pool:
         _stop([child for child in self._children if child.folder is None], self.options.drain_timeout_s + _GRACE_S)
         shutil.rmtree(self.state / "workers", ignore_errors=True)
 
+    def _start_again(self, child: _Child, now: float) -> None:
+        try:
+            _spawn(child)
+        except BackendError as error:
+            # No memory or processes for a moment: those that live serve on.
+            child.failures += 1
+            child.again_at = now + _backoff_s(child.failures)
+            _log.error("child_not_started", child=child.name, error=str(error))
+
     def _bury(self, child: _Child, now: float) -> None:
         assert child.process is not None
         code = child.process.returncode
         child.process = None
         child.failures = 0 if now - child.started_at > _STEADY_S or code == 0 else child.failures + 1
-        wait_s = 0.0 if code == 0 else min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (child.failures - 1))
+        wait_s = 0.0 if code == 0 else _backoff_s(child.failures)
         child.again_at = now + wait_s
         if child.folder is not None:
             keep_counts_of(child.folder)
@@ -132,7 +146,7 @@ class Pool:
         _log.error("child_died", child=child.name, exit_code=code, starts_again_in_s=wait_s)
 
     def _statuses(self) -> list[EndpointStatus]:
-        told = [_statuses_in(child.folder) for child in self._children if child.folder is not None and child.process]
+        told = [_statuses_of(child) for child in self._children]
         names = {name for one in told for name in one}
         # One that has not loaded an endpoint yet takes no requests either: the others tell of it meanwhile.
         return [slowest([one[name] for one in told if name in one], os.getpid()) for name in sorted(names)]
@@ -234,6 +248,10 @@ def _keep_alive(
     return 0
 
 
+def _backoff_s(failures: int) -> float:
+    return min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** max(0, failures - 1))
+
+
 def _spawn(child: _Child) -> None:
     try:
         child.process = child.start()
@@ -270,13 +288,26 @@ def _stop(children: list[_Child], timeout_s: float) -> None:
             child.process.wait()
 
 
-def _statuses_in(folder: Path) -> Mapping[str, EndpointStatus]:
-    found: dict[str, EndpointStatus] = {}
+def _statuses_of(child: _Child) -> dict[str, EndpointStatus]:
+    """Return what a worker says of its endpoints; only what has changed since the last look is read."""
+    folder = child.folder
+    if folder is None or child.process is None:
+        return {}
+    found: dict[Path, _Read] = {}
     for path in sorted((folder / "status").glob("*.json")):
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            status = msgspec.json.decode(path.read_bytes(), type=EndpointStatus)
-            found[status.endpoint] = status
-    return found
+        with contextlib.suppress(OSError):
+            known, stat = child.read.get(path), path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            found[path] = known if known is not None and known[0] == stamp else (stamp, _read_status(path))
+    child.read = found
+    return {status.endpoint: status for _, status in found.values() if status is not None}
+
+
+def _read_status(path: Path) -> EndpointStatus | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=EndpointStatus)
+    except msgspec.MsgspecError:
+        return None
 
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None

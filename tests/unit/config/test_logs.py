@@ -11,6 +11,7 @@ configure_logs({log_format!r}, process="shipper")
 log = structlog.get_logger("ours")
 log.info("sent", api_key="tt_secret", rows=3)
 logging.getLogger("lib").warning("from a library: %s", 5)
+headers = [(b"x-api-key", b"tt_local")]
 try:
     raise ValueError("why")
 except ValueError:
@@ -44,3 +45,11 @@ def test_secrets_are_redacted(log_format: str) -> None:
 
     assert "tt_secret" not in text
     assert "[redacted]" in text
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_tells_no_local_variables(log_format: str) -> None:
+    text = "\n".join(logged(log_format))
+
+    assert "ValueError: why" in text
+    assert "x-api-key" not in text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from trimtab.core.enums import ImageFit
 from trimtab.core.errors import ConfigError
@@ -51,6 +51,45 @@ def test_a_camera_that_was_held_upright_is_turned_as_its_exif_says() -> None:
     pixels = fit(decoded.image, 4, 8, ImageFit.STRETCH).astype(int)
     assert np.abs(pixels[0] - [255, 0, 0]).max() <= 16, "what was left is up"
     assert np.abs(pixels[-1] - [0, 0, 255]).max() <= 16
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        b"\x01\x12\x00\x02\x00\x00\x00\x02a\x00\x00\x00",
+        b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x09\x00\x00",
+        b"\x01\x12\x00\x05\x00\x00\x00\x01\x00\x00\x00\x00",
+    ],
+    ids=["text", "nine", "ratio"],
+)
+def test_an_orientation_that_is_none_turns_nothing(entries: bytes) -> None:
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01" + entries + bytes(4)
+    plain, told = (_file(_halves(), "JPEG", quality=95, **more) for more in ({}, {"exif": exif}))
+    decoded = decode(told, at_least=_SIZE)
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(decode(plain, at_least=_SIZE).image))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_undone_as_pillow_does(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = _file(_halves(), "PNG", exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
+    decoded = decode(content, at_least=_SIZE)
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(expected))
+    assert (decoded.width, decoded.height) == expected.size
+
+
+def test_a_damaged_entry_beside_the_orientation_is_passed_over() -> None:
+    entries = (
+        b"\x01\x0f\x00\x02\x00\x00\x00\x02\xff\x00\x00\x00",
+        b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00",
+        b"\x01\x1a\x00\x03\x00\x00\x00\x02\x00\x01\x00\x02",
+        b"\x87\x69\x00\x04\x00\x00\x00\x01\xff\xff\xff\xff",
+    )
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x04" + b"".join(entries) + bytes(4)
+    decoded = decode(_file(_halves(), "JPEG", quality=95, exif=exif), at_least=_SIZE)
+    assert (decoded.width, decoded.height) == (20, 40)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])

@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit.loop.projects import make_project
 
-from trimtab.config.project import ProjectFolder
+from trimtab.config.project import ProjectFolder, ServingConfig
 from trimtab.core.errors import BackendError, ConflictError
 from trimtab.files.processes import is_alive
 from trimtab.loop.supervisor import ChildSpec, Supervisor, platform_processes
@@ -180,3 +181,13 @@ def test_the_platform_is_three_processes_and_traffic_stops_first(project: Projec
     assert [spec.name for spec in specs] == ["inference-server", "shipper", "control-plane"]
     assert specs[0].ready_file == project.serving / "server.json"
     assert specs[2].ready_file == project.state / "control-plane.json"
+
+
+def test_the_processes_keep_to_the_limits_of_the_project(project: ProjectFolder) -> None:
+    bare = platform_processes(project)
+    assert not any(option in spec.arguments for spec in bare for option in ("--log-limit", "--memory-budget"))
+    written = project.config.serving.model_dump(mode="json") | {"log_limit": "1GiB", "memory_budget": "2GB"}
+    limited = project.config.model_copy(update={"serving": ServingConfig.model_validate(written)})
+    server, shipper, _ = platform_processes(replace(project, config=limited))
+    assert server.arguments[-4:] == ("--log-limit", str(1024**3), "--memory-budget", str(2 * 1000**3))
+    assert shipper.arguments[-2:] == ("--log-limit", str(1024**3))

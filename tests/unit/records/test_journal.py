@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from tests.unit.records.frames import SCHEMA, prediction, writer
 
 from trimtab.core.errors import BackendError, ConfigError, DataContractError
+from trimtab.records.cursor import backlog_bytes
+from trimtab.records.journal import JournalFullError, JournalWriter
 from trimtab.records.layout import HEAD, MAGIC, journal_files
 from trimtab.records.reader import WriterState, read_frames, writer_state
-from trimtab.records.schema import PredictionFrame, SchemaFrame
+from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
 
 
 def test_frames_come_back_in_order_while_the_file_is_still_written(tmp_path: Path) -> None:
@@ -159,3 +162,79 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BackendError, match="no room for a journal file"):
         writer(tmp_path / "file")
+
+
+def test_frames_that_belong_together_are_accepted_all_or_none(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path, sync_interval_s=60, file_bytes=8192, limit_bytes=16_384)
+    journal.declare(SCHEMA)
+    taken: list[PredictionFrame] = []
+    batch = [prediction(place) for place in range(7)]
+
+    def fill() -> None:
+        for _ in range(1_000):
+            journal.append_all(batch)
+            taken.extend(batch)
+
+    with pytest.raises(JournalFullError):
+        fill()
+    journal.append_all([])
+    read = [frame for path in journal_files(tmp_path) for _, frame in read_frames(path)]
+    assert len(taken) > 14
+    assert [frame for frame in read if isinstance(frame, PredictionFrame)] == taken
+    journal.close()
+
+
+def test_a_schema_for_which_there_is_no_room_stands_before_its_first_row(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path, sync_interval_s=60, file_bytes=8192, limit_bytes=16_384)
+    with pytest.raises(JournalFullError):
+        journal.append_all([prediction(place) for place in range(1_000)])
+    wide = SchemaFrame(2, "wide", "m", 1, "v" * 400, "d", SCHEMA.task, ())
+    journal.declare(wide)
+    with pytest.raises(JournalFullError):
+        journal.append(TruthFrame("heart", None, "7", 5, "yes", 9, 10))
+    for path in journal_files(tmp_path):
+        if path != journal.path:
+            path.unlink()
+    while journal.hindered is not None:
+        journal.try_again()
+    journal.append(prediction(1, schema_id=2))
+    assert [frame for _, frame in read_frames(journal.path)] == [wide, prediction(1, schema_id=2)]
+    journal.close()
+
+
+def test_frames_that_no_single_file_holds_span_several(tmp_path: Path) -> None:
+    journal = writer(tmp_path, file_bytes=4096)
+    journal.declare(SCHEMA)
+    frames = [prediction(place) for place in range(300)]
+    journal.append_all(frames)
+    journal.close()
+    assert len(journal_files(tmp_path)) > 2
+    read = [frame for path in journal_files(tmp_path) for _, frame in read_frames(path)]
+    assert [frame for frame in read if isinstance(frame, PredictionFrame)] == frames
+
+
+def test_the_next_file_is_made_before_it_is_needed_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    journal = writer(tmp_path, file_bytes=8192)
+    journal.declare(SCHEMA)
+    while 2 * journal.position < 8192:
+        journal.append(prediction(1))
+    deadline = time.monotonic() + 20
+    while len(journal.filled) == 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    spare = next(path for path in journal.filled if path != journal.path)
+    assert list(read_frames(spare)) == []
+    assert backlog_bytes(tmp_path, journal.filled) == journal.position + len(MAGIC)
+    while journal.path != spare:
+        journal.append(prediction(2))
+    assert [frame for _, frame in read_frames(spare)][:2] == [SCHEMA, prediction(2)]
+    journal.close()
+
+    short = writer(tmp_path / "short", file_bytes=8192)
+    while 2 * short.position < 8192:
+        short.append(prediction(1))
+    while len(short.filled) == 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    short.close()
+    assert len(journal_files(tmp_path / "short")) == 1

@@ -90,5 +90,7 @@ def test_a_status_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../bikes", "a/b", "", "."])
 def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="not a name"):
-        LocalDeployer(tmp_path).apply(endpoint(1, name=name))
+    with pytest.raises(ConfigError, match="is no name"):
+        LocalDeployer(tmp_path).desired(name)
+    with pytest.raises(ConfigError, match="is no name"):
+        endpoint(1, name=name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from tests.unit.rollout.rollouts import MINUTE, READY, START, seen, spec
 from trimtab.core.clock import to_micros
 from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection, Database
+from trimtab.rollout.answering import AnsweringConfig, BatchingConfig, FeaturesConfig
 from trimtab.rollout.endpoint_store import (
     desire,
     desired,
@@ -18,7 +20,7 @@ from trimtab.rollout.endpoint_store import (
 )
 from trimtab.rollout.machine import Operation, operate, step
 from trimtab.rollout.phases import Phase
-from trimtab.rollout.plan import production_spec
+from trimtab.rollout.plan import production_spec, staging_spec
 from trimtab.rollout.state import Observation, RolloutSpec, RolloutState
 from trimtab.rollout.store import (
     active_rollout,
@@ -27,7 +29,7 @@ from trimtab.rollout.store import (
     load_rollout,
     save_transition,
 )
-from trimtab.serving.spec import OnFull
+from trimtab.serving.spec import BatchingSpec, FeaturesSpec, OnFull
 
 NOW_US = to_micros(START)
 
@@ -113,6 +115,29 @@ def test_production_is_told_what_becomes_of_answers_that_cannot_be_recorded() ->
     assert production_spec(shedding, state, generation=1).log.on_full is OnFull.SHED
     stored = {name: value for name, value in shedding.to_json().items() if name != "on_full"}
     assert RolloutSpec.from_json(stored).on_full is OnFull.REFUSE, "of a version that did not know it"
+
+
+def test_production_and_staging_answer_as_the_deployment_says() -> None:
+    state = RolloutState.initial(NOW_US)
+    answering = AnsweringConfig(
+        batching=BatchingConfig(max_rows=64, max_wait_ms=0.5),
+        features=FeaturesConfig(source="store", entity_keys=("id",), names=("age",)),
+        variant_choice=False,
+        pinned=True,
+        max_rows=5,
+        max_body_bytes=2_000_000,
+    )
+    wanted = RolloutSpec.from_json(replace(spec(), answering=answering).to_json())
+    assert wanted.answering == answering, "as it comes back from the database"
+    production, staging = (plan(wanted, state, generation=1) for plan in (production_spec, staging_spec))
+    for made in (production, staging):
+        assert made.batching == BatchingSpec(max_rows=64, max_wait_ms=0.5)
+        assert made.features == FeaturesSpec(source="store", entity_keys=("id",), names=("age",))
+        assert (made.max_rows, made.max_body_bytes) == (5, 2_000_000)
+    assert (production.variant_choice, production.pinned, production.record) == (False, True, True)
+    assert (staging.pinned, staging.record) == (False, False), "what is served for minutes holds no memory for good"
+    stored = {name: value for name, value in wanted.to_json().items() if name != "answering"}
+    assert RolloutSpec.from_json(stored).answering == AnsweringConfig(), "of a version that did not know it"
 
 
 def test_desiring_the_same_again_makes_no_new_generation(connection: Connection) -> None:

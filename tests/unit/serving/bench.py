@@ -17,11 +17,14 @@ from trimtab.records.reader import read_frames
 from trimtab.records.schema import PredictionFrame
 from trimtab.serving.app import ServingApp
 from trimtab.serving.asgi import Message, Scope
-from trimtab.serving.endpoints import EndpointLoader, EndpointTable
+from trimtab.serving.endpoints import EndpointTable
 from trimtab.serving.follow import Follower, read_status
 from trimtab.serving.handler import Handler
 from trimtab.serving.hosting import Hosting
+from trimtab.serving.limits import Bounds
+from trimtab.serving.loading import EndpointLoader
 from trimtab.serving.metrics import ServingMetrics
+from trimtab.serving.options import ServerOptions
 from trimtab.serving.residence import Residence
 from trimtab.serving.residence_metrics import ResidenceMetrics
 from trimtab.serving.shadow import Shadows
@@ -42,8 +45,10 @@ class Bench:
         models_root: Path | None = None,
         shadow_journal: Callable[[], JournalWriter] | None = None,
         shadow_rows: int = 20_000,
+        max_tensor_bytes: int = 1 << 30,
     ) -> None:
         self.state = state
+        bounds = Bounds(ServerOptions(max_tensor_bytes=max_tensor_bytes))
         self.journal = JournalWriter(
             state / "journal", sync_interval_s=1, file_bytes=journal_file_bytes, limit_bytes=journal_limit_bytes
         )
@@ -61,7 +66,8 @@ class Bench:
         self.app = ServingApp(
             table=self.table,
             waking=Waking(self.table, self.residence),
-            handler=Handler(self.journal, new_id=ids, monotonic_ns=lambda: 0),
+            handler=Handler(self.journal, new_id=ids, monotonic_ns=lambda: 0, tensors=bounds.tensors),
+            bounds=bounds,
             journal=self.journal,
             metrics=self.metrics,
             hosting=None if models_root is None else Hosting(self.table, self.residence, models_root),

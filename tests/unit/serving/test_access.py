@@ -42,6 +42,8 @@ def asked(gate: Gate | None, path: str = "/predict/heart", method: str = "POST",
         ("GET", "/v1/stats", METRICS),
         ("POST", "/models", ADMIN),
         ("DELETE", "/models/heart", ADMIN),
+        ("DELETE", "/models/invoke", ADMIN),
+        ("POST", "/models/invoke/invoke", PREDICT),
     ],
 )
 def test_each_path_takes_the_key_of_its_scope_and_no_other(
@@ -142,3 +144,13 @@ def test_a_keys_file_that_does_not_fit_leaves_no_server_open(tmp_path: Path, con
         read_keys(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_keys(tmp_path / "nowhere")
+
+
+def test_two_hosts_are_refused_whichever_is_known() -> None:
+    gate = Gate.of((), None, "127.0.0.1")
+    assert gate is not None
+    for names in ((b"evil.example", b"localhost"), (b"localhost", b"localhost")):
+        headers = [(b"host", name) for name in names]
+        with pytest.raises(RefusedError, match="Host: stands there twice") as refused:
+            gate.check({"type": "http", "method": "GET", "path": "/ping", "headers": headers})
+        assert refused.value.status == 400

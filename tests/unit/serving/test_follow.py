@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -99,6 +100,20 @@ def test_a_spec_that_cannot_be_read_is_told(bench: Bench) -> None:
 def test_a_spec_under_another_name_is_refused(bench: Bench) -> None:
     write_atomically(spec_path(bench.state, "other"), msgspec.json.encode(spec(bench.state, 1, version=1)))
     assert "rename one" in str(bench.step("other").error)
+
+
+def test_what_one_spec_breaks_on_is_told_as_its_own_and_ends_nothing(bench: Bench) -> None:
+    (wanted,) = spec(bench.state, 1, version=1).variants
+    nowhere = msgspec.structs.replace(wanted, bundle_path="/no\0where")
+    status = bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(nowhere,)))
+    assert "broke inside the server while it was loaded (ValueError" in str(status.error)
+    assert "null" in str(status.error)
+    write_atomically(bench.state / "specs" / os.fsdecode(b"\xff.json"), b"{")
+    assert bench.deploy(spec(bench.state, 2, version=2)).error is None
+    assert version(bench) == 2
+    health = bench.ask("/health").json
+    assert (health["status"], sorted(health["endpoints"])) == ("degraded", ["?", "heart"])
+    assert "?.json" in health["endpoints"]["?"]["error"]
 
 
 def test_a_bundle_of_another_model_is_refused(bench: Bench) -> None:

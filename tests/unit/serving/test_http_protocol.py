@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
 import re
 import socket
@@ -11,6 +13,8 @@ from collections.abc import Iterator
 import pytest
 from tests.unit.serving.running import ROW, Running, variant, write_spec
 
+from trimtab.serving.http_protocol import write_whole
+from trimtab.serving.listening import new_event_loop
 from trimtab.serving.spec import EndpointSpec
 
 _BODY = json.dumps({"row": ROW}).encode()
@@ -159,6 +163,52 @@ def test_what_is_no_http_is_told_and_hung_up_on(running: Running, garbage: bytes
         while part := connection.recv(65536):
             content += part
     assert content.startswith(b"HTTP/1.1 400")
+    assert "not HTTP that can be read" in json.loads(content.partition(b"\r\n\r\n")[2])["error"]
+
+
+@pytest.mark.parametrize("upgrade", [b"Upgrade: h2c", b"upgrade:websocket", b"UPGRADE: HTTP/2.0"])
+def test_a_wish_for_another_protocol_is_not_heard_and_the_request_is_answered(running: Running, upgrade: bytes) -> None:
+    more = b"Connection: Upgrade, HTTP2-Settings\r\n" + upgrade + b"\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    with _connected(running) as connection:
+        connection.sendall(_request(1, more=more) + _request(2))
+        answers = _answers(connection, 2)
+    assert [(status, headers["x-request-id"]) for status, headers, _ in answers] == [(200, "r1"), (200, "r2")]
+
+
+def test_a_wish_for_another_protocol_in_pieces_is_hung_up_on(running: Running) -> None:
+    request = _request(1, more=b"Connection: Upgrade\r\nUpgrade: h2c\r\n")
+    at = request.index(b"rade: h2c")
+    with _connected(running) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(request[:at])
+        time.sleep(0.05)
+        connection.sendall(request[at:])
+        content = b""
+        while part := connection.recv(65536):
+            content += part
+    assert b" 200 " not in content
+
+
+@pytest.mark.parametrize(("path", "status"), [("/predict/heart", 413), ("/predict/lung", 404)])
+def test_who_is_refused_while_still_sending_is_told_why(running: Running, path: str, status: int) -> None:
+    reply = running.call("POST", path, b"x" * 20_000_000)
+    assert reply.status == status
+    assert "error" in reply.json
+    assert running.predict({"row": ROW}).status == 200
+
+
+def test_a_compressed_body_is_refused_by_its_header(running: Running) -> None:
+    reply = running.call("POST", "/predict", gzip.compress(_BODY), {"Content-Encoding": "gzip"})
+    assert (reply.status, "content-encoding 'gzip'" in reply.json["error"]) == (415, True)
+
+
+@pytest.mark.parametrize(("head", "status"), [(b"", 400), (b"Host: evil@localhost\r\n", 403)])
+def test_a_host_that_is_missing_or_dressed_up_is_refused(running: Running, head: bytes, status: int) -> None:
+    with _connected(running) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\n" + head + b"\r\n")
+        [(answered, _, body)] = _answers(connection, 1)
+    assert answered == status
+    assert b"Host" in body
 
 
 def test_a_caller_who_is_gone_leaves_nothing_behind(running: Running) -> None:
@@ -174,3 +224,50 @@ def test_a_caller_who_is_gone_leaves_nothing_behind(running: Running) -> None:
     in_flight = [line for line in told.splitlines() if re.match(r'trimtab_.*in_flight.*"heart"', line)]
     assert in_flight
     assert all(float(line.rsplit(" ", 1)[1]) == 0 for line in in_flight), in_flight
+
+
+class _Cycle:
+    """As much of uvicorn's cycle as a whole answer takes."""
+
+    response_started = response_complete = disconnected = False
+    waiting_for_100_continue = False
+    keep_alive = True
+    more_body = False
+
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.flow = self
+        self.write_paused = False
+        self.scope = {"method": "POST"}
+        self.default_headers: list[tuple[bytes, bytes]] = []
+        self.message_event = asyncio.Event()
+
+    def on_response(self) -> None:
+        """Turn to no next request."""
+
+
+def test_a_caller_who_hung_up_keeps_nobody_elses_answer() -> None:
+    made: list[asyncio.BaseTransport] = []
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(transport)
+
+    async def answered() -> bytes:
+        server = await asyncio.get_running_loop().create_server(Accepted, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        pairs = [await asyncio.open_connection(*address) for _ in range(2)]
+        while len(made) < len(pairs):
+            await asyncio.sleep(0.01)
+        made[0].close()
+        await asyncio.sleep(0.05)
+        for transport in made:
+            write_whole((_Cycle(transport), None), 200, (), b"{}")  # type: ignore[arg-type]
+        heard = await asyncio.wait_for(asyncio.gather(*(reader.read(15) for reader, _ in pairs)), 10)
+        for _, writer in pairs:
+            writer.close()
+        server.close()
+        return b"|".join(heard)
+
+    with asyncio.Runner(loop_factory=new_event_loop()) as runner:
+        assert runner.run(answered()) == b"|HTTP/1.1 200 OK"

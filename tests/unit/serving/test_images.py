@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.unit.serving.bench import Bench
 from tests.unit.serving.running import Reply, Running, write_spec
 
 from trimtab.bundle.predictor import Predictor
@@ -141,3 +142,25 @@ def test_a_bundle_whose_graph_takes_another_size_is_refused(tmp_path: Path) -> N
     other = msgspec.structs.replace(manifest, features=())
     with pytest.raises(ArtifactUntrustedError, match="takes an image, but has features"):
         Predictor(other, model)
+
+
+def test_more_images_at_once_than_memory_is_given_are_refused_and_probes_go_on(tmp_path: Path) -> None:
+    manifest = tiny_image_bundle(tmp_path / "bundle")
+    assert manifest.image is not None
+    variant = VariantSpec(
+        name="stable",
+        model="bright",
+        model_version=1,
+        bundle_path=str(tmp_path / "bundle"),
+        bundle_digest=manifest.digest,
+        weight_pct=Decimal(100),
+    )
+    bench = Bench(tmp_path, max_tensor_bytes=3 * manifest.image.tensor_bytes)
+    bench.deploy(EndpointSpec(endpoint="light", generation=1, variants=(variant,)))
+    assert bench.ask("/predict", {"rows": [{"image": _TEXT}] * 3}).status == 200
+    refused = bench.ask("/predict", {"rows": [{"image": _TEXT}] * 4})
+    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    assert "other requests' images" in refused.json["error"]
+    assert bench.ask("/predict", {"row": {"image": "!"}}).status == 400
+    assert bench.ask("/predict", {"rows": [{"image": _TEXT}] * 3}).status == 200, "all was given back"
+    bench.journal.close()

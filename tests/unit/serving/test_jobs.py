@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.unit.serving.running import ROW, Running, eventually
@@ -54,6 +58,13 @@ def test_a_job_is_answered_as_its_request_would_be(server: Running) -> None:
     assert {recorded[one]["received_us"] for one in ids} == {outcome["submitted_us"]}
 
 
+def test_the_id_of_a_job_does_not_follow_from_another_id(server: Running) -> None:
+    for _ in range(5):
+        url = _submitted(server, {"row": ROW})
+        request_id = _outcome(server, url)["result"]["request_id"]
+        assert abs(UUID(url.rpartition("/")[2]).int - UUID(request_id).int) > 1000
+
+
 def test_a_request_that_cannot_be_answered_has_an_outcome_that_says_why(server: Running) -> None:
     outcome = _outcome(server, _submitted(server, {"row": {"age": "old"}}))
     assert (outcome["state"], outcome["status"]) == ("failed", 400)
@@ -96,24 +107,56 @@ def test_what_was_accepted_before_a_kill_is_answered_after_it(server: Running) -
     finally:
         again.stop()
     assert len(waiting) <= 12
-    assert {path.suffix for path in (server.state / "jobs").iterdir()} == {".done"}
+    # The kill may have left a half-written file behind, which is nobody's.
+    assert {path.suffix for path in (server.state / "jobs").glob("[!.]*")} == {".done"}
 
 
-def _job(endpoint: str = "heart", body: bytes = b"{}") -> StoredJob:
-    return StoredJob(job_id=IdFactory()(), endpoint=endpoint, headers=(), body=body, submitted_us=1)
+def _job(endpoint: str = "heart", body: bytes = b"{}", submitted_us: int = 1) -> StoredJob:
+    return StoredJob(job_id=IdFactory()(), endpoint=endpoint, headers=(), body=body, submitted_us=submitted_us)
 
 
-def _jobs(folder: Path, *, limit: int = 3, limit_bytes: int = 10_000, keep_s: float = 60) -> Jobs:
-    return Jobs(folder, limit=limit, limit_bytes=limit_bytes, keep_s=keep_s, now_us=lambda: 2)
+def _jobs(
+    folder: Path,
+    *,
+    limit: int = 3,
+    limit_bytes: int = 10_000,
+    keep_s: float = 60,
+    now_us: Callable[[], int] = lambda: 2,
+) -> Jobs:
+    return Jobs(folder, limit=limit, limit_bytes=limit_bytes, keep_s=keep_s, now_us=now_us)
 
 
-async def _run_until(jobs: Jobs, answer: Any, done: Any) -> None:
-    task = asyncio.create_task(jobs.run(answer))
+def _now_us() -> int:
+    return time.time_ns() // 1_000
+
+
+async def _run_until(jobs: Jobs, answer: Any, done: Any, *, serves: Callable[[str], bool] = lambda _: True) -> None:
+    task = asyncio.create_task(jobs.run(answer, serves=serves))
     deadline = time.monotonic() + 20
     while not await done():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
     task.cancel()
+
+
+def test_outcomes_take_room_too_until_they_are_deleted(tmp_path: Path) -> None:
+    async def answer(_: StoredJob) -> Response:
+        return Response(200, b'"' + b"x" * 6_000 + b'"')
+
+    async def run() -> None:
+        jobs, job = _jobs(tmp_path), _job()
+        await jobs.submit(job)
+
+        async def done() -> bool:
+            return (await jobs.find(job.job_id)).state == "succeeded"
+
+        await _run_until(jobs, answer, done)
+        with pytest.raises(RefusedError, match="DELETE outcomes that are read"):
+            await jobs.submit(_job(body=b"x" * 5_000))
+        await jobs.remove(job.job_id)
+        await jobs.submit(_job(body=b"x" * 5_000))
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("bound", ["count", "bytes"])
@@ -144,7 +187,7 @@ def test_two_processes_share_a_folder_and_answer_each_job_once(tmp_path: Path) -
         jobs = [_job() for _ in range(30)]
         for job in jobs:
             await one.submit(job)
-        task = asyncio.create_task(other.run(answer))
+        task = asyncio.create_task(other.run(answer, serves=lambda _: True))
 
         async def all_done() -> bool:
             return {(await one.find(job.job_id)).state for job in jobs} == {"succeeded"}
@@ -194,6 +237,68 @@ def test_an_endpoint_that_cannot_answer_now_keeps_no_other_waiting(tmp_path: Pat
     asyncio.run(run())
 
 
+def test_a_job_is_left_to_whoever_serves_its_endpoint(tmp_path: Path) -> None:
+    answered: list[tuple[str, str]] = []
+
+    async def run() -> None:
+        loading, serving = _jobs(tmp_path, now_us=_now_us), _jobs(tmp_path, now_us=_now_us)
+        new, known = _job("new", submitted_us=_now_us()), _job("known", submitted_us=_now_us())
+        await loading.submit(new)
+        await loading.submit(known)
+
+        def answers(name: str) -> Callable[[StoredJob], Awaitable[Response]]:
+            async def answer(job: StoredJob) -> Response:
+                answered.append((name, job.endpoint))
+                return Response(200, b"{}")
+
+            return answer
+
+        async def ended(job: StoredJob) -> bool:
+            return (await loading.find(job.job_id)).state == "succeeded"
+
+        await _run_until(loading, answers("loading"), partial(ended, known), serves=lambda name: name == "known")
+        assert (await loading.find(new.job_id)).state == "queued"
+        await _run_until(serving, answers("serving"), partial(ended, new))
+        assert answered == [("loading", "known"), ("serving", "new")]
+
+    asyncio.run(run())
+
+
+def test_a_job_that_nobody_serves_has_an_outcome_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(_: StoredJob) -> Response:
+        return Response(404, b'{"error":"not served here"}')
+
+    async def run() -> None:
+        jobs, job = _jobs(tmp_path, now_us=_now_us), _job(submitted_us=_now_us())
+        await jobs.submit(job)
+
+        async def done() -> bool:
+            return (await jobs.find(job.job_id)).state == "failed"
+
+        await _run_until(jobs, answer, done, serves=lambda _: False)
+        assert (await jobs.find(job.job_id)).status == 404
+
+    monkeypatch.setattr("trimtab.serving.jobs._UNSERVED_S", 0.01)
+    asyncio.run(run())
+
+
+def test_a_job_that_cannot_be_opened_keeps_no_other_waiting(tmp_path: Path) -> None:
+    async def answer(_: StoredJob) -> Response:
+        return Response(200, b"{}")
+
+    async def run() -> None:
+        jobs, locked, other = _jobs(tmp_path), _job(), _job()
+        (tmp_path / f"{locked.job_id}.job").symlink_to(f"{locked.job_id}.job")
+        await jobs.submit(other)
+
+        async def done() -> bool:
+            return (tmp_path / f"{other.job_id}.done").exists()
+
+        await _run_until(jobs, answer, done)
+
+    asyncio.run(run())
+
+
 def test_old_outcomes_go_and_damaged_jobs_stand_aside(tmp_path: Path) -> None:
     async def answer(_: StoredJob) -> Response:
         return Response(200, b"{}")
@@ -203,6 +308,9 @@ def test_old_outcomes_go_and_damaged_jobs_stand_aside(tmp_path: Path) -> None:
         await jobs.submit(job)
         await jobs.submit(damaged)
         (tmp_path / f"{damaged.job_id}.job").write_bytes(b"\xff")
+        left = tmp_path / f".{job.job_id}.job.x1y2"
+        left.write_bytes(b"half")
+        os.utime(left, (1, 1))
 
         async def gone() -> bool:
             jobs._sweep_at = 0.0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from tests.unit.serving.bench import Bench
 from tests.unit.serving.heavy import heavy_variant
@@ -83,7 +84,10 @@ def test_names_and_folders_that_will_not_do_are_refused(hosting: Bench) -> None:
         ("x", "m1/model", "url"),
         ("x", "https://example.org/model", "url"),
         ("x", f"{root}/m1\0/model", "url"),
+        ("x", f"{root}/{'m' * 5000}", "url"),
+        ("x", f"{root}/{'m/' * 3000}", "url"),
         ("a b", root / "m1" / "model", "model_name"),
+        ("heart.shadow", root / "m1" / "model", "model_name"),
         ("../x", root / "m1" / "model", "model_name"),
     ):
         status, refused = load(hosting, name, url)
@@ -131,3 +135,21 @@ def test_an_endpoint_of_a_spec_is_not_theirs_to_replace_or_unload(hosting: Bench
 
 def test_without_a_root_there_are_no_such_routes(bench: Bench) -> None:
     assert ask(bench, "GET", "/models")[0] == 404
+    assert not [path for path in ask(bench, "GET", "/openapi.json")[1]["paths"] if path.startswith("/models")]
+
+
+def test_the_document_says_what_these_routes_answer(hosting: Bench) -> None:
+    paths = ask(hosting, "GET", "/openapi.json")[1]["paths"]
+
+    def said(method: str, path: str, reply: tuple[int, Any]) -> None:
+        response = paths[path][method]["responses"][str(reply[0])]
+        jsonschema_rs.validate(response["content"]["application/json"]["schema"], reply[1])
+
+    folder = hosting.state / "models" / "m1" / "model"
+    said("post", "/models", load(hosting, "one", folder))
+    said("post", "/models", load(hosting, "one", folder))
+    said("get", "/models", ask(hosting, "GET", "/models"))
+    said("get", "/models/{model_name}", ask(hosting, "GET", "/models/one"))
+    said("delete", "/models/{model_name}", ask(hosting, "DELETE", "/models/one"))
+    said("delete", "/models/{model_name}", ask(hosting, "DELETE", "/models/one"))
+    said("post", "/models/{model_name}/invoke", ask(hosting, "POST", "/models/one/invoke", {"instances": [ROW]}))

@@ -103,6 +103,17 @@ def test_every_example_fits_its_schema_and_is_answered_as_the_document_says(
     assert "/v2/models/light-staging/infer" in seen
 
 
+@pytest.mark.parametrize(
+    "path", ["/predict", "/predict/heart", "/predict/{endpoint}", "/predict/{endpoint}/async", "/v2/models/heart/infer"]
+)
+def test_the_variant_that_is_to_answer_may_be_named(document: dict[str, Any], path: str) -> None:
+    operation = document["paths"][path]["post"]
+    assert "X-Trimtab-Variant" in [one["name"] for one in operation["parameters"] if one["in"] == "header"]
+    assert "404" in operation["responses"], "there may be none of that name"
+    named = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
+    assert named == ({"endpoint"} if "{endpoint}" in path else set())
+
+
 def test_fields_are_the_model_s_own(document: dict[str, Any]) -> None:
     row = document["paths"]["/predict/heart"]["post"]["requestBody"]["content"]["application/json"]["schema"][
         "properties"

@@ -16,6 +16,8 @@ import pytest
 from tests.unit.serving.alone import ROW, Alone
 from tests.unit.serving.running import eventually
 
+from trimtab.testing.bundles import tiny_bundle
+
 WHOLE = json.dumps({"row": ROW}).encode()
 
 
@@ -173,6 +175,24 @@ def test_one_connection_too_many_is_refused(server: Alone) -> None:
 def test_a_page_of_another_site_is_refused(server: Alone) -> None:
     assert server.predict(Host="evil.example").status_code == 403
     assert server.predict(Origin="https://evil.example").status_code == 403
+
+
+def test_limits_of_the_command_line_hold(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "heart", model="heart")
+    for option, size, why in (
+        ("--log-limit", "1kB", "at least 65536 bytes"),
+        ("--memory-budget", "2 loaves", "no size"),
+    ):
+        command = [sys.executable, "-m", "trimtab.cli", "serve", "--bundle", "heart", "--state", "state"]
+        refused = subprocess.run(
+            [*command, option, size], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert refused.returncode == 2
+        assert option in refused.stderr
+        assert why in " ".join(refused.stderr.split())
+    with Alone(tmp_path, "--memory-budget", "10B", "--log-limit", "1GB") as server:
+        assert server.predict().status_code >= 400
+        assert "budget" in server.told["endpoints"][0]["error"]
 
 
 def test_a_key_that_is_asked_for_is_made_once_and_shown_once(tmp_path: Path) -> None:

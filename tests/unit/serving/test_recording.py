@@ -115,8 +115,55 @@ def test_a_disk_without_room_is_told_beside_the_journals_and_taken_back(tmp_path
     bench.journal.close()
 
 
+def test_a_disk_that_is_full_from_the_start_is_watched_all_the_same(tmp_path: Path) -> None:
+    bench = served(tmp_path, OnFull.REFUSE, limit_bytes=None)
+    folder = tmp_path / "journal"
+
+    async def scene() -> None:
+        with no_file_above(4_000):
+            files = len(os.listdir("/proc/self/fd"))
+            watching = asyncio.create_task(bench.app.recording.watch(folder, 0))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert len(os.listdir("/proc/self/fd")) == files, "no try leaves a file open"
+            assert healths_of(folder) == []
+        for _ in range(2000):
+            if healths_of(folder):
+                break
+            await asyncio.sleep(0.01)
+        assert [health.hindered for health in healths_of(folder)] == [None]
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+    asyncio.run(scene())
+    assert healths_of(folder) == []
+    bench.journal.close()
+
+
 def test_what_a_killed_server_said_is_not_taken_for_a_living_ones_word(tmp_path: Path) -> None:
     gone = {"pid": os.getpid(), "start_ticks": 1, "hindered": "no room", "rows_shed": 3}
     (tmp_path / "1.writer.json").write_text(json.dumps(gone))
     (tmp_path / "2.writer.json").write_text("{")
     assert healths_of(tmp_path) == []
+
+
+def test_a_full_log_keeps_no_endpoint_from_being_loaded(tmp_path: Path) -> None:
+    bench = served(tmp_path, OnFull.REFUSE)
+    full(bench)
+    while bench.ask("/predict/heart", {"row": ROW}).status == 200:
+        pass
+    live = variant(tmp_path, "stable", "100")
+    kinds = {
+        "unrecorded": EndpointSpec(endpoint="unrecorded", generation=1, variants=(live,), record=False),
+        "sheds": EndpointSpec(endpoint="sheds", generation=1, variants=(live,), log=LogSpec(on_full=OnFull.SHED)),
+        "refuses": EndpointSpec(endpoint="refuses", generation=1, variants=(live,)),
+    }
+    assert [bench.deploy(spec).error for spec in kinds.values()] == [None, None, None]
+    replies = {name: bench.ask(f"/predict/{name}", {"row": ROW}) for name in kinds}
+    assert {name: reply.status for name, reply in replies.items()} == {"unrecorded": 200, "sheds": 200, "refuses": 503}
+    assert replies["sheds"].headers["x-trimtab-recorded"] == "false"
+    shipped(bench.state)
+    bench.app.recording.step()
+    ids = [bench.ask(f"/predict/{name}", {"row": ROW}).json["predictions"][0]["prediction_id"] for name in kinds]
+    bench.journal.close()
+    assert set(shipped(bench.state)) & set(ids) == set(ids[1:])

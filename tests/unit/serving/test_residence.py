@@ -12,10 +12,12 @@ import msgspec
 import pytest
 from tests.unit.serving.bench import Bench
 from tests.unit.serving.heavy import heavy_variant
-from tests.unit.serving.running import ROW
+from tests.unit.serving.running import ROW, variant
 
+from trimtab.core.enums import VariantRole
 from trimtab.serving.asgi import RefusedError
-from trimtab.serving.endpoints import EndpointLoader, LoadedEndpoint
+from trimtab.serving.endpoints import LoadedEndpoint
+from trimtab.serving.loading import EndpointLoader
 from trimtab.serving.memory import give_back, resident_bytes
 from trimtab.serving.spec import EndpointSpec
 from trimtab.serving.waking import Waking
@@ -209,3 +211,16 @@ async def until(what: Callable[[], LoadedEndpoint | None]) -> LoadedEndpoint:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
     return found
+
+
+def test_an_endpoint_that_cannot_be_recorded_is_refused_and_leaves_no_schema(bench: Bench, tmp_path: Path) -> None:
+    live = variant(tmp_path, "v", "100")
+    wide = msgspec.structs.replace(variant(tmp_path, "w" * 5_000, "100", version=2), role=VariantRole.SHADOW)
+    status = bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(live, wide)))
+    assert "a journal file has room for" in str(status.error)
+    assert bench.journal._schemas == {}
+    assert bench.metrics.registry.get_sample_value("trimtab_endpoint_load_failures_total") == 1
+    unrecorded = EndpointSpec(endpoint="heart", generation=2, variants=(live, wide), record=False)
+    assert bench.deploy(unrecorded).error is None
+    assert answer(bench, "heart") == 200
+    assert bench.journal._schemas == {}

@@ -108,6 +108,19 @@ def test_what_is_served_no_more_is_forgotten_after_its_last_requests_were_told()
     assert collector.variant(("heart", "v", 2)).rows.value == 0
 
 
+def test_what_is_loaded_again_is_told_of_however_long_that_takes() -> None:
+    now_s, served = 0.0, set[VariantKey]()
+    collector = VariantsCollector(lambda: now_s)
+    collector.served = lambda: served
+    collector.variant(("heart", "v", 1))
+    list(collector.collect())
+    now_s = RETIRED_S
+    loading = collector.variant(("heart", "v", 1))
+    now_s = RETIRED_S + 1
+    list(collector.collect())
+    assert collector.variant(("heart", "v", 1)) is loading
+
+
 def test_requests_are_in_flight_of_their_endpoint_while_their_body_comes_in(bench: Bench, tmp_path: Path) -> None:
     bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(variant(tmp_path, "v", "100"),)))
     seen: list[float] = []

@@ -159,6 +159,26 @@ def test_generations_come_and_go_and_the_journal_does_not_grow_with_them(bench: 
     assert len(_recorded(bench)[1]) == 30
 
 
+def test_no_file_repeats_the_schema_of_a_shadow_that_is_served_no_longer(tmp_path: Path) -> None:
+    dark = tmp_path / "dark"
+    bench = Bench(tmp_path, shadow_journal=lambda: JournalWriter(dark, sync_interval_s=60, file_bytes=4096))
+    for name in ("heart", "lung"):
+        bench.deploy(msgspec.structs.replace(_spec(tmp_path, _shadow(tmp_path)), endpoint=name))
+        assert bench.post(f"/predict/{name}", {"row": ROW})[0] == 200
+    lung = bench.metrics.variant("lung", "dark", 2).shadow
+    eventually(lambda: _settled(bench, 1) and sum(lung.outcomes().values()) == 1)
+    live = variant(tmp_path, "v", "100")
+    bench.deploy(EndpointSpec(endpoint="heart", generation=2, variants=(live,)))
+    assert bench.post("/predict/lung", {"rows": [ROW] * 40})[0] == 200
+    eventually(lambda: sum(lung.outcomes().values()) == 41)
+    bench.shadows.close()
+    bench.journal.close()
+    told = [[frame for _, frame in read_frames(path)] for path in journal_files(dark)]
+    schemas = [[frame.endpoint for frame in frames if isinstance(frame, SchemaFrame)] for frames in told]
+    assert len(schemas) > 2
+    assert (schemas[0], schemas[-1]) == (["heart", "lung"], ["lung"])
+
+
 def test_a_server_records_what_its_shadow_says_and_stops_in_time(tmp_path: Path) -> None:
     write_spec(tmp_path, _spec(tmp_path, _shadow(tmp_path)))
     server = Running(tmp_path)

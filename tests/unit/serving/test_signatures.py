@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from trimtab.bundle.manifest import MANIFEST_NAME
 from trimtab.bundle.writer import SIGNATURE_NAME, copy_bundle, read_manifest
 from trimtab.core.errors import ArtifactUntrustedError, ConfigError
-from trimtab.serving.endpoints import EndpointLoader, LoadedEndpoint
+from trimtab.serving.endpoints import LoadedEndpoint
+from trimtab.serving.loading import EndpointLoader
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.signatures import SignatureCheck
 from trimtab.serving.spec import EndpointSpec, VariantSpec

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.serving.alone import Alone
 from tests.unit.serving.running import variant, write_spec
 
 from trimtab.core.errors import ArtifactUntrustedError, ConfigError, NotFoundError
@@ -70,11 +71,19 @@ def test_two_endpoints_have_two_names(tmp_path: Path) -> None:
         serve(tmp_path / "state", str(tmp_path / "one"), f"heart={tmp_path / 'one'}")
 
 
-@pytest.mark.parametrize("name", ["", ".hidden", "two words", "a" * 101])
+@pytest.mark.parametrize("name", ["", ".hidden", "two words", "a" * 101, "heart.shadow", "Heart", "heart_2"])
 def test_a_name_is_one_that_fits_into_an_address(tmp_path: Path, name: str) -> None:
     tiny_bundle(tmp_path / "one")
     with pytest.raises(ConfigError, match="is no name for an endpoint"):
         bundles_named(f"{name}={tmp_path / 'one'}")
+
+
+def test_a_model_whose_name_is_none_for_an_endpoint_needs_another(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "one", model="Heart_Model")
+    with pytest.raises(ConfigError, match="serve it as --bundle NAME="):
+        serve(tmp_path / "state", str(tmp_path / "one"))
+    [spec] = serve(tmp_path / "state", f"heart={tmp_path / 'one'}")
+    assert (spec.endpoint, spec.variants[0].model) == ("heart", "Heart_Model")
 
 
 def test_what_a_control_plane_wrote_is_not_replaced(tmp_path: Path) -> None:
@@ -93,8 +102,19 @@ def test_a_spec_names_bundles_as_seen_from_its_file(tmp_path: Path) -> None:
     path.write_bytes(msgspec.json.encode(EndpointSpec(endpoint="heart", generation=1, variants=(near,))))
     assert read_spec_file(path).variants == (given,)
     path.write_text('{"endpoint": "../../heart", "generation": 1, "variants": []}')
-    with pytest.raises(ConfigError, match="is no name for an endpoint"):
+    with pytest.raises(ConfigError, match=r"any-name\.json: .*is no name for an endpoint"):
         read_spec_file(path)
+
+
+def test_a_damaged_spec_in_the_folder_keeps_no_other_from_being_served(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    write_spec(state, EndpointSpec(endpoint="heart", generation=1, variants=(variant(state, "stable", "100"),)))
+    spec_path(state, "lung").write_bytes(b'{"endpoint": "lu')
+    with Alone(tmp_path, "--state", "state") as server:
+        assert server.predict().status_code == 200
+        told = {one["endpoint"]: one["error"] for one in server.told["endpoints"]}
+    assert told["heart"] is None
+    assert "expected an EndpointSpec" in told["lung"]
 
 
 def test_a_file_of_options_names_only_what_it_changes(tmp_path: Path) -> None:

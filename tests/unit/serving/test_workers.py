@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,12 +19,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.serving.alone import Alone
 from tests.unit.serving.running import eventually, variant, write_spec
 
+from trimtab.files import write_atomically
 from trimtab.files.processes import is_alive
 from trimtab.records.segments import read_segment
 from trimtab.serving.follow import read_status
+from trimtab.serving.options import ServerOptions
 from trimtab.serving.shared_metrics import Family, sum_of
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
-from trimtab.serving.workers import slowest
+from trimtab.serving.workers import Pool, slowest
 
 
 @pytest.fixture
@@ -126,6 +130,48 @@ def status(generation: int, error: str | None = None) -> EndpointStatus:
     return EndpointStatus(
         endpoint="heart", generation=generation, desired_generation=3, pid=generation, variants=(), error=error
     )
+
+
+def test_a_worker_that_cannot_be_started_now_is_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as listener:
+        pool = Pool(tmp_path, "127.0.0.1", listener, ServerOptions(), 1)
+        monkeypatch.setattr(sys, "executable", "/bin/true")
+        pool.start()
+        [child] = pool._children
+
+        def running() -> bool:
+            return child.process is not None
+
+        assert child.process is not None
+        child.process.wait(20)
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+        pool.look(0.0)
+        monkeypatch.setattr(sys, "executable", "/bin/true")
+        pool.look(0.2)
+        assert not running(), "it waits before it tries again"
+        pool.look(1.0)
+        assert running()
+        pool.stop()
+
+
+def test_what_a_worker_says_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        pool = Pool(tmp_path, "127.0.0.1", listener, ServerOptions(), 1)
+        pool.start()
+        path = tmp_path / "workers" / "0" / "status" / "bike.json"
+        try:
+            write_atomically(path, msgspec.json.encode(status(1)))
+            before = path.stat()
+            assert [one.generation for one in pool._statuses()] == [1]
+            path.write_bytes(msgspec.json.encode(status(2)))
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+            assert [one.generation for one in pool._statuses()] == [1], "as far as can be seen, nothing has changed"
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+            assert [one.generation for one in pool._statuses()] == [2]
+            path.unlink()
+            assert pool._statuses() == []
+        finally:
+            pool.stop()
 
 
 def test_an_endpoint_is_as_far_as_its_slowest_worker() -> None:

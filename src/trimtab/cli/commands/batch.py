@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +16,7 @@ from trimtab.cli.output import AsJson, ProjectOption, errors_console, escaped, s
 from trimtab.config.process import setting
 from trimtab.core.clock import SystemClock, to_micros
 from trimtab.core.errors import ConfigError, NotFoundError
+from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,7 +28,6 @@ __all__ = ["add_to"]
 
 _BUNDLE_FILE = "bundle.json"
 _SHORT_DIGEST = 12
-_ENDPOINT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 class _Format(StrEnum):
@@ -152,8 +151,8 @@ def _recording(bundle: ServedBundle, project: str, intake: str | None, endpoint:
     if endpoint is None:
         model = bundle.manifest.model
         endpoint = model if bundle.number is None else _endpoint_of(model, project)
-    if _ENDPOINT.fullmatch(endpoint) is None:
-        raise ConfigError(f"--endpoint {endpoint[:80]!r}: is no name; use letters, digits, '_' and '-'")
+    if not is_endpoint_name(endpoint):
+        raise ConfigError(f"--endpoint {endpoint[:80]!r}: is no name; use {ENDPOINT_NAME_RULE}")
     if intake is None:
         intake = setting("api_url")
     if intake is None:

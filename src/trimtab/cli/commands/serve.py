@@ -12,7 +12,7 @@ import typer
 from trimtab.cli.client import open_project
 from trimtab.cli.output import AsJson, console, escaped, json_text
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import ConfigError
+from trimtab.core.errors import ConfigError, TrimtabError
 
 if TYPE_CHECKING:
     from trimtab.serving.options import ServerOptions
@@ -84,6 +84,22 @@ def serve(
     options: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Limits and timeouts as JSON: see docs/serving.md.")
     ] = None,
+    memory_budget: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TRIMTAB_SERVE_MEMORY_BUDGET",
+            metavar="SIZE",
+            help="Memory that the models of a process may take together, e.g. 2GB.",
+        ),
+    ] = None,
+    log_limit: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TRIMTAB_SERVE_LOG_LIMIT",
+            metavar="SIZE",
+            help="Disk space that records may take until they are shipped, e.g. 1GB.",
+        ),
+    ] = None,
     models_root: Annotated[
         Path | None,
         typer.Option(
@@ -124,6 +140,7 @@ def serve(
     made, settled = _options(folder, options, keys, require_key)
     if allow_host:
         settled = msgspec.structs.replace(settled, allowed_hosts=tuple(allow_host))
+    settled = _limited(settled, memory_budget, log_limit)
     if models_root is not None:
         settled = msgspec.structs.replace(settled, models_root=str(models_root))
 
@@ -186,6 +203,29 @@ def _options(
     return made, settled
 
 
+def _limited(settled: ServerOptions, memory_budget: str | None, log_limit: str | None) -> ServerOptions:
+    # Start-up cost: the server.
+    import msgspec
+
+    if memory_budget is not None:
+        settled = msgspec.structs.replace(settled, memory_budget_bytes=_size("--memory-budget", memory_budget, 1))
+    if log_limit is not None:
+        settled = msgspec.structs.replace(settled, log_limit_bytes=_size("--log-limit", log_limit, 65_536))
+    return settled
+
+
+def _size(option: str, text: str, least: int) -> int:
+    from trimtab.config.sizes import parse_size  # start-up cost: pydantic
+
+    try:
+        size_bytes = parse_size(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+    if size_bytes < least:
+        raise ConfigError(f"{option}: found {text[:40]!r}, expected at least {least} bytes; write more, e.g. '1GB'")
+    return size_bytes
+
+
 def _told(folder: Path, info: ServerInfo, intake: str | None, options: ServerOptions) -> JsonObject:
     # Start-up cost: the server, which is there by now.
     from trimtab.serving.access import is_loopback
@@ -196,7 +236,11 @@ def _told(folder: Path, info: ServerInfo, intake: str | None, options: ServerOpt
     for path in sorted((folder / "specs").glob("[!.]*.json")):
         status = read_status(folder, path.stem)
         versions = [] if status is None else [f"{one.name} (version {one.model_version})" for one in status.variants]
-        models = sorted({one.model for one in read_spec(path).variants})
+        try:
+            models = sorted({one.model for one in read_spec(path).variants})
+        except (TrimtabError, OSError):
+            # What is wrong with it stands in its status; the others are served.
+            models = []
         error = None if status is None else status.error
         endpoints.append({"endpoint": path.stem, "models": models, "variants": versions, "error": error})
     return {

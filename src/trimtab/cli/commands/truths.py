@@ -36,26 +36,31 @@ def send(
     key: Annotated[str | None, typer.Option(help="Column with the record key; needs --time.")] = None,
     time: Annotated[str | None, typer.Option(help="Column with the event time of the row.")] = None,
     labelled_at: Annotated[
-        str | None, typer.Option(help="Column with the time when the outcome was known; default: now.")
+        str | None,
+        typer.Option(help="Column with the time when the outcome was known; default: when the file was last changed."),
     ] = None,
     encoding: Annotated[Encoding, typer.Option(help="How the text file is encoded.")] = Encoding.UTF_8,
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
-    """Send the true outcomes in a file; sending them again changes nothing, a later one corrects."""
+    """Send the true outcomes in a file; sending it again changes nothing, one that was known later corrects."""
     # Start-up cost: Arrow.
     from trimtab.cli.truth_file import TruthColumns, outcomes_of, read_truths
 
     columns = TruthColumns(truth=truth, prediction_id=prediction_id, key=key, time=time, labelled_at=labelled_at)
     client = connect(Path(project))
     table = read_truths(file, columns, encoding=encoding)
+    # Not now: an older file that is sent again must not replace what was known later.
+    changed_us = file.stat().st_mtime_ns // 1_000
     sent = 0
 
     def broken_off() -> str:
         return f"{sent} of {table.num_rows} outcomes were taken; send the file again, what was taken is not added twice"
 
     with left_behind(broken_off):
-        for records in outcomes_of(table, columns, endpoint, subject=str(file), at_once=_AT_ONCE):
+        for records in outcomes_of(
+            table, columns, endpoint, subject=str(file), labelled_us=changed_us, at_once=_AT_ONCE
+        ):
             sent += client.ask("truths.send", records=records)["accepted"]
     say({"endpoint": endpoint, "accepted": sent}, as_json, f"{sent} outcomes were taken for {escaped(endpoint)}.")
 
