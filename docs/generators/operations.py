@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from docs.generators.fields import default_of, meaning_of, type_of
+from docs.generators.fields import Schema, anchor_of, default_of, meaning_of, type_of
 from docs.generators.markdown import code, plain, table
 
 from trimtab.loop.operation import Operation
@@ -36,15 +36,26 @@ def _request(asked: Operation) -> list[str]:
     if asked.name == "data.ingest":  # the API has a route of its own for it: files are streamed
         return ["The body is the file itself. Query: `filename` (its ending says what it is), `feed` (optional).", ""]
     schema = asked.request.model_json_schema()
-    required = schema.get("required", [])
     rows = [
         (
             code(name),
             "path" if name in asked.path_fields else "query" if asked.method == "GET" else "body",
-            type_of("", field, schema),
-            default_of(name, field, required),
-            meaning_of(field, schema),
+            *_told(asked.name, name, field, schema, schema),
         )
         for name, field in schema.get("properties", {}).items()
     ]
-    return table(("field", "in", "type", "default", "what it is"), rows) if rows else []
+    lines = table(("field", "in", "type", "default", "what it is"), rows) if rows else []
+    for name, part in schema.get("$defs", {}).items():
+        if "properties" in part:
+            within = [
+                (code(key), *_told(asked.name, key, field, part, schema)) for key, field in part["properties"].items()
+            ]
+            lines += [f'<a id="{anchor_of(asked.name, name)}"></a>', "", f"{name}: {plain(part['description'])}", ""]
+            lines += table(("field", "type", "default", "what it is"), within)
+    return lines
+
+
+def _told(stem: str, name: str, field: Schema, part: Schema, whole: Schema) -> tuple[str, str, str]:
+    """Return type, default and meaning of a field of ``part``."""
+    required = part.get("required", [])
+    return type_of(stem, field, whole), default_of(name, field, required), meaning_of(field, whole)

@@ -127,7 +127,13 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
         ["events", "retry", "--all", "--reason", "mended"],
     ):
         assert isinstance(told(*command), dict), command
-    assert with_json() - spoken == set()
+    outcomes = tmp_path / "outcomes.csv"
+    outcomes.write_text(f"id,outcome\n{SOME_ID},yes\n")
+    endpoint = MODEL
+    assert told("truths", "send", endpoint, outcomes, "--truth", "outcome", "--id", "id")["accepted"] == 1
+    assert isinstance(told("truths", "show", endpoint), dict)
+    # It runs until it is stopped: tests of its own see what it says once it listens.
+    assert with_json() - spoken == {("serve",)}
 
 
 def test_a_gate_that_refuses_is_a_sentence_and_exit_code_1(run: Run, tmp_path: Path) -> None:

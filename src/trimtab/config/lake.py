@@ -70,7 +70,10 @@ def bucket_of(url: str) -> BucketPlace | None:
     >>> bucket_of("s3://acme/shop/intake"), bucket_of("s3://acme/../x")
     (BucketPlace(bucket='acme', prefix='shop/intake'), None)
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None  # a bracket that does not close
     prefix = parts.path.strip("/")
     fits = _BUCKET.fullmatch(parts.netloc) and (not prefix or _PREFIX.fullmatch(prefix))
     return BucketPlace(parts.netloc, prefix) if parts.scheme == "s3" and fits else None
