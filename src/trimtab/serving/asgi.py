@@ -171,7 +171,8 @@ async def send_response(scope: Scope, send: Send, response: Response, said: Head
         *said,
         *response.headers,
     ]
-    whole = scope.get(WHOLE)
+    # Taken out: scope and cycle hold each other, and thousands of such pairs cost a collection that stops everything.
+    whole = scope.pop(WHOLE, None)
     if whole is not None and write_whole(whole, response.status, headers, response.body):
         return
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
