@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
-import mmap
 import os
 import secrets
 import struct
@@ -19,7 +17,7 @@ from typing import Final
 import msgspec
 
 from trimtab.core.errors import BackendError, ConfigError
-from trimtab.files import sync_folder
+from trimtab.records.journal_file import JournalFile
 from trimtab.records.layout import HEAD, HEAD_BYTES, MAGIC, SEAL_BYTES, file_name, journal_files
 from trimtab.records.schema import Frame, SchemaFrame
 
@@ -113,8 +111,8 @@ class JournalWriter:
         self._schemas: dict[int, SchemaFrame] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()  # guards what the syncing thread takes over: the current file, and retired ones
-        self._retired: list[_File] = []
-        self._spare: _File | None = None
+        self._retired: list[JournalFile] = []
+        self._spare: JournalFile | None = None
         self._sync_error: OSError | None = None
         self._synced = 0
         # Without regard to the limit: a server that starts while nobody ships has to be able to say so.
@@ -259,7 +257,7 @@ class JournalWriter:
         self._limit = fresh.limit
         self._position = heads
 
-    def _next_file(self, heads: tuple[bytes, ...]) -> _File:
+    def _next_file(self, heads: tuple[bytes, ...]) -> JournalFile:
         """Return a further file, if limit and disk have room for one."""
         with self._lock:
             fresh, self._spare = self._spare, None
@@ -314,11 +312,11 @@ class JournalWriter:
         with self._lock:
             self._retired.append(self._file)
 
-    def _create(self, heads: tuple[bytes, ...]) -> _File:
+    def _create(self, heads: tuple[bytes, ...]) -> JournalFile:
         path = self._folder / file_name(self._writer_id, next(self._numbers))
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            return _File(path, self._file_bytes, MAGIC + b"".join(heads))
+            return JournalFile(path, self._file_bytes, MAGIC + b"".join(heads))
         except OSError as error:
             raise JournalFullError(
                 f"{self._folder}: no room for a journal file of {self._file_bytes} bytes ({error.strerror}); "
@@ -333,7 +331,8 @@ class JournalWriter:
 
     def _make_spare(self) -> None:
         """Make the next file, if there is room; where there is none, that is told when it is needed."""
-        with contextlib.suppress(JournalFullError):
+        # Whatever else the folder refuses, too: this thread has to live on, to sync.
+        with contextlib.suppress(JournalFullError, OSError):
             self._check_room()
             spare = self._create(())
             with self._lock:
@@ -351,59 +350,6 @@ class JournalWriter:
                 self._synced = position
         except OSError as error:
             self._sync_error = error
-
-
-class _File:
-    """One file, allocated in full, locked, mapped."""
-
-    def __init__(self, path: Path, size: int, head: bytes) -> None:
-        self.path = path
-        self.limit = size - len(SEAL_BYTES)
-        self.end = 0
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-        try:
-            # Before the first byte: an unlocked file with a head is one whose writer is dead.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _allocate(descriptor, size)
-            self.map = mmap.mmap(descriptor, size)
-            self.map[: len(head)] = head
-            sync_folder(path.parent)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-
-    def sync(self) -> None:
-        """Force what was written to the disk."""
-        # msync holds the interpreter's lock for as long as the disk takes; fdatasync writes the same pages without it.
-        if hasattr(os, "fdatasync"):
-            os.fdatasync(self._descriptor)
-        else:
-            self.map.flush()
-
-    def discard(self) -> None:
-        """Remove the file, in which nothing was written."""
-        self.map.close()
-        self.path.unlink(missing_ok=True)
-        os.close(self._descriptor)
-
-    def finish(self) -> None:
-        """Force to disk, cut at the seal, let go of map, lock and descriptor."""
-        self.sync()
-        self.map.close()
-        os.ftruncate(self._descriptor, self.end)
-        os.fsync(self._descriptor)
-        os.close(self._descriptor)
-
-
-def _allocate(descriptor: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    zeros = bytes(1 << 20)
-    for offset in range(0, size, len(zeros)):
-        os.pwrite(descriptor, zeros[: size - offset], offset)
 
 
 def _framed(frame: Frame) -> bytes:

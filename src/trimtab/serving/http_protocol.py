@@ -88,6 +88,8 @@ class EagerProtocol(HttpToolsProtocol):
 
         A connection that is closed with bytes unread is reset, and the answer with it.
         """
+        if self.transport.is_closing():
+            return
         self._discarded = 0
         self.transport.write_eof()
         self.loop.call_later(_LINGER_S, self.transport.abort)
