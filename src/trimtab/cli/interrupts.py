@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +18,24 @@ _pressed = threading.Event()
 
 
 def listen() -> None:
-    """Take note of Ctrl-C from now on, beside raising KeyboardInterrupt."""
+    """Take note of Ctrl-C from now on, beside raising KeyboardInterrupt.
+
+    It may come while a library tidies up, which then logs it or hands it to ``sys.unraisablehook``: neither is an error
+    to show a traceback of.
+    """
     signal.signal(signal.SIGINT, _interrupt)
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(_is_no_interrupt)
+    sys.unraisablehook = _show_unraisable
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
+
+
+def _show_unraisable(raised: sys.UnraisableHookArgs) -> None:
+    if not isinstance(raised.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(raised)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,31 @@ ANSWERS: Mapping[str, JsonObject] = {
     "training.cancel": {},
     "training.job": {"state": "cancelled", "finished_us": 1, "progress": None, "result": None},
 }
+
+TIDYING_UP = """
+import logging, os, signal, weakref
+from trimtab.cli.interrupts import heard, listen
+
+class Connection:
+    pass
+
+def give_back():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        len("a moment in which the signal is delivered")
+    except BaseException:
+        logging.getLogger("pool").error("an error while tidying up", exc_info=True)
+        raise
+
+listen()
+connection = Connection()
+weakref.finalize(connection, give_back)
+try:
+    with heard():
+        del connection
+except KeyboardInterrupt:
+    logging.getLogger("pool").error("stopped")
+"""
 
 
 class Interrupted:
@@ -96,3 +122,8 @@ def test_a_training_is_cancelled_or_had_ended_already(
     told = stopped(client, ["train", "churn"], monkeypatch, capsys)
     assert "training.cancel" in client.asked
     assert f"job j1: {state}; see 'trimtab jobs show j1'" in told
+
+
+def test_ctrl_c_while_a_library_tidies_up_is_heard_without_a_traceback() -> None:
+    ended = subprocess.run([sys.executable, "-c", TIDYING_UP], capture_output=True, text=True, check=True)
+    assert ended.stderr == "stopped\n"
