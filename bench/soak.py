@@ -42,9 +42,9 @@ from trimtab.lake.storage.folder import FolderStorage
 from trimtab.lake.zones import Lake
 from trimtab.records.layout import journal_files
 from trimtab.records.segments import read_segment
-from trimtab.serving.follow import spec_path
-from trimtab.serving.server import read_server_info
+from trimtab.serving.place import read_server_info
 from trimtab.serving.spec import EndpointSpec, VariantSpec
+from trimtab.serving.spec_files import spec_path
 from trimtab.testing.bundles import tiny_bundle
 
 _ENDPOINT = "soak"

@@ -21,9 +21,9 @@ from trimtab.bundle.manifest import Feature, Lineage, Manifest, Parity
 from trimtab.bundle.writer import read_manifest, write_bundle
 from trimtab.core.enums import ColumnKind, Task
 from trimtab.files import write_atomically
-from trimtab.serving.follow import spec_path
-from trimtab.serving.server import journal_folder
+from trimtab.serving.place import journal_folder
 from trimtab.serving.spec import EndpointSpec, VariantSpec
+from trimtab.serving.spec_files import spec_path
 
 __all__ = [
     "LOGGED",

@@ -11,7 +11,7 @@ from bench.serving.loads import Closed, closed_loop
 from bench.serving.ours import LOGGED, clear_journal, endpoint_spec, put_spec, write_bundles
 from bench.serving.servers import Server
 
-from trimtab.serving.follow import read_status
+from trimtab.serving.spec_files import read_status
 
 __all__ = ["Swaps", "swap_under_load"]
 

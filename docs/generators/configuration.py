@@ -27,6 +27,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "TRIMTAB_SERVE_KEYS": "Its file of keys, as `--keys`.",
     "TRIMTAB_SERVE_MEMORY_BUDGET": "What the models of a process may take in memory, as `--memory-budget`.",
     "TRIMTAB_SERVE_LOG_LIMIT": "What its records may take on disk until they are shipped, as `--log-limit`.",
+    "TRIMTAB_SERVE_FOLLOW": "The control plane elsewhere whose deployments it serves, as `--follow`.",
+    "TRIMTAB_FEATURES_…": "Keys of feature stores, by the names that specs give ([how](../serving-features.md)).",
     "TRIMTAB_SERVE_MODELS_ROOT": "The folder of its multi-model routes, as `--models-root`.",
     "TRIMTAB_SERVE_INTAKE": "Where it ships records to, as `--intake`.",
     "TRIMTAB_DATABASE_URL": "A PostgreSQL database for the metadata ([how](../operations.md#postgresql)).",

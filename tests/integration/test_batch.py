@@ -102,3 +102,13 @@ def test_a_model_means_the_version_that_serves(place: Path, tmp_path: Path) -> N
     assert "2 rows answered by tiny@2, 1 without an answer" in done.out
     (part,) = (tmp_path / "out").glob("*.csv")
     assert '"54","240","male","yes"' in part.read_text("utf-8")
+
+
+def test_what_is_neither_a_bundle_nor_in_a_project_is_told_as_both(place: Path, tmp_path: Path) -> None:
+    refused = trimtab("batch", "bundel", "--input", place / "rows.parquet", "--output", "out", cwd=tmp_path)
+    assert refused.code == 2
+    assert (
+        "model 'bundel': is no folder of a bundle, and no project can be asked for it: .: holds no trimtab.yaml"
+        in refused.sentence
+    )
+    assert not (tmp_path / "out").exists()

@@ -39,8 +39,8 @@ from trimtab.records.reader import read_frames
 from trimtab.records.schema import PredictionFrame
 from trimtab.records.segments import read_segment
 from trimtab.serving.address import server_url
-from trimtab.serving.follow import spec_path
 from trimtab.serving.spec import EndpointSpec, VariantSpec
+from trimtab.serving.spec_files import spec_path
 from trimtab.testing.bundles import tiny_bundle
 
 _ROW = {"age": 50, "chol": 240.0, "sex": "male"}

@@ -25,8 +25,8 @@ from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.enums import Task
 from trimtab.files import write_atomically
-from trimtab.serving.follow import spec_path
 from trimtab.serving.spec import EndpointSpec, VariantSpec
+from trimtab.serving.spec_files import spec_path
 from trimtab.training.data import TrainingData, read_training_data, shell_manifest
 from trimtab.training.estimators import Fitted, Scalar, fit
 from trimtab.training.export import export

@@ -13,6 +13,7 @@ from trimtab.api.server import serve
 from trimtab.bootstrap import build_conductor, build_platform
 from trimtab.config.database import database_url
 from trimtab.config.logs import configure_logs
+from trimtab.config.process import end_quickly
 from trimtab.config.project import ProjectFolder
 from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.loop.platform import Platform
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--log-format", choices=["json", "console"], default="json")
     arguments = parser.parse_args()
     configure_logs(arguments.log_format, process="control-plane")
+    end_quickly()
     try:
         platform = _platform(ProjectFolder.open(arguments.project))
         api = platform.project.config.api

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, params
+from fastapi.responses import FileResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, create_model
 from starlette.concurrency import run_in_threadpool
@@ -38,6 +40,8 @@ _FILE_ENDINGS = {
 }
 _TAKES_BYTES = frozenset({"data.ingest", "intake.segment"})
 """Operations whose body is a file."""
+_ANSWERED_OTHERWISE = frozenset({"serving.specs", "serving.bundle"})
+"""Operations whose answer is a file, or none where nothing has changed."""
 
 _PROBLEM: dict[str, Any] = {
     "description": "Why not, in a sentence.",
@@ -102,10 +106,12 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
 
     app.state.platform = platform
     for asked in OPERATIONS.values():
-        if asked.name not in _TAKES_BYTES:
+        if asked.name not in _TAKES_BYTES | _ANSWERED_OTHERWISE:
             _add_route(app, platform, asked)
     _add_upload(app, platform, limits.upload_bytes)
     _add_segments(app, platform, limits.segment_bytes)
+    _add_specs(app, platform)
+    _add_bundles(app, platform)
 
     @app.get("/api/health", tags=["health"], summary="Whether the control plane works")
     def health() -> JsonObject:
@@ -232,6 +238,47 @@ def _add_segments(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
             return await run_in_threadpool(perform, platform, actor, asked.name, fields)
         finally:
             upload.unlink(missing_ok=True)
+
+
+def _add_specs(app: FastAPI, platform: Platform) -> None:
+    asked = OPERATIONS["serving.specs"]
+
+    @app.get(
+        asked.path,
+        tags=["serving"],
+        dependencies=[_reaching(asked)],
+        name=asked.name,
+        operation_id="serving_specs",
+        summary=asked.summary,
+        responses={304: {"description": "Nothing has changed."}},
+    )
+    def specs(request: Request, actor: Caller) -> Response:
+        """Needs role `service`. `ETag` names what is told; with it in `If-None-Match`, only a change is told."""
+        content = orjson.dumps(perform(platform, actor, asked.name, {}))
+        tag = f'"{hashlib.sha256(content).hexdigest()}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"etag": tag})
+        return Response(content, media_type="application/json", headers={"etag": tag})
+
+
+def _add_bundles(app: FastAPI, platform: Platform) -> None:
+    asked = OPERATIONS["serving.bundle"]
+    file = {"schema": {"type": "string", "format": "binary"}}
+
+    @app.get(
+        asked.path,
+        tags=["serving"],
+        dependencies=[_reaching(asked)],
+        name=asked.name,
+        operation_id="serving_bundle",
+        summary=asked.summary,
+        response_class=Response,
+        responses={200: {"description": "The file.", "content": {"application/octet-stream": file}}},
+    )
+    def bundle(actor: Caller, digest: str, name: str) -> Response:
+        """Needs role `service`."""
+        found = perform(platform, actor, asked.name, {"digest": digest, "name": name})
+        return FileResponse(found["path"], media_type="application/octet-stream")
 
 
 def _check_digest(upload: Path, told: str | None) -> None:

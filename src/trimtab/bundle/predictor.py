@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ CODES_INPUT = "codes"
 IMAGE_INPUT = "image"
 PROBABILITIES_OUTPUT = "probabilities"
 VALUE_OUTPUT = "value"
+
+_GOLDEN_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,9 @@ class Predictor:
             ConfigError: the model's answer to a row is no finite number.
         """
         (raw,) = self._run(self._outputs, self._feeds(inputs), None)
+        return self._predictions(raw)
+
+    def _predictions(self, raw: NDArray[Any]) -> Predictions:
         answer = raw.astype(np.float64)
         if not np.isfinite(answer).all():
             self._refuse(answer)
@@ -156,14 +162,17 @@ class Predictor:
             raise ArtifactUntrustedError(f"model {self.manifest.model!r}: was loaded without golden rows")
         return pq.read_table(io.BytesIO(self._golden))
 
-    def golden_check(self) -> Parity:
+    def golden_check(self, within_s: float = _GOLDEN_WITHIN_S) -> Parity:
         """Answer the golden rows and say how far that lies from what the original estimator answered.
 
         The difference is that of the value (regression), of the positive class's probability (binary), or of the
         expected class's probability (multi-class).
+
+        Raises:
+            ArtifactUntrustedError: the graph breaks on them, or has not answered after ``within_s``.
         """
         table = self.golden_table()
-        predictions = self.predict(self.encoder.encode_table(table))
+        predictions = self._predictions(self._golden_answer(self.encoder.encode_table(table), within_s))
         if predictions.probabilities is None:
             found, expected = predictions.labels, table.column("@expected").to_numpy()
         else:
@@ -176,6 +185,25 @@ class Predictor:
             found = predictions.probabilities[np.arange(table.num_rows), columns]
         difference = float(np.abs(found - expected).max()) if table.num_rows else 0.0
         return Parity(rows=table.num_rows, max_abs_difference=difference, tolerance=self.manifest.parity.tolerance)
+
+    def _golden_answer(self, inputs: Inputs, within_s: float) -> NDArray[Any]:
+        """Return the graph's answer; a graph that never ends would hold up whoever loads it, and his end, too."""
+        options = ort.RunOptions()
+        options.log_severity_level = 4
+        timer = threading.Timer(within_s, setattr, (options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            (raw,) = self._run(self._outputs, self._feeds(inputs), options)
+        except Exception as error:
+            late = f"no answer after {within_s:g} s; " if options.terminate else ""
+            raise ArtifactUntrustedError(
+                f"{MODEL_NAME}: does not answer its golden rows ({late}{_first_line(error)}); export it again"
+            ) from error
+        finally:
+            timer.cancel()
+        answer: NDArray[Any] = raw
+        return answer
 
     def _refuse(self, answer: NDArray[np.float64]) -> None:
         finite = np.isfinite(answer).reshape(len(answer), -1).all(axis=1)
@@ -202,11 +230,16 @@ def _session(model: bytes) -> ort.InferenceSession:
     try:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        first_line = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ArtifactUntrustedError(f"{MODEL_NAME}: ONNX Runtime refuses it ({first_line}); train again") from error
+        raise ArtifactUntrustedError(
+            f"{MODEL_NAME}: ONNX Runtime refuses it ({_first_line(error)}); train again"
+        ) from error
     # It keeps the file's bytes for a change of providers, which there is none of: half of what a large model takes.
     vars(session)["_model_bytes"] = None
     return session
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
 def _wanted_inputs(manifest: Manifest, session: ort.InferenceSession) -> frozenset[str]:

@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GOLDEN_NAME",
+    "MAX_BUNDLE_BYTES",
+    "MAX_FILES",
+    "MAX_MANIFEST_BYTES",
     "MODEL_NAME",
     "REFERENCE_NAME",
     "SIGNATURE_NAME",
     "copy_bundle",
+    "decode_manifest",
+    "is_path_in_bundle",
     "read_manifest",
+    "settle",
     "write_bundle",
 ]
 
@@ -35,9 +41,9 @@ GOLDEN_NAME = "golden.parquet"
 REFERENCE_NAME = "reference"
 SIGNATURE_NAME = "bundle.sig"
 
-_MAX_MANIFEST_BYTES = 16_000_000
-_MAX_BUNDLE_BYTES = 4_000_000_000
-_MAX_FILES = 2_000
+MAX_MANIFEST_BYTES = 16_000_000
+MAX_BUNDLE_BYTES = 4_000_000_000
+MAX_FILES = 2_000
 _PATH = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_.@-]*(/[A-Za-z0-9_@][A-Za-z0-9_.@-]*){0,4}")
 
 
@@ -71,9 +77,9 @@ def write_bundle(
         reference(temporary / REFERENCE_NAME)
         hashes = {name: sha256_of_file(path) for name, path in sorted(_files_of(temporary).items())}
         # Through JSON once, so that 1 and 1.0 give the digest that the reader will compute.
-        complete = _decode(msgspec.json.encode(msgspec.structs.replace(manifest, files=hashes)), folder)
+        complete = decode_manifest(msgspec.json.encode(msgspec.structs.replace(manifest, files=hashes)), folder)
         (temporary / MANIFEST_NAME).write_bytes(_text_of(complete))
-        _settle(temporary)
+        settle(temporary)
         os.replace(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -94,13 +100,15 @@ def read_manifest(folder: Path, *, expected_digest: str | None = None) -> Manife
     if not (folder / MANIFEST_NAME).exists():
         raise NotFoundError(f"{folder}: holds no {MANIFEST_NAME}; is it a bundle?")
     present = _files_of(folder)
-    path = present.pop(MANIFEST_NAME)
+    path = present.pop(MANIFEST_NAME, None)
+    if path is None:
+        raise NotFoundError(f"{folder}: its {MANIFEST_NAME} is a folder, expected a file; is it a bundle?")
     # It signs the manifest, so the manifest cannot list it; a server that requires one checks it.
     present.pop(SIGNATURE_NAME, None)
-    if path.stat().st_size > _MAX_MANIFEST_BYTES:
-        raise ArtifactUntrustedError(f"{path}: {path.stat().st_size} bytes, expected at most {_MAX_MANIFEST_BYTES}")
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ArtifactUntrustedError(f"{path}: {path.stat().st_size} bytes, expected at most {MAX_MANIFEST_BYTES}")
     content = path.read_bytes()
-    manifest = _decode(content, folder)
+    manifest = decode_manifest(content, folder)
     if _text_of(manifest) != content:
         raise ArtifactUntrustedError(f"{path}: not written as bundles are; it was edited; fetch the bundle again")
     if expected_digest is not None and manifest.digest != expected_digest:
@@ -126,7 +134,7 @@ def copy_bundle(source: Path, destination: Path, digest: str) -> Manifest:
     try:
         shutil.copytree(source, temporary, dirs_exist_ok=True, symlinks=True)
         manifest = read_manifest(temporary, expected_digest=digest)
-        _settle(temporary)
+        settle(temporary)
         try:
             os.replace(temporary, destination)
         except OSError:
@@ -139,7 +147,21 @@ def copy_bundle(source: Path, destination: Path, digest: str) -> Manifest:
     return manifest
 
 
-def _decode(content: bytes, folder: Path) -> Manifest:
+def is_path_in_bundle(name: str) -> bool:
+    """Return whether ``name`` can be a file of a bundle: a plain relative path.
+
+    >>> is_path_in_bundle("reference/rows.parquet"), is_path_in_bundle("../keys.json"), is_path_in_bundle("/etc/hosts")
+    (True, False, False)
+    """
+    return _PATH.fullmatch(name) is not None
+
+
+def decode_manifest(content: bytes, folder: Path) -> Manifest:
+    """Return the manifest in ``content``, which came from ``folder``; nothing is checked beside its form.
+
+    Raises:
+        ArtifactUntrustedError: it is none.
+    """
     try:
         return msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -165,14 +187,14 @@ def _files_of(folder: Path) -> dict[str, Path]:
                 pending.append(path)
                 continue
             found[path.relative_to(folder).as_posix()] = path
-            if len(found) > _MAX_FILES:
-                raise ArtifactUntrustedError(f"{folder}: more than {_MAX_FILES} files; is it a bundle?")
+            if len(found) > MAX_FILES:
+                raise ArtifactUntrustedError(f"{folder}: more than {MAX_FILES} files; is it a bundle?")
     return found
 
 
 def _compare(folder: Path, manifest: Manifest, present: dict[str, Path]) -> None:
     for name in manifest.files:
-        if not _PATH.fullmatch(name) or name == MANIFEST_NAME:
+        if not is_path_in_bundle(name) or name == MANIFEST_NAME:
             raise ArtifactUntrustedError(f"{folder}: lists the path {name[:80]!r}; expected plain relative names")
     missing = sorted(set(manifest.files) - set(present))
     extra = sorted(set(present) - set(manifest.files))
@@ -180,14 +202,14 @@ def _compare(folder: Path, manifest: Manifest, present: dict[str, Path]) -> None
         what = f"{missing[0]!r} is missing" if missing else f"{extra[0][:80]!r} is not listed in {MANIFEST_NAME}"
         raise ArtifactUntrustedError(f"{folder}: {what}; fetch the bundle again")
     total = sum(path.stat().st_size for path in present.values())
-    if total > _MAX_BUNDLE_BYTES:
-        raise ArtifactUntrustedError(f"{folder}: {total} bytes, expected at most {_MAX_BUNDLE_BYTES}")
+    if total > MAX_BUNDLE_BYTES:
+        raise ArtifactUntrustedError(f"{folder}: {total} bytes, expected at most {MAX_BUNDLE_BYTES}")
     for name, digest in manifest.files.items():
         if sha256_of_file(present[name]) != digest:
             raise ArtifactUntrustedError(f"{present[name]}: not the file that {MANIFEST_NAME} lists; fetch it again")
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """Bring files and names below ``folder`` to the disk, readable by others."""
     for path in _files_of(folder).values():
         with path.open("rb") as stream:

@@ -14,8 +14,10 @@ def main() -> None:
     # Start-up: only from here on is there anybody who answers Ctrl-C.
     from trimtab.cli.interrupts import listen
     from trimtab.cli.main import main as run
+    from trimtab.config.process import end_quickly
 
     listen()
+    end_quickly()
     run()
 
 

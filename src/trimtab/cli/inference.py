@@ -14,16 +14,20 @@ from trimtab.config.process import setting
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, ConfigError
 from trimtab.serving.address import server_url
+from trimtab.serving.keys import read_own_key
 
 __all__ = ["InferenceClient"]
 
 
 class InferenceClient:
-    """A connection to an inference server; ``TRIMTAB_SERVING_KEY`` is sent to one that asks for keys."""
+    """A connection to an inference server; ``TRIMTAB_SERVING_KEY`` is sent to one that asks for keys.
 
-    def __init__(self, url: str) -> None:
+    The server of a project on this machine gets the project's own where there is no such setting.
+    """
+
+    def __init__(self, url: str, own_key: str | None = None) -> None:
         self._url = url
-        key = setting("serving_key")
+        key = setting("serving_key", own_key)
         headers = {} if key is None else {"x-api-key": key}
         self._http = httpx.Client(base_url=url, timeout=30.0, trust_env=False, headers=headers)
         weakref.finalize(self, self._http.close)
@@ -45,7 +49,7 @@ class InferenceClient:
             raise BackendError(
                 f"project {folder.config.project!r}: no inference server runs; start it with 'trimtab up'"
             )
-        return InferenceClient(url)
+        return InferenceClient(url, read_own_key(folder.serving))
 
     def predict(self, endpoint: str, body: JsonObject) -> JsonObject:
         """Ask ``endpoint``.

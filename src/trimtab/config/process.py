@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import re
 from collections.abc import Mapping
 
 from trimtab.core.errors import ConfigError
 
-__all__ = ["expand_secrets", "setting", "silence_telemetry"]
+__all__ = ["end_quickly", "expand_secrets", "setting", "silence_telemetry"]
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -19,6 +21,15 @@ _TELEMETRY_OFF = {
     "FEAST_USAGE": "False",
     "DVC_NO_ANALYTICS": "1",
 }
+
+
+def end_quickly() -> None:
+    """Let this process end within a moment of its last line, whatever it has imported.
+
+    At its end the interpreter collects garbage several times over all that is there: with the libraries of the control
+    plane that takes seconds, for which somebody waits who pressed Ctrl-C.
+    """
+    atexit.register(gc.freeze)
 
 
 def setting(name: str, default: str | None = None, environment: Mapping[str, str] | None = None) -> str | None:

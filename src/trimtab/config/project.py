@@ -30,6 +30,15 @@ class ServingConfig(Strict):
 
     host: str = Field(default="127.0.0.1", description="Loopback unless told otherwise.")
     port: int = Field(default=8766, ge=0, le=65535, description="0 takes a free port.")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that share the port; one a core is the most.")
+    keys: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "File of API keys by scope, as seen from here; the inference server asks for one then. Default: no key is "
+            "asked for."
+        ),
+    )
     sync_interval: Duration = Field(
         default="200ms", validate_default=True, description="How often the prediction journal is forced to disk."
     )
@@ -138,6 +147,12 @@ class ProjectFolder:
     def serving(self) -> Path:
         """The inference server's own state: specs, status, journal."""
         return self.state / "serving"
+
+    @property
+    def serving_keys(self) -> Path | None:
+        """The keys that callers of the inference server have; None: none is asked for."""
+        keys = self.config.serving.keys
+        return None if keys is None else self.root / keys
 
     @property
     def journal(self) -> Path:

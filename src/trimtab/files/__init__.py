@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
-__all__ = ["sha256_of_file", "sync_folder", "write_atomically"]
+__all__ = ["remove_unfinished", "sha256_of_file", "sync_folder", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -31,6 +33,18 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path, pattern: str, *, older_than_s: float) -> None:
+    """Remove what processes that were killed had half written with `write_atomically`, as names like ``pattern``.
+
+    Whoever else may be writing there is given ``older_than_s``. What cannot be removed stays.
+    """
+    latest = time.time() - older_than_s
+    for path in folder.glob(f".{pattern}.????????"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime <= latest:
+                path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

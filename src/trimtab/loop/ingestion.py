@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+
+import structlog
 
 from trimtab.core.enums import Severity
 from trimtab.db.engine import Connection
@@ -14,6 +17,8 @@ from trimtab.remediation.alerts import Alert
 from trimtab.remediation.store import save_alert
 
 __all__ = ["Ingestion"]
+
+_log = structlog.get_logger(__name__)
 
 _LEASE_S = 20.0
 _RESEND_S = 2.0
@@ -57,11 +62,11 @@ class Ingestion:
         return fetch_in(*source, self._platform.project.intake)
 
     def warm_up(self) -> None:
-        """Load what judging needs, before the first delivery waits for it."""
-        # Start-up cost: Great Expectations takes seconds to import; only this lane needs it.
-        from trimtab.lake.contract import warm_up
+        """Begin to load what judging needs, before the first delivery waits for it.
 
-        warm_up()
+        In a thread that nobody waits for: it takes seconds, and whoever ends the process in them need not wait.
+        """
+        threading.Thread(target=_warm_up, name="data-warm-up", daemon=True).start()
 
     def _context(self, model: str) -> ModelContext:
         files = self._platform.files(model)
@@ -98,3 +103,13 @@ class Ingestion:
             self._platform.publish(
                 connection, "alert.raised", f"model:{delivery.model}", {**payload, "reasons": done.reasons}
             )
+
+
+def _warm_up() -> None:
+    try:
+        # Start-up cost: Great Expectations takes seconds to import; only this lane needs it.
+        from trimtab.lake.contract import warm_up
+
+        warm_up()
+    except Exception as error:  # noqa: BLE001 - only a head start: the first delivery meets the fault and tells it
+        _log.warning("judging.cold", error=str(error))

@@ -16,6 +16,8 @@ from trimtab.loop.platform import Platform
 from trimtab.rollout import endpoint_store
 from trimtab.rollout.state import Observation, StagingObservation, VariantObservation
 from trimtab.rollout.store import Rollout
+from trimtab.serving.keys import read_own_key
+from trimtab.serving.place import read_server_info
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
 
 __all__ = ["Counts", "ServingProbe", "counts_by_variant"]
@@ -23,6 +25,8 @@ __all__ = ["Counts", "ServingProbe", "counts_by_variant"]
 _log = structlog.get_logger(__name__)
 _TIMEOUT_S = 3.0
 _QUALITY_US = 1_000_000
+# Through no proxy of the environment: the server is on this machine, and the key is nobody else's.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 _Quality = Mapping[str, tuple[int, Mapping[str, float]]]
 
@@ -36,11 +40,15 @@ class Counts:
     below: Mapping[float, float] = field(default_factory=dict)
 
     def since(self, base: Counts) -> Counts:
-        """Return what came after ``base``; a server that restarted since counts from zero."""
+        """Return what came after ``base``: nothing, where less was counted than then.
+
+        Of several server processes each tells the others' numbers of up to a second ago, so that a sum may fall by a
+        little from one answer to the next.
+        """
         if base.requests > self.requests:
-            return self
-        below = {bound: count - base.below.get(bound, 0.0) for bound, count in self.below.items()}
-        return Counts(self.requests - base.requests, self.errors - base.errors, below)
+            return Counts()
+        below = {bound: max(0.0, count - base.below.get(bound, 0.0)) for bound, count in self.below.items()}
+        return Counts(self.requests - base.requests, max(0.0, self.errors - base.errors), below)
 
     @property
     def p95_ms(self) -> float | None:
@@ -61,6 +69,7 @@ class ServingProbe:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._bases: dict[tuple[str, int], dict[str, Counts]] = {}
+        self._server: tuple[int, int] | None = None
         self._quality: tuple[int, str, _Quality] = (0, "", {})
 
     def observe(self, rollout: Rollout) -> Observation:
@@ -75,18 +84,21 @@ class ServingProbe:
         )
 
     def _variants(self, rollout: Rollout, wanted: EndpointSpec) -> dict[str, VariantObservation]:
+        # Before it is asked: were it a later one's, the counts of the one before would pass for its own.
+        info = read_server_info(self._platform.project.serving)
         counts = self._counts(rollout.spec.endpoint)
         if counts is None:
             return {}
+        server = None if info is None else (info.pid, info.started_us)
+        if server != self._server:
+            # The server restarted and counts from zero: so do we, also once it has passed what it had then.
+            self._bases = {known: {} for known in self._bases}
+            self._server = server
         key = (rollout.id, rollout.state.since_us)
         if key not in self._bases:
             self._bases = {known: base for known, base in self._bases.items() if known[0] != rollout.id}
             self._bases[key] = counts
         base = self._bases[key]
-        for name, count in counts.items():
-            if name in base and count.requests < base[name].requests:
-                # The server restarted and counts from zero: so do we, also once it has passed what it had then.
-                base[name] = Counts()
         quality = self._quality_of(rollout)
         weights: dict[str, Decimal] = {variant.name: variant.weight_pct for variant in wanted.live}
         return {
@@ -107,8 +119,10 @@ class ServingProbe:
         url = self._platform.serving_url()
         if url is None:
             return None
+        key = read_own_key(self._platform.project.serving)
+        headers = {} if key is None else {"X-API-Key": key}
         try:
-            with urllib.request.urlopen(f"{url}/metrics", timeout=_TIMEOUT_S) as answer:
+            with _direct.open(urllib.request.Request(f"{url}/metrics", headers=headers), timeout=_TIMEOUT_S) as answer:
                 return counts_by_variant(answer.read().decode(), endpoint)
         except (OSError, urllib.error.URLError, ValueError) as error:
             _log.warning("probe.failed", url=url, error=str(error))

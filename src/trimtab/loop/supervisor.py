@@ -22,6 +22,7 @@ import structlog
 from trimtab.config.project import ProjectFolder
 from trimtab.core.errors import BackendError, ConflictError
 from trimtab.loop.log_files import shorten
+from trimtab.serving.options import DRAIN_GRACE_S, ServerOptions
 
 __all__ = ["ChildSpec", "Supervisor", "platform_processes"]
 
@@ -29,7 +30,8 @@ _log = structlog.get_logger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 _RESTARTS_PER_MINUTE = 5
-_STOP_S = 25.0
+# Longer than the inference server's own patience: it answers first, and then ends the workers that hang.
+_STOP_S = ServerOptions().drain_timeout_s + 2 * DRAIN_GRACE_S
 _EXIT_CONFIG = 2
 
 
@@ -54,15 +56,18 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
     serving = project.config.serving
     limit = () if serving.log_limit is None else ("--log-limit", str(serving.log_limit))
     budget = () if serving.memory_budget is None else ("--memory-budget", str(serving.memory_budget))
+    # The file's name only: the hashes in it, and the key that the server makes for us, stand in no list of processes.
+    keys = () if project.serving_keys is None else ("--keys", str(project.serving_keys))
     return (
         ChildSpec(
             "inference-server",
             (
                 *("-m", "trimtab.serving.server", "--state", str(project.serving)),
-                *("--host", serving.host, "--port", str(serving.port)),
+                *("--host", serving.host, "--port", str(serving.port), "--workers", str(serving.workers)),
                 *("--sync-interval", f"{serving.sync_interval.total_seconds()}s", "--log-format", log_format),
                 *limit,
                 *budget,
+                *keys,
             ),
             project.serving / "server.json",
         ),

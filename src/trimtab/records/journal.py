@@ -148,11 +148,19 @@ class JournalWriter:
         error = self._full if self._sync_error is None else self._refused_to_sync(self._sync_error)
         return None if error is None else str(error)
 
-    def try_again(self) -> None:
-        """Begin a further file if there was no room for one before: nobody may be asking who would find out."""
-        if self._full is not None:
+    def try_again(self) -> Path | None:
+        """Begin a further file if there was no room for one before, or if somebody took the present one away.
+
+        Nobody may be asking who would find out. Returns the file that is gone, with what was not shipped of it.
+        """
+        gone = self.path if self._position < self._limit and self._file.is_gone else None
+        if gone is not None:
+            # What it took from now on nobody would ever read.
+            self._limit = self._position
+        if gone is not None or self._full is not None:
             with contextlib.suppress(JournalFullError):
                 self._rotate(0)
+        return gone
 
     def declare(self, schema: SchemaFrame) -> None:
         """Write ``schema`` now, and again at the head of each later file, until it is withdrawn.
@@ -201,21 +209,49 @@ class JournalWriter:
         Raises:
             JournalFullError, ConfigError: see `append`.
         """
-        if not frames:
-            return
+        if frames:
+            self.append_framed(self.framed(frames))
+
+    def framed(self, frames: Sequence[Frame]) -> list[bytes]:
+        """Return ``frames`` as they will stand in the file. May be called from any thread.
+
+        Raises:
+            JournalFullError, ConfigError: see `append`.
+        """
         payloads = [self._encoded(frame) for frame in frames]
-        block = b"".join(part for payload in payloads for part in (_head(payload), payload))
-        if len(block) > self._file_bytes - len(SEAL_BYTES) - len(MAGIC) - sum(map(len, self._framed_schemas())):
-            for frame in frames:
-                self.append(frame)
+        return [_head(payload) + payload for payload in payloads]
+
+    def append_framed(self, framed: Sequence[bytes]) -> None:
+        """Accept what `framed` returned, as `append_all` does.
+
+        Raises:
+            JournalFullError, ConfigError: see `append`.
+        """
+        block = b"".join(framed)
+        if self.room_for(len(block)) is None:
+            if len(framed) == 1:
+                # Says that no file has room for it.
+                self._rotate(len(block))
+            for one in framed:
+                self.append_framed([one])
             return
-        if self._position + len(block) > self._limit:
-            self._rotate(len(block))
         begin, end = self._position, self._position + len(block)
         # The first length goes in last: until then there is nothing to read.
         self._map[begin + 4 : end] = block[4:]
         self._map[begin : begin + 4] = block[:4]
         self._position = end
+
+    def room_for(self, size: int) -> Path | None:
+        """Return the file that ``size`` bytes of `append_framed` will go to, if it is called next; None: several files.
+
+        Raises:
+            JournalFullError, ConfigError: see `append`.
+        """
+        if size > self._file_bytes - len(SEAL_BYTES) - len(MAGIC) - sum(map(len, self._framed_schemas())):
+            return None
+        if self._position + size > self._limit:
+            self._rotate(size)
+        return self.path
 
     def _encoded(self, frame: Frame) -> bytes:
         if self._sync_error is not None:
@@ -261,6 +297,9 @@ class JournalWriter:
         """Return a further file, if limit and disk have room for one."""
         with self._lock:
             fresh, self._spare = self._spare, None
+        if fresh is not None and fresh.is_gone:
+            fresh.discard()
+            fresh = None
         if fresh is not None:
             content = b"".join(heads)
             begin, end = len(MAGIC), len(MAGIC) + len(content)

@@ -34,6 +34,16 @@ class JournalFile:
             raise
         self._descriptor = descriptor
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file no longer stands under its name: no shipper would find it."""
+        try:
+            return not os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+
     def sync(self) -> None:
         """Force what was written to the disk."""
         # msync holds the interpreter's lock for as long as the disk takes; fdatasync writes the same pages without it.

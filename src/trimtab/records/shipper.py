@@ -21,16 +21,17 @@ import structlog
 
 from trimtab.config.durations import parse_duration
 from trimtab.config.logs import configure_logs
-from trimtab.config.process import setting
+from trimtab.config.process import end_quickly, setting
 from trimtab.config.sizes import parse_size
 from trimtab.core.crashpoints import arm, reached
 from trimtab.core.errors import BackendError, ConfigError, ConflictError, DataContractError
+from trimtab.files import remove_unfinished
 from trimtab.records.cursor import Cursor, cursor_path, read_cursor, write_cursor
 from trimtab.records.intakes.address import intake_at
 from trimtab.records.intakes.base import Intake
 from trimtab.records.intakes.folder import FolderIntake
 from trimtab.records.layout import journal_files
-from trimtab.records.lean import keep_pandas_out
+from trimtab.records.lean import keep_out
 from trimtab.records.liveness import tell_shipper
 from trimtab.records.reader import WriterState, is_damaged, read_frames, writer_state
 from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
@@ -188,6 +189,7 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConflictError(f"{folder}: another shipper is at work, expected none; stop it first") from None
+        remove_unfinished(folder, "*.cursor", older_than_s=0)
         yield
 
 
@@ -235,7 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-limit", type=parse_size, help="bytes that may wait in an intake folder, e.g. 4GiB")
     parser.add_argument("--log-format", choices=("json", "console"), default="json", help="for machines or for people")
     options = parser.parse_args(arguments)
-    keep_pandas_out()
+    keep_out("pandas")
+    end_quickly()
     configure_logs(options.log_format, process="shipper")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

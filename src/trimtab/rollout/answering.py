@@ -41,6 +41,19 @@ class FeaturesConfig(Strict):
         default=OnMissing.NULL,
         description="What becomes of a feature that has no value: 'null', or 'refuse' the request.",
     )
+    key_env: str | None = Field(
+        default=None,
+        description="Variable TRIMTAB_FEATURES_… of the server's environment that holds the key which a URL asks for.",
+    )
+    key_header: str = Field(
+        default="authorization", description="Header that the key is sent in: a bearer token, or in any other as it is."
+    )
+    cache_s: float | None = Field(
+        default=None, gt=0, le=86_400, description="How long what was read serves further requests; null: not at all."
+    )
+    cache_entities: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Of how many entities that is kept at most, in each worker."
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:

@@ -1,24 +1,18 @@
-"""Who may ask for what: API keys by scope, and the names that the server answers to."""
+"""Who may ask for what: by the scopes of a key, and by the names that the server answers to."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Iterable
-from enum import StrEnum
-from ipaddress import ip_address
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
+from trimtab.serving.address import is_loopback
+from trimtab.serving.asgi import ASKER, Asker, RefusedError, Scope
+from trimtab.serving.keys import AccessKey, AccessScope
 
-from trimtab.core.errors import ConfigError
-from trimtab.files import write_atomically
-from trimtab.serving.asgi import RefusedError, Scope
-
-__all__ = ["AccessKey", "AccessScope", "Gate", "is_loopback", "make_key", "make_keys_file", "read_keys", "wanted_scope"]
+__all__ = ["Gate", "wanted_scope"]
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -26,69 +20,6 @@ _MAX_KEY_BYTES: Final = 512
 _UNAUTHORIZED: Final = ((b"www-authenticate", b'Bearer realm="trimtab"'),)
 _OPEN: Final = frozenset({"/ping", "/v2/health/live", "/v2/health/ready"})
 _READ: Final = frozenset({"GET", "HEAD"})
-
-
-class AccessScope(StrEnum):
-    """What a key is good for. ``admin`` is good for everything."""
-
-    PREDICT = "predict"
-    TRUTH = "truth"
-    METRICS = "metrics"
-    ADMIN = "admin"
-
-
-class AccessKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key as the server knows it: by the SHA-256 of its text, never the text."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-    scopes: tuple[AccessScope, ...]
-
-
-class _KeysFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keys: tuple[AccessKey, ...]
-
-
-def make_key(name: str, scopes: Iterable[AccessScope]) -> tuple[str, AccessKey]:
-    """Return a fresh random key: its text, which is stored nowhere, and what the server keeps of it."""
-    text = f"tts_{secrets.token_urlsafe(32)}"
-    return text, AccessKey(name=name, sha256=hashlib.sha256(text.encode()).hexdigest(), scopes=tuple(scopes))
-
-
-def make_keys_file(path: Path) -> str:
-    """Write a keys file with one fresh key that is good for everything, readable by its owner only; return its text."""
-    text, key = make_key("first", (AccessScope.ADMIN,))
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(_KeysFile((key,)))) + b"\n", mode=0o600)
-    return text
-
-
-def read_keys(path: Path) -> tuple[AccessKey, ...]:
-    """Return the keys in a file ``{"keys": [{"name": …, "sha256": …, "scopes": [...]}]}``.
-
-    Raises:
-        ConfigError: it cannot be read, does not fit, or holds no key, which would leave the server open.
-    """
-    try:
-        keys = msgspec.json.decode(path.read_bytes(), type=_KeysFile).keys
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of keys; correct it") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}; expected a file of keys; correct it") from error
-    if not keys:
-        raise ConfigError(f"{path}: holds no key, expected at least one; add one, or start without --keys")
-    return keys
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address to listen on is reached from this machine only.
-
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")]
-    [True, True, True, False, False]
-    """
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def wanted_scope(method: str, path: str) -> AccessScope | None:
@@ -117,7 +48,10 @@ class Gate:
 
     def __init__(self, keys: Iterable[AccessKey], hosts: Iterable[str] | None) -> None:
         """``hosts`` None: every name is answered to."""
-        self._keys = tuple((bytes.fromhex(key.sha256), frozenset(key.scopes)) for key in keys)
+        self._keys = tuple(
+            (bytes.fromhex(key.sha256), frozenset(key.scopes), Asker(key.sha256[:16], AccessScope.ADMIN in key.scopes))
+            for key in keys
+        )
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._last_host: bytes | None = None
 
@@ -130,7 +64,7 @@ class Gate:
         return Gate(keys, allowed_hosts) if keys or allowed_hosts is not None else None
 
     def check(self, scope: Scope) -> None:
-        """Do nothing for a request that may come in.
+        """Do nothing for a request that may come in, but note whose key it brought, if it needs one.
 
         Raises:
             RefusedError: 403 for a foreign name or a key that isn't good for this, 401 for no or an unknown key.
@@ -155,7 +89,7 @@ class Gate:
         if self._keys:
             wanted = wanted_scope(scope["method"], scope["path"])
             if wanted is not None:
-                self._check_key(key if key is not None else _token(bearer), wanted)
+                scope[ASKER] = self._asker(key if key is not None else _token(bearer), wanted)
 
     def _check_names(self, scope: Scope, host: bytes | None, origin: bytes | None) -> None:
         if host is None and scope.get("http_version") == "1.1":
@@ -179,7 +113,7 @@ class Gate:
             return False
         return name in (self._hosts or ())
 
-    def _check_key(self, given: bytes | None, wanted: AccessScope) -> None:
+    def _asker(self, given: bytes | None, wanted: AccessScope) -> Asker:
         if given is None:
             raise RefusedError(
                 401,
@@ -187,17 +121,19 @@ class Gate:
                 _UNAUTHORIZED,
             )
         digest = hashlib.sha256(given[:_MAX_KEY_BYTES]).digest()
-        scopes: frozenset[AccessScope] | None = None
+        found: tuple[frozenset[AccessScope], Asker] | None = None
         # All are compared, each in constant time: how long it takes tells nothing of which came close.
-        for known, its_scopes in self._keys:
+        for known, its_scopes, its_owner in self._keys:
             if hmac.compare_digest(digest, known):
-                scopes = its_scopes
-        if scopes is None:
+                found = its_scopes, its_owner
+        if found is None:
             raise RefusedError(401, "key: nobody's, expected one that the server knows; ask for one", _UNAUTHORIZED)
-        if wanted not in scopes and AccessScope.ADMIN not in scopes:
+        scopes, asker = found
+        if wanted not in scopes and not asker.is_admin:
             raise RefusedError(
                 403, f"key: good for {', '.join(sorted(scopes)) or 'nothing'}, expected {wanted}; use another key"
             )
+        return asker
 
 
 def _token(authorization: bytes | None) -> bytes | None:

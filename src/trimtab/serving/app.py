@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 import trimtab
 from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.records.journal import JournalWriter
+from trimtab.records.schema import SchemaFrame
 from trimtab.serving.access import Gate
 from trimtab.serving.asgi import (
     BUDGET,
@@ -35,13 +37,14 @@ from trimtab.serving.handler import Exchange, Handler
 from trimtab.serving.hosting import Hosting
 from trimtab.serving.job_routes import ASYNC_SUFFIX, answer_job, submit_job
 from trimtab.serving.jobs import Jobs, StoredJob
+from trimtab.serving.large import LARGE_BYTES, InLoop, Lane
 from trimtab.serving.limits import Bounds
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.open_inference_routes import describe_model, infer_protocol, split_model_path
 from trimtab.serving.openapi import openapi_document
 from trimtab.serving.options import ServerOptions
 from trimtab.serving.outcomes import Outcomes, refusal_of
-from trimtab.serving.protocols.ground_truth import MAX_BODY_BYTES, accept_ground_truth
+from trimtab.serving.protocols.ground_truth import MAX_BODY_BYTES, accept_ground_truth, accept_large_ground_truth
 from trimtab.serving.protocols.invocation_headers import read_headers
 from trimtab.serving.protocols.invocations import read_invocation
 from trimtab.serving.protocols.multi_model import answer_model, answer_models
@@ -59,6 +62,8 @@ __all__ = ["ServingApp"]
 
 _PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _READ: Final = "GET, HEAD"
+
+ResultT = TypeVar("ResultT")
 
 EndpointProtocol = Callable[[LoadedEndpoint, bytes], Question]
 
@@ -89,6 +94,7 @@ class ServingApp:
         self._bounds = bounds or Bounds(ServerOptions())
         self._max_in_flight = self._bounds.max_in_flight
         self._budget = self._bounds.budget
+        self._lane = Lane()
         exposition = exposition or metrics.exposition
         self._table = table
         self._waking = waking
@@ -136,6 +142,11 @@ class ServingApp:
         """Answer a request that was let in before, and kept, as if it came now; it bears the time that it came at."""
         exchange = self._exchange(dict(job.headers))
         exchange.received_us = job.submitted_us
+        once = None
+        if self._jobs is not None:
+            once = exchange.records = await self._jobs.recorded_once(job, self._journal)
+            if once.answered_by is not None and exchange.variant_name is None:
+                exchange.variant_name = self._still_live(job.endpoint, once.answered_by)
         path = f"/predict/{job.endpoint}"
         scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": job.headers}
 
@@ -143,9 +154,18 @@ class ServingApp:
             return {"type": "http.request", "body": job.body, "more_body": False}
 
         response = await self._outcome(scope, receive, exchange)
-        if exchange.copied is not None:
+        # What is answered again may have been copied before, too: a shadow may miss a row, and records none twice.
+        if exchange.copied is not None and (once is None or once.answered_by is None):
             self._offer_copy(exchange.copied, response)
         return response
+
+    def _still_live(self, name: str, answered_by: SchemaFrame) -> str | None:
+        """Return the variant whose answers are on record, if a caller may ask it by name: the outcome should agree."""
+        endpoint = self._table.find(name)
+        if endpoint is None or not endpoint.spec.variant_choice:
+            return None
+        found = (one for one in endpoint.live if one.spec.name == answered_by.variant)
+        return next((one.spec.name for one in found if one.spec.model_version == answered_by.model_version), None)
 
     async def _outcome(
         self, scope: Scope, receive: Receive, exchange: Exchange, let_in: Callable[[Scope], None] | None = None
@@ -190,11 +210,14 @@ class ServingApp:
         if path == "/v1/ground-truth":
             _allow(method, "POST")
             body = await read_body(scope, receive, MAX_BODY_BYTES)
-            accepted = accept_ground_truth(self._journal, body, exchange)
+            if len(body) > LARGE_BYTES:
+                accepted = await self._beside(body, partial(accept_large_ground_truth, self._journal, body, exchange))
+            else:
+                accepted = accept_ground_truth(self._journal, body, exchange)
             self._metrics.truths.inc(accepted)
             return json_response({"accepted": accepted, "request_id": exchange.request_id}, status=202)
         if self._jobs is not None and path.startswith("/v1/jobs/"):
-            return await answer_job(self._jobs, path[9:], method)
+            return await answer_job(self._jobs, path[9:], scope)
         if self._hosting is not None and (path == "/models" or path.startswith("/models/")):
             return await self._multi_model(self._hosting, path[8:], scope, receive, exchange)
         fixed = self._fixed.get(path.rstrip("/") or path)
@@ -253,6 +276,8 @@ class ServingApp:
             # While the body came in, a new generation may have: the old one's journal schema is withdrawn by then.
             endpoint = self._table.find(name) or await self._waking.wake(name)
             endpoint.used_ns = exchange.started_ns
+            if len(body) > LARGE_BYTES and not endpoint.takes_images:
+                return await self._beside(body, partial(self._answer_large, protocol, name, body, exchange))
             if endpoint.takes_images and protocol is read_predict and sends_image(scope):
                 protocol = read_image
             question = protocol(endpoint, body)
@@ -270,13 +295,35 @@ class ServingApp:
                     self._budget.give_back(len(body))
             if exchange.copied is not None:
                 exchange.copied.body_bytes = len(body)
-            response = question.respond(answer, exchange)
-            if exchange.missed:
-                headers = (*response.headers, missed_header(exchange.missed))
-                response = msgspec.structs.replace(response, headers=headers)
-            return response
+            return _with_missed(question.respond(answer, exchange), exchange)
         finally:
             counts.in_flight -= 1
+
+    async def _beside(self, body: bytes, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Return what ``work`` does for a large body, when its turn has come."""
+        self._budget.take(len(body))
+        try:
+            async with self._lane.turn():
+                return await work()
+        finally:
+            self._budget.give_back(len(body))
+
+    async def _answer_large(self, protocol: EndpointProtocol, name: str, body: bytes, exchange: Exchange) -> Response:
+        """Answer a request in a thread, since it would keep all others waiting."""
+        # It has waited for its turn: there may be another generation.
+        endpoint = self._table.find(name) or await self._waking.wake(name)
+        exchange.records = InLoop(exchange.records or self._handler, asyncio.get_running_loop())
+        endpoint.enter()
+        try:
+            question = await asyncio.to_thread(protocol, endpoint, body)
+            answer = await self._handler.answer_in_thread(
+                endpoint, question.rows, exchange, question.context, question.asked
+            )
+            if exchange.copied is not None:
+                exchange.copied.body_bytes = len(body)
+            return _with_missed(await asyncio.to_thread(question.respond, answer, exchange), exchange)
+        finally:
+            endpoint.leave()
 
     async def _endpoint(self, name: str) -> LoadedEndpoint:
         return self._table.find(name) or await self._waking.wake(name)
@@ -305,6 +352,13 @@ class ServingApp:
             None if given is None else given.decode("latin-1"),
             traceparent,
         )
+
+
+def _with_missed(response: Response, exchange: Exchange) -> Response:
+    if not exchange.missed:
+        return response
+    headers = (*response.headers, missed_header(exchange.missed))
+    return msgspec.structs.replace(response, headers=headers)
 
 
 def _said_of(exchange: Exchange) -> Headers:

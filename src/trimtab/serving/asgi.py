@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -13,9 +13,11 @@ from trimtab.core.errors import TrimtabError
 from trimtab.serving.http_protocol import WHOLE, write_whole
 
 __all__ = [
+    "ASKER",
     "BUDGET",
     "JSON",
     "REQUEST_ID",
+    "Asker",
     "Budget",
     "ClientGoneError",
     "Headers",
@@ -47,7 +49,17 @@ REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 BUDGET: Final = "trimtab.budget"
 """Where a request's scope holds the room for its body."""
 
+ASKER: Final = "trimtab.asker"
+"""Where a request's scope says whose key it came with; absent where no keys are asked for."""
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Asker(NamedTuple):
+    """Whose key a request came with. ``key_id`` tells keys apart and nothing of their text."""
+
+    key_id: str
+    is_admin: bool
 
 
 class RefusedError(TrimtabError):

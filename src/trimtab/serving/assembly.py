@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trimtab.core.errors import ConfigError
 from trimtab.core.ids import IdFactory
@@ -26,6 +25,7 @@ from trimtab.serving.limits import Bounds
 from trimtab.serving.loading import EndpointLoader
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.options import ServerOptions
+from trimtab.serving.place import Place, journal_folder
 from trimtab.serving.residence import Residence
 from trimtab.serving.residence_metrics import ResidenceMetrics
 from trimtab.serving.shadow import Shadows
@@ -33,32 +33,9 @@ from trimtab.serving.shared_metrics import SharedMetrics
 from trimtab.serving.signatures import SignatureCheck
 from trimtab.serving.waking import Waking
 
-if TYPE_CHECKING:
-    from trimtab.serving.server import ServerInfo
-
-__all__ = ["Parts", "Place", "assemble", "journal_folder", "now_us"]
+__all__ = ["Parts", "assemble", "now_us"]
 
 _SHADOW_FILE_BYTES: Final = 4 * 1024 * 1024
-
-
-def journal_folder(state: Path) -> Path:
-    """Return where the server of ``state`` writes its journals."""
-    return state / "journal"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a server process reads what it should serve, and where it tells what it does.
-
-    ``told_in`` is ``state`` unless several processes share it; ``worker`` is then which of them this one is.
-    """
-
-    state: Path
-    told_in: Path
-    host: str
-    on_ready: Callable[[ServerInfo], None] | None = None
-    worker: int | None = None
-    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

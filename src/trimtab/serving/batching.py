@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.predictor import Predictions
+from trimtab.serving.batch_counts import BatchCounts
 from trimtab.serving.spec import BatchingSpec
 
 __all__ = ["Batcher", "Model", "answer_together"]
@@ -28,6 +30,7 @@ class Model(Protocol):
 class _Waiting:
     inputs: Inputs
     answer: asyncio.Future[Predictions]
+    since_s: float
 
 
 class Batcher:
@@ -41,8 +44,9 @@ class Batcher:
     All methods run in the event loop's thread.
     """
 
-    def __init__(self, model: Model, spec: BatchingSpec) -> None:
+    def __init__(self, model: Model, spec: BatchingSpec, counts: BatchCounts) -> None:
         self._model = model
+        self._counts = counts
         self._max_rows = spec.max_rows
         self._max_wait_s = spec.max_wait_ms / 1e3
         self._waiting: deque[_Waiting] = deque()
@@ -57,7 +61,7 @@ class Batcher:
         Raises:
             ConfigError: see `Predictor.predict`.
         """
-        waiting = _Waiting(inputs, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(inputs, asyncio.get_running_loop().create_future(), time.perf_counter())
         self._waiting.append(waiting)
         self._rows_waiting += len(inputs)
         if self._enough is not None and self._has_enough():
@@ -72,6 +76,7 @@ class Batcher:
             batch = self._take()
             if not batch:
                 continue
+            self._count(batch)
             answers = await asyncio.to_thread(answer_together, self._model, [waiting.inputs for waiting in batch])
             for waiting, answer in zip(batch, answers, strict=True):
                 if waiting.answer.done():
@@ -81,6 +86,12 @@ class Batcher:
                 else:
                     waiting.answer.set_result(answer)
             self._expected = len(batch) + len(self._waiting)
+
+    def _count(self, batch: Sequence[_Waiting]) -> None:
+        now_s = time.perf_counter()
+        self._counts.sizes.observe(sum(len(waiting.inputs) for waiting in batch))
+        for waiting in batch:
+            self._counts.wait_s.observe(now_s - waiting.since_s)
 
     def _has_enough(self) -> bool:
         return len(self._waiting) >= self._expected or self._rows_waiting >= self._max_rows

@@ -109,7 +109,7 @@ class LoadedEndpoint:
         self.batchers = (
             {}
             if spec.batching is None
-            else {variant.spec.name: Batcher(variant.predictor, spec.batching) for variant in self.live}
+            else {variant.spec.name: Batcher(variant.predictor, spec.batching, counts.batches) for variant in self.live}
         )
         self.is_plain = not (self.batchers or self.takes_images) and features is None
         self.used_ns = 0
@@ -236,9 +236,10 @@ class EndpointTable:
             ConfigError: there are several, or none.
         """
         if self._only is None:
-            raise ConfigError(
-                f"endpoint: not named, and {len(self._nameless())} are served ({self._known()}); POST to /predict/NAME"
-            )
+            count = len(self._nameless())
+            if count == 0:
+                raise ConfigError("endpoint: not named, and none is served, expected one; GET /health says why")
+            raise ConfigError(f"endpoint: not named, and {count} are served ({self._known()}); POST to /predict/NAME")
         return self._only
 
     def find(self, name: str) -> LoadedEndpoint | None:

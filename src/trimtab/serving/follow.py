@@ -7,71 +7,43 @@ there, so that a restart needs nobody else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import structlog
 
 from trimtab.core.crashpoints import reached
-from trimtab.core.errors import ConfigError, TrimtabError
+from trimtab.core.errors import TrimtabError
 from trimtab.files import write_atomically
 from trimtab.serving.endpoints import EndpointTable
 from trimtab.serving.residence import Residence
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
+from trimtab.serving.spec_files import awaited_path, read_spec, read_status, status_path
 
-__all__ = ["Follower", "read_spec", "read_status", "spec_path", "status_path"]
+__all__ = ["Follower"]
 
-_MAX_SPEC_BYTES: Final = 1_000_000
 _Stamp = tuple[int, int, int]
 
 _log = structlog.get_logger("trimtab.serving.follow")
 
 
-def spec_path(state: Path, endpoint: str) -> Path:
-    """Return where the desired state of ``endpoint`` stands."""
-    return state / "specs" / f"{endpoint}.json"
-
-
-def status_path(state: Path, endpoint: str) -> Path:
-    """Return where the server says what it serves as ``endpoint``."""
-    return state / "status" / f"{endpoint}.json"
-
-
-def read_status(state: Path, endpoint: str) -> EndpointStatus | None:
-    """Return what a server last said of ``endpoint``; None when none did, or what it said cannot be read."""
-    try:
-        return msgspec.json.decode(status_path(state, endpoint).read_bytes(), type=EndpointStatus)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def read_spec(path: Path) -> EndpointSpec:
-    """Return the spec in ``path``.
-
-    Raises:
-        ConfigError: it is too large, no spec, or of another endpoint than its name says.
-        OSError: it cannot be read.
-    """
-    content = path.read_bytes()
-    if len(content) > _MAX_SPEC_BYTES:
-        raise ConfigError(f"{path}: {len(content)} bytes, a spec has at most {_MAX_SPEC_BYTES}; write it again")
-    try:
-        spec = msgspec.json.decode(content, type=EndpointSpec)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        # A refusal by the spec itself comes wrapped in msgspec's error.
-        raise ConfigError(f"{path}: {error}; expected an EndpointSpec; deploy again") from error
-    if spec.endpoint != path.stem:
-        raise ConfigError(f"{path}: holds endpoint {spec.endpoint[:80]!r}, expected {path.stem!r}; rename one")
-    return spec
-
-
 def _sayable(text: str) -> str:
     """Return text that JSON can hold: a file's name may be none."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _stamp_of(entry: os.DirEntry[str]) -> _Stamp | None:
+    """Return what tells one content of a spec's file from another; None where the file is gone by now."""
+    # A link that leads nowhere must not keep those behind it from being followed; reading it says what is wrong.
+    for through_links in (True, False):
+        with contextlib.suppress(OSError):
+            status = entry.stat(follow_symlinks=through_links)
+            return status.st_mtime_ns, status.st_ino, status.st_size
+    return None
 
 
 def _is_old(spec: EndpointSpec, known: EndpointStatus) -> bool:
@@ -99,12 +71,28 @@ class Follower:
         self._residence = residence
         self._pid = pid
         self._written: dict[str, EndpointStatus] = {}
+        self._awaits = True
         self._seen: dict[Path, _Stamp] = {}
         self._retries: dict[Path, tuple[int, float]] = {}
 
     def serves(self, name: str) -> bool:
         """Return whether an endpoint of that name is served by this process, in memory or not."""
         return name in self._table
+
+    def failure(self, name: str, *, workers: int = 1) -> str | None:
+        """Return why none of ``workers`` processes serves the endpoint, as its loading told; None: one does, or may.
+
+        Others' statuses are looked for beside one's own.
+        """
+        own = self._table.statuses.get(name)
+        if name in self._table or own is None or own.error is None:
+            return None
+        if workers > 1:
+            told = [read_status(folder, name) for folder in self._told_in.parent.glob("*")]
+            failed = [one for one in told if one is not None and one.error is not None and one.generation == 0]
+            if len(failed) < workers or len(failed) < len(told):
+                return None
+        return own.error
 
     async def follow(self, interval_s: float) -> None:
         """Look for changes every ``interval_s``, until cancelled."""
@@ -114,6 +102,8 @@ class Follower:
 
     async def step(self) -> None:
         """Apply every spec that is new or has changed since the last step. What fails is told and leaves the rest."""
+        # Asked before the specs: where it is gone now, what was awaited stands among them.
+        self._awaits = self._awaits and awaited_path(self._state).exists()
         for change in self._changes():
             if self._seen.get(change.path) != change.stamp:
                 self._retries.pop(change.path, None)
@@ -125,7 +115,17 @@ class Follower:
                 attempts = self._retries.get(change.path, (0, 0.0))[0] + 1
                 self._retries[change.path] = (attempts, time.monotonic() + min(60.0, 2.0**attempts))
         await self._write_statuses()
-        self._table.ready = True
+        self._table.ready = self._is_ready()
+
+    def _is_ready(self) -> bool:
+        """Return whether requests should come here.
+
+        Not while it is unknown what is to be served, nor where all of that has failed to load.
+        """
+        if self._awaits:
+            return False
+        failed = any(status.error is not None for status in self._table.statuses.values())
+        return not failed or any(True for _ in self._table)
 
     def _changes(self) -> list[_Change]:
         folder = self._state / "specs"
@@ -135,13 +135,12 @@ class Follower:
                 for entry in entries:
                     if not entry.name.endswith(".json") or entry.name.startswith("."):
                         continue
-                    status = entry.stat()
-                    stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+                    stamp = _stamp_of(entry)
                     path = folder / entry.name
-                    if self._seen.get(path) != stamp or self._is_due_again(path):
+                    if stamp is not None and (self._seen.get(path) != stamp or self._is_due_again(path)):
                         changes.append(_Change(path, stamp))
         except OSError:
-            # The folder comes with the first deployment; a spec replaced between listing and stat is seen next time.
+            # The folder comes with the first deployment.
             return changes
         return sorted(changes, key=lambda change: change.path)
 

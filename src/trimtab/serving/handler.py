@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -23,11 +23,25 @@ from trimtab.serving.shadow import Copied
 from trimtab.serving.spec import OnFull
 from trimtab.serving.variant_metrics import EndpointMetrics
 
-__all__ = ["NOTHING_SAID", "Answer", "Exchange", "Handler", "RowContext"]
+__all__ = ["NOTHING_SAID", "Answer", "Exchange", "Handler", "Records", "RowContext"]
 
 Row = Mapping[str, Any]
 
 _RECORD_KEY: Final = "record_key"
+
+
+class Records(Protocol):
+    """Where the rows of a request get their ids, and where they are recorded: all of them, or none."""
+
+    @property
+    def new_id(self) -> Callable[[], str]:
+        """What returns a further id."""
+
+    def framed(self, frames: Sequence[PredictionFrame]) -> list[bytes]:
+        """See `JournalWriter.framed`."""
+
+    def append_framed(self, framed: Sequence[bytes]) -> None:
+        """See `JournalWriter.append_framed`."""
 
 
 class Exchange(msgspec.Struct):
@@ -36,6 +50,7 @@ class Exchange(msgspec.Struct):
     ``variant_name``: the one that the caller named in a header. ``traceparent``: the caller's, where it is a valid one.
     ``unrecorded``: rows that the journal had no room for. ``counts``: of its endpoint, once that is known.
     ``copied``: what its shadows are to answer, once the caller has an answer. ``missed``: features without a value.
+    ``records``: who names and records its rows, where it is not the handler itself.
     """
 
     request_id: str
@@ -48,6 +63,7 @@ class Exchange(msgspec.Struct):
     counts: EndpointMetrics | None = None
     copied: Copied | None = None
     missed: tuple[Missed, ...] = ()
+    records: Records | None = None
 
 
 class RowContext(msgspec.Struct, frozen=True):
@@ -102,8 +118,10 @@ class Handler:
         """``tensors``: room for images that are decoded; None: as much as is asked for."""
         self._append = journal.append
         self._append_all = journal.append_all
+        self.framed: Callable[[Sequence[PredictionFrame]], list[bytes]] = journal.framed
+        self.append_framed = journal.append_framed
         self._tensors = tensors
-        self._new_id = new_id
+        self.new_id = new_id
         self._monotonic_ns = monotonic_ns
 
     def answer(
@@ -113,17 +131,19 @@ class Handler:
         exchange: Exchange,
         context: RowContext = NOTHING_SAID,
         asked: LoadedVariant | None = None,
+        filled: Filled | None = None,
     ) -> Answer:
         """Answer ``rows``, all by one variant. When this returns, every answer stands in the journal.
 
         ``asked``: the variant that the caller named by version or protocol; None: by a header, or it is drawn.
+        ``filled``: the rows with what a feature source had of them.
 
         Raises:
             ConfigError: no rows, too many, or one that does not fit the model; nothing was recorded.
             NotFoundError: the caller named a variant that is not live.
             JournalFullError: the journal has no room, and the endpoint does not shed; no answer may leave.
         """
-        prepared = self._prepare(endpoint, rows, exchange, context, asked)
+        prepared = self._prepare(endpoint, rows, exchange, context, asked, filled)
         predictor = prepared.assignment.variant.predictor
         if prepared.recorded is not None:
             return self._finish(prepared, *_listed_one(predictor.predict_one(prepared.inputs)))
@@ -159,6 +179,25 @@ class Handler:
             return self._finish(prepared, *_listed(await batcher.predict(prepared.inputs)))
         finally:
             endpoint.leave()
+
+    async def answer_in_thread(
+        self,
+        endpoint: LoadedEndpoint,
+        rows: Sequence[Row],
+        exchange: Exchange,
+        context: RowContext = NOTHING_SAID,
+        asked: LoadedVariant | None = None,
+    ) -> Answer:
+        """Answer ``rows`` as `answer` does, beside the event loop; ``exchange.records`` has to bear that.
+
+        Raises:
+            TrimtabError: see `answer`.
+        """
+        filled = None
+        if endpoint.features is not None:
+            _check(endpoint, rows, context)
+            filled = await endpoint.features.fill(rows, exchange.received_us)
+        return await asyncio.to_thread(self.answer, endpoint, rows, exchange, context, asked, filled)
 
     async def _answer_images(
         self,
@@ -227,10 +266,11 @@ class Handler:
         endpoint, assignment, given, rows, events, inputs, recorded, exchange, context = prepared
         variant = assignment.variant
         predictor = variant.predictor
+        new_id = self.new_id if exchange.records is None else exchange.records.new_id
         answer = Answer(
             endpoint.spec.endpoint,
             variant,
-            [self._new_id() for _ in rows],
+            [new_id() for _ in rows],
             predictions,
             probability,
             probabilities,
@@ -284,7 +324,9 @@ class Handler:
             for place, values in enumerate(rows)
         ]
         try:
-            if len(frames) == 1:
+            if exchange.records is not None:
+                exchange.records.append_framed(exchange.records.framed(frames))
+            elif len(frames) == 1:
                 self._append(frames[0])
             else:
                 self._append_all(frames)
@@ -313,7 +355,8 @@ def _listed_one(
 def _check(endpoint: LoadedEndpoint, rows: Sequence[Row], context: RowContext) -> None:
     count = len(rows)
     if not 1 <= count <= endpoint.spec.max_rows:
-        raise ConfigError(f"rows: {count}, expected 1 to {endpoint.spec.max_rows} a request; split them")
+        remedy = "split them" if count else "send one"
+        raise ConfigError(f"rows: {count}, expected 1 to {endpoint.spec.max_rows} a request; {remedy}")
     if context is NOTHING_SAID:
         return
     for name, given in (

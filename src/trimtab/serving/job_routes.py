@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from trimtab.core.ids import IdFactory
-from trimtab.serving.asgi import Receive, RefusedError, Response, Scope, json_response, read_body
+from trimtab.serving.asgi import ASKER, Asker, Receive, RefusedError, Response, Scope, json_response, read_body
 from trimtab.serving.endpoints import LoadedEndpoint
 from trimtab.serving.handler import Exchange
 from trimtab.serving.jobs import Jobs, JobState, StoredJob
@@ -32,6 +32,7 @@ async def submit_job(
     """
     body = await read_body(scope, receive, endpoint.spec.max_body_bytes)
     headers = tuple((name, bytes(value)) for name, value in scope["headers"] if name in _KEPT)
+    asker: Asker | None = scope.get(ASKER)
     job = StoredJob(
         # Whoever knows the id may read the outcome. A factory of its own: another's ids would count up from their own.
         job_id=IdFactory()(),
@@ -39,6 +40,7 @@ async def submit_job(
         headers=(*headers, (b"x-request-id", exchange.request_id.encode())),
         body=body,
         submitted_us=exchange.received_us,
+        key_id=None if asker is None else asker.key_id,
     )
     await jobs.submit(job)
     where = f"/v1/jobs/{job.job_id}"
@@ -46,17 +48,19 @@ async def submit_job(
     return json_response(said, status=202, headers=((b"location", where.encode()),))
 
 
-async def answer_job(jobs: Jobs, job_id: str, method: str) -> Response:
+async def answer_job(jobs: Jobs, job_id: str, scope: Scope) -> Response:
     """Answer ``GET`` and ``DELETE`` of ``/v1/jobs/ID``.
 
     Raises:
-        NotFoundError: there is none of that id, or no longer.
+        NotFoundError: there is none of that id, or no longer, or another key made it.
         RefusedError: another method, or the job cannot be removed now.
     """
+    method: str = scope["method"]
+    asker: Asker | None = scope.get(ASKER)
     if method in {"GET", "HEAD"}:
-        return json_response(await jobs.find(job_id))
+        return json_response(await jobs.find(job_id, asker))
     if method == "DELETE":
-        await jobs.remove(job_id)
+        await jobs.remove(job_id, asker)
         return json_response({"job_id": job_id, "state": "removed"})
     raise RefusedError(
         405, f"method {method[:20]!r}: not allowed here, expected GET or DELETE", ((b"allow", b"GET, DELETE"),)

@@ -21,7 +21,9 @@ import structlog
 
 from trimtab.core.errors import BackendError, NotFoundError
 from trimtab.files import write_atomically
-from trimtab.serving.asgi import Headers, RefusedError, Response
+from trimtab.records.journal import JournalWriter
+from trimtab.serving.asgi import Asker, Headers, RefusedError, Response, error_response
+from trimtab.serving.once import HELD_SUFFIX, RecordedOnce, held_files
 
 __all__ = ["JobState", "Jobs", "StoredJob"]
 
@@ -31,6 +33,9 @@ _AFTER_REFUSAL_S: Final = 5.0
 _SWEEP_S: Final = 60.0
 _LEFT_FOR_S: Final = 3600.0
 _UNSERVED_S: Final = 60.0
+_NOT_LOADED: Final = 424
+"""Status of a job whose endpoint failed to load: it is not asked again, as after 503."""
+
 _RETRY: Final = ((b"retry-after", b"5"),)
 
 KindT = TypeVar("KindT")
@@ -39,13 +44,14 @@ _log = structlog.get_logger("trimtab.serving.jobs")
 
 
 class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as it came: what it asked of whom, and when."""
+    """A request as it came: what it asked of whom, and when. ``key_id``: of the key that it brought, if one."""
 
     job_id: str
     endpoint: str
     headers: Headers
     body: bytes
     submitted_us: int
+    key_id: str | None = None
 
 
 class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +60,7 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     submitted_us: int
     finished_us: int
+    key_id: str | None = None
 
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,51 +121,69 @@ class Jobs:
                 f"job: cannot be kept ({error.strerror}); expected a disk with room; free some"
             ) from error
 
-    async def find(self, job_id: str) -> JobState:
-        """Return how the job stands, with its outcome if there is one.
+    async def find(self, job_id: str, asker: Asker | None = None) -> JobState:
+        """Return how the job stands, with its outcome if there is one. ``asker`` None: whoever it is may know.
 
         Raises:
-            NotFoundError: there is none of that id, or its outcome was kept long enough.
+            NotFoundError: there is none of that id, or its outcome was kept long enough, or another key made it.
         """
-        return await asyncio.to_thread(self._find, job_id)
+        return await asyncio.to_thread(self._find, job_id, asker)
 
-    def _find(self, job_id: str) -> JobState:
+    def _find(self, job_id: str, asker: Asker | None) -> JobState:
         # Twice: between the two looks a job may have become an outcome.
         for _ in range(2):
             outcome = self._read(job_id, ".done", _Outcome)
-            if outcome is not None:
+            if outcome is not None and _may_know(asker, outcome):
                 return _told(job_id, outcome)
             job = self._read(job_id, ".job", StoredJob)
-            if job is not None:
+            if job is not None and _may_know(asker, job):
                 state = "running" if self._running == job_id else "queued"
                 return JobState(job_id=job_id, endpoint=job.endpoint, state=state, submitted_us=job.submitted_us)
         raise NotFoundError(
             f"job {job_id[:60]!r}: not known, or answered more than {self._keep_s / 3600:g} hours ago; submit it again"
         )
 
-    async def remove(self, job_id: str) -> None:
+    async def remove(self, job_id: str, asker: Asker | None = None) -> None:
         """Forget a job that waits, or its outcome.
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: see `find`.
             RefusedError: 409, it is being answered.
         """
-        await asyncio.to_thread(self._remove, job_id)
+        await asyncio.to_thread(self._remove, job_id, asker)
 
-    def _remove(self, job_id: str) -> None:
-        self._find(job_id)
+    def _remove(self, job_id: str, asker: Asker | None) -> None:
+        self._find(job_id, asker)
         with self._claimed(job_id) as job:
             if job is None and self._path(job_id, ".job").exists():
                 raise RefusedError(409, f"job {job_id}: is being answered; ask for its outcome, then remove that")
-            self._path(job_id, ".job").unlink(missing_ok=True)
+            self._drop(job_id)
         self._path(job_id, ".done").unlink(missing_ok=True)
 
-    async def run(self, answer: Callable[[StoredJob], Awaitable[Response]], *, serves: Callable[[str], bool]) -> None:
+    async def recorded_once(self, job: StoredJob, journal: JournalWriter) -> RecordedOnce:
+        """Return what keeps the rows of ``job`` from being recorded twice, if it was begun before."""
+        once = RecordedOnce(journal, self._folder, job.job_id, job.submitted_us)
+        await asyncio.to_thread(once.look)
+        return once
+
+    async def run(
+        self,
+        answer: Callable[[StoredJob], Awaitable[Response]],
+        *,
+        serves: Callable[[str], bool],
+        failure: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         """Answer what waits, until cancelled. One that cannot be recorded now is tried again later.
 
         ``serves`` says whether this process serves an endpoint. Jobs of one that it does not are left to those that do,
-        and to its own loading, for a minute after they were accepted and after this began.
+        and to its own loading, for a minute after they were accepted and after this began. ``failure`` says why none
+        serves it, where loading it has failed: its jobs end with that sentence, at once.
         """
+
+        async def told_or_answered(job: StoredJob) -> Response:
+            told = None if serves(job.endpoint) else failure(job.endpoint)
+            return await answer(job) if told is None else error_response(_NOT_LOADED, told)
+
         rests: dict[str, float] = {}
         began = time.monotonic()
 
@@ -166,11 +191,11 @@ class Jobs:
             waited_s = (self._now_us() - job.submitted_us) / 1e6
             # A clock that was put back would have it wait for ever.
             waits = time.monotonic() - began < _UNSERVED_S or 0 <= waited_s < _UNSERVED_S
-            return not waits or serves(job.endpoint)
+            return not waits or serves(job.endpoint) or failure(job.endpoint) is not None
 
         while True:
             for job_id in await asyncio.to_thread(self._waiting):
-                await self._run_one(job_id, answer, may_end, rests)
+                await self._run_one(job_id, told_or_answered, may_end, rests)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _LOOK_S)
             self._wake.clear()
@@ -198,6 +223,7 @@ class Jobs:
                     body=response.body,
                     submitted_us=job.submitted_us,
                     finished_us=self._now_us(),
+                    key_id=job.key_id,
                 )
                 await asyncio.to_thread(self._finish, job_id, outcome)
             except OSError as error:
@@ -208,7 +234,14 @@ class Jobs:
 
     def _finish(self, job_id: str, outcome: _Outcome) -> None:
         write_atomically(self._path(job_id, ".done"), msgspec.msgpack.encode(outcome), mode=0o600)
+        self._drop(job_id)
+
+    def _drop(self, job_id: str) -> None:
+        """Remove a job that has an outcome, or wants none."""
+        # The job first: left without its journals, it could be begun again, and be recorded twice.
         self._path(job_id, ".job").unlink(missing_ok=True)
+        for path in held_files(self._folder, job_id):
+            path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _claimed(self, job_id: str) -> Iterator[StoredJob | None]:
@@ -232,7 +265,7 @@ class Jobs:
             # It may have been finished between its opening and its locking: then it has an outcome.
             done = self._path(job_id, ".done").exists()
             if done:
-                self._path(job_id, ".job").unlink(missing_ok=True)
+                self._drop(job_id)
             yield None if done else self._read(job_id, ".job", StoredJob)
         finally:
             os.close(descriptor)
@@ -250,6 +283,11 @@ class Jobs:
             # What a process was writing when it was killed.
             for path in self._folder.glob(".*"):
                 if path.stat().st_mtime < time.time() - _LEFT_FOR_S:
+                    path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for path in self._folder.glob(f"*{HELD_SUFFIX}"):
+                # Of a job whose removal was cut short.
+                if not (self._folder / f"{path.name.partition('.')[0]}.job").exists():
                     path.unlink(missing_ok=True)
         for job_id, _ in self._files(".done"):
             path = self._path(job_id, ".done")
@@ -284,6 +322,11 @@ class Jobs:
             # The id comes from outside and becomes a path.
             raise NotFoundError(f"job {job_id[:60]!r}: no id of a job; correct it")
         return self._folder / f"{job_id}{suffix}"
+
+
+def _may_know(asker: Asker | None, kept: StoredJob | _Outcome) -> bool:
+    """Return whether the job is for whoever asks. Where no keys are asked for, its id is secret enough."""
+    return asker is None or asker.is_admin or kept.key_id is None or kept.key_id == asker.key_id
 
 
 def _told(job_id: str, outcome: _Outcome) -> JobState:

@@ -16,12 +16,14 @@ from trimtab.serving.asgi import RefusedError
 from trimtab.serving.http_protocol import MAX_UNREAD_BYTES, EagerProtocol, flush
 from trimtab.serving.options import ServerOptions
 
-__all__ = ["Bounds", "ByteBudget", "ConnectionWatch", "bounded_protocol", "raise_file_limit"]
+__all__ = ["BoundedProtocol", "Bounds", "ByteBudget", "ConnectionWatch", "bounded_protocol", "raise_file_limit"]
 
 RETRY_AFTER: Final = ((b"retry-after", b"1"),)
 _LOOK_INTERVAL_S: Final = 0.5
 _SPARE_FILES: Final = 256
 _MAX_HEADER_BYTES: Final = 256 * 1024
+_FRAMING_PER_BYTE: Final = 8
+"""Of a body in chunks of one byte, each has five around it."""
 
 
 class ByteBudget:
@@ -81,37 +83,73 @@ def raise_file_limit(connections: int) -> int:
     return connections if soft == resource.RLIM_INFINITY else max(1, min(connections, soft - _SPARE_FILES))
 
 
-def bounded_protocol(max_connections: int) -> type[EagerProtocol]:
-    """Return the protocol with a bound on open connections, and on what comes before a request is whole."""
+class BoundedProtocol(EagerProtocol):
+    """The protocol with a bound on open connections, and on whatever comes that is no part of a body."""
 
-    class Bounded(EagerProtocol):
-        _headed: Any = None
-        _unasked_bytes = 0
+    _max_connections: int
+    _headed: Any = None
+    _unasked_bytes = 0
+    _is_reading = False
+    _body_bytes = _framing_bytes = _standing_bytes = 0
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > max_connections:
-                _refuse(self, 503, f"connections: {max_connections} are open, which is the limit; try later")
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, or refuse it."""
+        super().connection_made(transport)
+        if len(self.connections) > self._max_connections:
+            _refuse(self, 503, f"connections: {self._max_connections} are open, which is the limit; try later")
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            cycle: Any = self.cycle  # None before the first request
-            if cycle is not self._headed:
-                self._headed, self._unasked_bytes = cycle, 0
-            elif cycle is None or cycle.response_complete:
-                self._unasked_bytes += len(data)
-                is_refused = cycle is not None and cycle.more_body
-                most = MAX_UNREAD_BYTES if is_refused else _MAX_HEADER_BYTES
-                if self._unasked_bytes > most and not self.transport.is_closing():
-                    self._refuse_headers()
+    def on_chunk_header(self) -> None:
+        """Begin a part of a body that comes in chunks."""
+        # A proxy before this server has judged the headers alone: what stands behind a body must not be among them.
+        self.headers = []
 
-        def _refuse_headers(self) -> None:
-            cycle: Any = self.cycle
-            if cycle is not None and cycle.more_body:
-                # It was refused before its body was read, and sends on and on.
-                self.transport.abort()
-                return
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the connection."""
+        held = len(self.cycle.body) if self._is_reading else 0
+        super().data_received(data)
+        cycle: Any = self.cycle  # None before the first request
+        if cycle is not self._headed:
+            self._headed, self._unasked_bytes, self._is_reading = cycle, 0, cycle.more_body
+            if self._is_reading:
+                self._body_bytes = self._framing_bytes = self._standing_bytes = 0
+        elif cycle is None or cycle.response_complete:
+            self._is_reading = False
+            self._count_unasked(len(data))
+        elif self._is_reading:
+            self._is_reading = cycle.more_body
+            self._count_framing(len(data), len(cycle.body) - held)
+
+    def _count_unasked(self, size: int) -> None:
+        self._unasked_bytes += size
+        cycle: Any = self.cycle
+        is_refused = cycle is not None and cycle.more_body
+        most = MAX_UNREAD_BYTES if is_refused else _MAX_HEADER_BYTES
+        if self._unasked_bytes <= most or self.transport.is_closing():
+            return
+        if is_refused:
+            # It was refused before its body was read, and sends on and on.
+            self.transport.abort()
+        else:
             _refuse(self, 431, f"headers: more than {_MAX_HEADER_BYTES} bytes, which is the limit; send less")
+
+    def _count_framing(self, size: int, body_size: int) -> None:
+        """Count what comes between and behind the chunks of a body, which the bound of the body knows nothing of."""
+        self._body_bytes += body_size
+        self._framing_bytes += size - body_size
+        self._standing_bytes = 0 if body_size else self._standing_bytes + size
+        if (
+            self._framing_bytes > _MAX_HEADER_BYTES + _FRAMING_PER_BYTE * self._body_bytes
+            or self._standing_bytes > _MAX_HEADER_BYTES
+        ) and not self.transport.is_closing():
+            told = f"body: chunk extensions or trailers of more than {_MAX_HEADER_BYTES} bytes; send it without"
+            _refuse(self, 413, told, lingers=True)
+
+
+def bounded_protocol(max_connections: int) -> type[BoundedProtocol]:
+    """Return the protocol for at most so many connections."""
+
+    class Bounded(BoundedProtocol):
+        _max_connections = max_connections
 
     return Bounded
 
@@ -190,7 +228,7 @@ def _close(connection: Any, phase: str, told: str) -> None:
     _refuse(connection, 408, told)
 
 
-def _refuse(connection: Any, status: int, told: str) -> None:
+def _refuse(connection: Any, status: int, told: str, *, lingers: bool = False) -> None:
     """Answer on the connection itself, where no request is whole that could be answered, and close it."""
     flush()
     body = msgspec.json.encode({"error": told})
@@ -200,4 +238,7 @@ def _refuse(connection: Any, status: int, told: str) -> None:
         "connection: close\r\nretry-after: 1\r\n\r\n".encode()
         + body
     )
-    connection.transport.close()
+    if lingers:
+        connection.linger()
+    else:
+        connection.transport.close()

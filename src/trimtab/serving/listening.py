@@ -1,9 +1,8 @@
-"""Takes the port, and serves on it until told to stop."""
+"""Serves on a port until told to stop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from trimtab.core.errors import BackendError, ConfigError
 from trimtab.serving.accepting import FairAcceptor
 from trimtab.serving.limits import ConnectionWatch, bounded_protocol, raise_file_limit
 
@@ -21,35 +19,7 @@ if TYPE_CHECKING:
     from trimtab.serving.app import ServingApp
     from trimtab.serving.options import ServerOptions
 
-__all__ = ["Listening", "listen", "new_event_loop"]
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on ``host`` and ``port``; 0 takes a free port.
-
-    Raises:
-        ConfigError: the host is no address.
-        BackendError: the port cannot be taken.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise ConfigError(
-            f"host {host!r}: cannot be resolved ({error.strerror}); expected an address; correct it"
-        ) from None
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise BackendError(
-            f"port {port} on {host}: cannot be taken ({error.strerror}); expected it to be free; stop what uses it, or "
-            "choose another (--port here, serving.port in a project's trimtab.yaml)"
-        ) from None
-    listener.setblocking(False)
-    return listener
+__all__ = ["Listening", "new_event_loop"]
 
 
 def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -93,8 +63,8 @@ class Listening(uvicorn.Server):
         )
         self._announce = announce
         self._stopping = stopping
-        self._watch = ConnectionWatch(self.server_state.connections, options)
-        self._watching: asyncio.Task[None] | None = None
+        self.connection_watch = ConnectionWatch(self.server_state.connections, options)
+        """Has to go on beside it, until all is answered: slow callers are closed meanwhile, too."""
         self._shared = shared
         self._acceptors: list[FairAcceptor] = []
 
@@ -105,19 +75,14 @@ class Listening(uvicorn.Server):
             self._acceptors = [FairAcceptor(one, self._new_protocol) for one in sockets or ()]
         else:
             await super().startup(sockets)
-        self._watching = asyncio.create_task(self._watch.watch())
         self._announce()
         self.should_exit = self.should_exit or self._stopping.is_set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer what is being answered, close what is idle, and stop; slow callers are closed meanwhile, too."""
+        """Answer what is being answered, close what is idle, and stop."""
         for acceptor in self._acceptors:
             acceptor.close()
         await super().shutdown(sockets)
-        if self._watching is not None:
-            self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
 
     def _new_protocol(self) -> asyncio.Protocol:
         protocol = cast("type[HttpToolsProtocol]", self.config.http_protocol_class)

@@ -8,11 +8,13 @@ from typing import Annotated, Final
 import msgspec
 
 from trimtab.core.errors import ConfigError
-from trimtab.serving.access import AccessKey
+from trimtab.serving.keys import AccessKey
 
-__all__ = ["DEFAULT_SYNC_INTERVAL_S", "ServerOptions", "read_options"]
+__all__ = ["DEFAULT_SYNC_INTERVAL_S", "DRAIN_GRACE_S", "ServerOptions", "read_options"]
 
 DEFAULT_SYNC_INTERVAL_S: Final = 0.2
+DRAIN_GRACE_S: Final = 5.0
+"""How much longer than its drain a process may take to end, before whoever started it kills it."""
 
 _AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 _Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
@@ -63,15 +65,18 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Folder below which SageMaker's multi-model routes may load bundles; None: there are no such routes."""
 
 
-def read_options(path: Path) -> ServerOptions:
-    """Return the options in a JSON file.
+def read_options(path: Path, base: ServerOptions | None = None) -> ServerOptions:
+    """Return the options in a JSON file; what it does not name is as in ``base``.
 
     Raises:
         ConfigError: it cannot be read, or does not fit.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ServerOptions)
+        content = path.read_bytes()
+        told = msgspec.json.decode(content, type=ServerOptions)
+        named = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected server options; correct it") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}; expected server options as JSON; correct it") from error
+    return msgspec.structs.replace(base or ServerOptions(), **{name: getattr(told, name) for name in named})

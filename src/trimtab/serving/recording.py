@@ -94,7 +94,9 @@ class RecordingWatch:
 
     def step(self) -> None:
         """Look once."""
-        self._journal.try_again()
+        gone = self._journal.try_again()
+        if gone is not None:
+            _log.error("journal_file_gone", journal=str(gone), lost="what it held that was not shipped yet")
         self._look()
         if self._told is not None:
             # The disk that keeps us from recording may refuse this too; the log and /health have it.

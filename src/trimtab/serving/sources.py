@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -14,12 +15,25 @@ from trimtab.core.errors import ConfigError, ConflictError, NotFoundError, Trimt
 from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 from trimtab.files import write_atomically
 from trimtab.serving.address import server_url
-from trimtab.serving.follow import read_spec, spec_path
 from trimtab.serving.spec import EndpointSpec, VariantSpec
+from trimtab.serving.spec_files import awaited_path, read_spec, spec_path
 
-__all__ = ["NamedBundle", "adopt", "bundles_named", "read_spec_file", "refuse_second_server", "spec_of"]
+__all__ = [
+    "NamedBundle",
+    "adopt",
+    "bundles_named",
+    "claim",
+    "mark_followed",
+    "may_adopt",
+    "may_follow",
+    "read_spec_file",
+    "refuse_second_server",
+    "spec_of",
+]
 
 _MARK: Final = "made-by-serve"
+_FOLLOWED: Final = "followed-control-plane"
+_LOCK: Final = ".serve.lock"
 _MANIFEST_NAME: Final = "bundle.json"
 
 NamedBundle = tuple[str | None, Path]
@@ -43,9 +57,8 @@ def bundles_named(text: str) -> list[NamedBundle]:
         return [(name if named else None, folder)]
     within = sorted(path.parent for path in folder.glob(f"*/{_MANIFEST_NAME}"))
     if not within:
-        raise NotFoundError(
-            f"{folder}: holds no {_MANIFEST_NAME}, expected a bundle or a folder of bundles; correct it"
-        )
+        found = f"holds no {_MANIFEST_NAME}" if folder.is_dir() else "is no folder"
+        raise NotFoundError(f"{folder}: {found}, expected a bundle or a folder of bundles; correct it")
     if named:
         raise ConfigError(f"--bundle {text!r}: {len(within)} bundles under one name, expected one; name its own folder")
     return [(None, path) for path in within]
@@ -105,8 +118,8 @@ def read_spec_file(path: Path) -> EndpointSpec:
     return msgspec.structs.replace(spec, variants=variants)
 
 
-def adopt(state: Path, specs: Sequence[EndpointSpec]) -> None:
-    """Make ``specs`` all that the state folder's server serves.
+def may_adopt(state: Path, specs: Sequence[EndpointSpec]) -> None:
+    """Do nothing where ``specs`` may be all that the state folder's server serves; nothing is written.
 
     Raises:
         ConfigError: two have one name, or the folder is that of a project, whose control plane writes the specs.
@@ -114,14 +127,24 @@ def adopt(state: Path, specs: Sequence[EndpointSpec]) -> None:
     names = [spec.endpoint for spec in specs]
     if len(set(names)) != len(names):
         raise ConfigError(f"endpoints {names}: a name comes twice; give each its own with NAME=DIR")
-    folder, mark = state / "specs", state / _MARK
-    present = _specs_in(folder)
-    if present and not mark.exists():
+    if _specs_in(state / "specs") and not (state / _MARK).exists():
         raise ConfigError(
             f"{state}: holds specs that a control plane wrote, expected a folder of 'trimtab serve'; name another with "
             "--state, or leave out --bundle and --spec to serve what is there"
         )
+
+
+def adopt(state: Path, specs: Sequence[EndpointSpec]) -> None:
+    """Make ``specs`` all that the state folder's server serves.
+
+    Raises:
+        ConfigError: they may not be; see `may_adopt`.
+    """
+    may_adopt(state, specs)
+    names, folder, mark = {spec.endpoint for spec in specs}, state / "specs", state / _MARK
+    present = _specs_in(folder)
     write_atomically(mark, b"The specs here were written by 'trimtab serve'; its next start may replace them.\n")
+    (state / _FOLLOWED).unlink(missing_ok=True)
     for spec in specs:
         path = spec_path(state, spec.endpoint)
         if _known(path) != spec:
@@ -130,6 +153,29 @@ def adopt(state: Path, specs: Sequence[EndpointSpec]) -> None:
         if path.stem not in names:
             path.unlink(missing_ok=True)
             (state / "status" / path.name).unlink(missing_ok=True)
+
+
+def may_follow(state: Path, url: str) -> None:
+    """Do nothing where the state folder's specs may come from the control plane at ``url``; nothing is written.
+
+    Raises:
+        ConfigError: it holds specs that came from elsewhere, whose generations mean something else.
+    """
+    path = state / _FOLLOWED
+    before = path.read_text(encoding="utf-8").strip() if path.exists() else None
+    if before != url and _specs_in(state / "specs"):
+        raise ConfigError(
+            f"{state}: holds specs {'of ' + before if before else 'that did not come from a control plane elsewhere'}, "
+            f"expected those of {url}; name another --state"
+        )
+
+
+def mark_followed(state: Path, url: str) -> None:
+    """Note that the specs of the state folder come from the control plane at ``url``."""
+    if not (state / _FOLLOWED).exists():
+        write_atomically(awaited_path(state), b"")
+    write_atomically(state / _FOLLOWED, f"{url}\n".encode())
+    (state / _MARK).unlink(missing_ok=True)
 
 
 def refuse_second_server(state: Path) -> None:
@@ -141,6 +187,27 @@ def refuse_second_server(state: Path) -> None:
     url = server_url(state)
     if url is not None:
         raise ConflictError(f"{state}: a server runs on it already at {url}; use it, stop it, or name another --state")
+
+
+def claim(state: Path) -> BinaryIO:
+    """Return what keeps other servers off ``state`` for as long as it is held open.
+
+    `refuse_second_server` sees those that listen; this one also those that begin at the same moment.
+
+    Raises:
+        ConflictError: somebody else holds it.
+        OSError: the folder cannot be written.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    held = (state / _LOCK).open("wb")
+    try:
+        fcntl.flock(held.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise ConflictError(
+            f"{state}: a server begins or ends on it right now, expected none; wait, or name another --state"
+        ) from None
+    return held
 
 
 def _specs_in(folder: Path) -> Iterable[Path]:

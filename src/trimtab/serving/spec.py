@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -25,6 +25,13 @@ __all__ = [
 ]
 
 
+_LONGEST_NAME: Final = 200
+
+_AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+_Counted = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number that records and statuses have room for."""
+
+
 class VariantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model version behind an endpoint.
 
@@ -34,11 +41,20 @@ class VariantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: str
     model: str
-    model_version: int
+    model_version: _Counted
     bundle_path: str
     bundle_digest: str
     weight_pct: Decimal
     role: VariantRole = VariantRole.LIVE
+
+    def __post_init__(self) -> None:
+        """Refuse names that no header has room for: each answer says in one what made it."""
+        for field, name in (("name", self.name), ("model", self.model)):
+            if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
+                raise ConfigError(
+                    f"variant {self.name[:40]!r}: {field} {name[:40]!r} of {len(name)} characters, expected 1 to "
+                    f"{_LONGEST_NAME} that can be printed; correct it"
+                )
 
 
 class OnFull(StrEnum):
@@ -79,6 +95,8 @@ class FeaturesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     ``source``: a URL, or an entry point of the group ``trimtab.feature_sources``. ``entity_keys``: the fields of a row
     that say which entity it is about; they need not be features. ``max_age_s``: what is older counts as missing.
+    ``key_env``: the variable of the server's environment that holds the key which a URL asks for; it goes into the
+    header ``key_header``. ``cache_s``: how long what was read of an entity serves further requests; None: not at all.
     """
 
     source: str
@@ -87,6 +105,10 @@ class FeaturesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_age_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
     timeout_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = 50.0
     on_missing: OnMissing = OnMissing.NULL
+    key_env: str | None = None
+    key_header: str = "authorization"
+    cache_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
+    cache_entities: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
 
     def __post_init__(self) -> None:
         """Refuse what asks for nothing."""
@@ -103,15 +125,15 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     schema_version: Literal[1] = 1
     endpoint: str
-    generation: int
+    generation: _Counted
     variants: tuple[VariantSpec, ...]
     sticky_key: str | None = None
     record: bool = True
     log: LogSpec = LogSpec()
     variant_choice: bool = True
     """Whether a caller may name the live variant that answers, for testing; else all are drawn."""
-    max_rows: int = 10_000
-    max_body_bytes: int = 8_000_000
+    max_rows: _AtLeastOne = 10_000
+    max_body_bytes: _AtLeastOne = 8_000_000
     pinned: bool = False
     """Never unloaded to keep to a memory budget."""
     batching: BatchingSpec | None = None
@@ -132,7 +154,8 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if len(set(names)) != len(names):
             raise ConfigError(f"endpoint {self.endpoint!r}: variant names {names} repeat; give each its own")
         for variant in self.variants:
-            if not 0 <= variant.weight_pct <= 100:
+            # NaN cannot be compared at all.
+            if not variant.weight_pct.is_finite() or not 0 <= variant.weight_pct <= 100:
                 raise ConfigError(
                     f"endpoint {self.endpoint!r}: weight_pct {variant.weight_pct} of variant {variant.name!r} "
                     "not in 0..100; correct it"

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from trimtab.serving.batch_counts import BatchCounts, batch_families
 from trimtab.serving.counting import Count, Latencies, Level
 from trimtab.serving.features.counts import FeatureCounts, feature_families
 
@@ -69,6 +70,7 @@ class EndpointMetrics:
     in_flight: int = 0
     shed: Count = field(default_factory=Count)
     features: FeatureCounts = field(default_factory=FeatureCounts)
+    batches: BatchCounts = field(default_factory=BatchCounts)
 
 
 class VariantsCollector(Collector):
@@ -145,6 +147,7 @@ class VariantsCollector(Collector):
             shed.add_metric((name,), counts.shed.value)
         yield from (in_flight, shed)
         yield from feature_families((name, counts.features) for name, counts in sorted(self._endpoints.items()))
+        yield from batch_families((name, counts.batches) for name, counts in sorted(self._endpoints.items()))
 
     def _forget(self) -> None:
         if self.served is None:

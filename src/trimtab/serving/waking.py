@@ -44,9 +44,10 @@ class Waking:
 
         Raises:
             NotFoundError: there is no such endpoint.
-            RefusedError: 503; it takes longer than a caller should wait, or cannot be loaded now.
+            RefusedError: 503; it takes longer than a caller should wait, cannot be loaded now, or never was.
         """
         if self._table.parked(name) is None:
+            self._refuse_never_loaded(name)
             return self._table.get(name)
         self._refuse_failed(name)
         task = self._tasks.get(name)
@@ -62,6 +63,13 @@ class Waking:
             raise _unavailable(sentence, 1)
         self._refuse_failed(name)
         return task.result()
+
+    def _refuse_never_loaded(self, name: str) -> None:
+        """Tell a failed deployment from a wrong name: the caller's request is right, and may be answered later."""
+        status = self._table.statuses.get(name)
+        if status is not None and status.error is not None and name not in self._table:
+            sentence = f"endpoint {name!r}: cannot be loaded ({status.error}), expected it in memory; deploy it again"
+            raise _unavailable(sentence, _FAILED_AGAIN_AFTER_S)
 
     def _refuse_failed(self, name: str) -> None:
         failure = self._failures.get(name)

@@ -5,35 +5,31 @@ Its orders come as one JSON object on standard input, so that hashes of keys sta
 
 from __future__ import annotations
 
-import socket
+import gc
 import sys
-from pathlib import Path
-from typing import Literal
 
-import msgspec
+from trimtab.records.lean import keep_out
 
-from trimtab.config.logs import configure_logs
-from trimtab.serving.options import ServerOptions
-from trimtab.serving.server import Place, serve_on
-
-__all__ = ["WorkerOrders", "main"]
-
-
-class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker needs to know: ``descriptor`` is that of the listening socket, which it inherits."""
-
-    number: int
-    workers: int
-    state: str
-    told_in: str
-    host: str
-    descriptor: int
-    log_format: Literal["json", "console"]
-    options: ServerOptions
+__all__ = ["main"]
 
 
 def main() -> int:
     """Serve until SIGTERM; return the exit code."""
+    # Start-up cost: nothing of what is imported is garbage, and structlog imports rich wherever it is.
+    gc.disable()
+    keep_out("pandas", "rich")
+    # Behind it for the same reason.
+    import socket
+    from pathlib import Path
+
+    import msgspec
+
+    from trimtab.config.logs import configure_logs
+    from trimtab.serving.orders import WorkerOrders
+    from trimtab.serving.place import Place
+    from trimtab.serving.process import serve_on
+
+    gc.enable()
     orders = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerOrders)
     configure_logs(orders.log_format, process=f"inference-server-{orders.number}")
     place = Place(Path(orders.state), Path(orders.told_in), orders.host, worker=orders.number, workers=orders.workers)

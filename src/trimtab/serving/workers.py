@@ -1,4 +1,4 @@
-"""Several server processes on one port, and a shipper beside them, kept alive by a supervisor.
+"""Several server processes on one port, and what works beside them, kept alive by a supervisor.
 
 The supervisor opens the port, and the workers inherit the listening socket: there is one queue of connections, so that
 a worker that dies takes none with it but those that it had accepted. (With SO_REUSEPORT each worker has a queue of its
@@ -26,15 +26,13 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
-from trimtab.core.errors import BackendError, TrimtabError
+from trimtab.core.errors import BackendError
 from trimtab.files import write_atomically
 from trimtab.files.processes import started_ticks
-from trimtab.serving.listening import listen
-from trimtab.serving.options import ServerOptions
-from trimtab.serving.server import ServerInfo, journal_folder, read_server_info, write_info
-from trimtab.serving.shared_metrics import keep_counts_of
+from trimtab.serving.options import DRAIN_GRACE_S, ServerOptions
+from trimtab.serving.orders import Followed, WorkerOrders
+from trimtab.serving.place import ServerInfo, journal_folder, read_server_info, withdraw_info, write_info
 from trimtab.serving.spec import EndpointStatus
-from trimtab.serving.worker import WorkerOrders
 
 __all__ = ["Pool", "run_pool", "slowest"]
 
@@ -42,7 +40,6 @@ _LOOK_S: Final = 0.1
 _FIRST_BACKOFF_S: Final = 0.25
 _LONGEST_BACKOFF_S: Final = 30.0
 _STEADY_S: Final = 60.0
-_GRACE_S: Final = 5.0
 _USAGE_ERROR: Final = 2
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -67,7 +64,7 @@ class _Child:
 
 @dataclass(slots=True)
 class Pool:
-    """Workers 0..n-1 on one listener, and at most one shipper."""
+    """Workers 0..n-1 on one listener, and at most one shipper and one that follows a control plane elsewhere."""
 
     state: Path
     host: str
@@ -76,6 +73,7 @@ class Pool:
     workers: int
     log_format: Literal["json", "console"] = "json"
     intake: str | None = None
+    followed: Followed | None = None
     _children: list[_Child] = field(default_factory=list)
     _told: dict[str, EndpointStatus] = field(default_factory=dict)
 
@@ -88,6 +86,8 @@ class Pool:
             self._children.append(_Child(f"worker {number}", start, folder))
         if self.intake is not None:
             self._children.append(_Child("shipper", partial(self._start_shipper, self.intake)))
+        if self.followed is not None:
+            self._children.append(_Child("mirror", partial(self._start_mirror, self.followed)))
         for child in self._children:
             _spawn(child)
 
@@ -120,8 +120,9 @@ class Pool:
     def stop(self) -> None:
         """Let the workers answer what they are answering, then let the shipper ship the rest."""
         self.listener.close()
-        _stop([child for child in self._children if child.folder is not None], self.options.drain_timeout_s + _GRACE_S)
-        _stop([child for child in self._children if child.folder is None], self.options.drain_timeout_s + _GRACE_S)
+        patience_s = self.options.drain_timeout_s + DRAIN_GRACE_S
+        _stop([child for child in self._children if child.folder is not None], patience_s)
+        _stop([child for child in self._children if child.folder is None], patience_s)
         shutil.rmtree(self.state / "workers", ignore_errors=True)
 
     def _start_again(self, child: _Child, now: float) -> None:
@@ -141,6 +142,9 @@ class Pool:
         wait_s = 0.0 if code == 0 else _backoff_s(child.failures)
         child.again_at = now + wait_s
         if child.folder is not None:
+            # Start-up cost: Prometheus' client, which is wanted only now.
+            from trimtab.serving.shared_metrics import keep_counts_of
+
             keep_counts_of(child.folder)
             shutil.rmtree(child.folder, ignore_errors=True)
         _log.error("child_died", child=child.name, exit_code=code, starts_again_in_s=wait_s)
@@ -179,19 +183,29 @@ class Pool:
             stdin=subprocess.DEVNULL,
         )
 
+    def _start_mirror(self, followed: Followed) -> subprocess.Popen[bytes]:
+        return _popen(
+            [
+                *("-m", "trimtab.serving.mirror", "--state", str(self.state), "--url", followed.url),
+                *("--key-env", followed.key_env, "--log-format", self.log_format),
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+
 
 def run_pool(
     state: Path,
     host: str,
-    port: int,
+    listener: socket.socket,
     *,
     workers: int,
     options: ServerOptions,
     log_format: Literal["json", "console"],
     intake: str | None = None,
+    followed: Followed | None = None,
     on_ready: Callable[[ServerInfo], None] | None = None,
 ) -> int:
-    """Serve with ``workers`` processes until SIGTERM or SIGINT, then drain all; return the exit code.
+    """Serve on ``listener`` with ``workers`` processes until SIGTERM or SIGINT, then drain all; return the exit code.
 
     ``on_ready`` is called once all of them listen. Exit code 2: it could not start, told in one sentence on standard
     error.
@@ -199,11 +213,7 @@ def run_pool(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    try:
-        pool = Pool(state, host, listen(host, port), options, workers, log_format, intake)
-    except TrimtabError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return _USAGE_ERROR
+    pool = Pool(state, host, listener, options, workers, log_format, intake, followed)
     info = ServerInfo(
         pid=os.getpid(),
         host=host,
@@ -215,7 +225,7 @@ def run_pool(
         pool.start()
         return _keep_alive(pool, info, stopping, on_ready)
     finally:
-        (state / "server.json").unlink(missing_ok=True)
+        withdraw_info(state, info)
         pool.stop()
 
 

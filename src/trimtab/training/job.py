@@ -20,7 +20,7 @@ import msgspec
 
 from trimtab.config.durations import format_duration
 from trimtab.config.memory import available_bytes
-from trimtab.config.process import setting, silence_telemetry
+from trimtab.config.process import end_quickly, setting, silence_telemetry
 from trimtab.core.clock import SystemClock
 from trimtab.core.crashpoints import arm, reached
 from trimtab.core.errors import ConfigError, TrimtabError
@@ -49,6 +49,7 @@ class _CancelledError(BaseException):
 
 def main() -> None:
     """Run the job named on the command line and leave with its exit code."""
+    end_quickly()
     try:
         if len(sys.argv) != 2:
             raise ConfigError(f"{len(sys.argv) - 1} arguments; expected the path of a request; pass REQUEST.json")

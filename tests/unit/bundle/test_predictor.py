@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from trimtab.bundle.graph import check_graph
 from trimtab.bundle.predictor import Predictor
@@ -51,6 +51,61 @@ def test_other_weights_fail_the_golden_check(tmp_path: Path) -> None:
     assert other.golden_check().max_abs_difference > 0.01
 
 
+def with_part_before_the_score(nodes: list[onnx.NodeProto], **constants: Any) -> bytes:
+    """Return the tiny model with ``nodes``, which give a scalar ``more`` that is added to the score."""
+    model = onnx.load_from_string(tiny_model(Task.BINARY, (1.0, 0.5, -0.25)))
+    model.graph.initializer.extend(numpy_helper.from_array(np.array(value), name) for name, value in constants.items())
+    before = list(model.graph.node)
+    place = [node.op_type for node in before].index("Sigmoid")
+    before[place].input[0] = "changed"
+    del model.graph.node[:]
+    added = helper.make_node("Add", ["score", "more"], ["changed"])
+    model.graph.node.extend([*before[:place], *nodes, added, *before[place:]])
+    return bytes(model.SerializeToString())
+
+
+def test_a_graph_that_never_ends_is_refused_at_its_golden_rows(tmp_path: Path) -> None:
+    manifest = tiny_bundle(tmp_path / "b")
+    golden = (tmp_path / "b" / "golden.parquet").read_bytes()
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["going"], ["goes_on"]), helper.make_node("Add", ["sum", "nothing"], ["sums"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("sum", TensorProto.FLOAT, []),
+        ],
+        [
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("sums", TensorProto.FLOAT, []),
+        ],
+    )
+    endless = with_part_before_the_score(
+        [helper.make_node("Loop", ["turns", "begin", "nothing"], ["more"], body=body)],
+        turns=np.int64(2**62),
+        begin=True,
+        nothing=np.float32(0),
+    )
+    with pytest.raises(ArtifactUntrustedError, match=r"does not answer its golden rows \(no answer after 0.2 s"):
+        Predictor(manifest, endless, golden).golden_check(within_s=0.2)
+
+
+def test_a_graph_that_wants_more_memory_than_there_is_is_refused_at_its_golden_rows(tmp_path: Path) -> None:
+    manifest = tiny_bundle(tmp_path / "b")
+    golden = (tmp_path / "b" / "golden.parquet").read_bytes()
+    vast = with_part_before_the_score(
+        [
+            helper.make_node("Shape", ["numeric"], ["rows"]),
+            helper.make_node("Add", ["rows", "size"], ["larger"]),
+            helper.make_node("ConstantOfShape", ["larger"], ["zeros"]),
+            helper.make_node("ReduceSum", ["zeros"], ["more"], keepdims=0),
+        ],
+        size=np.array([10**8, 10**8]),
+    )
+    with pytest.raises(ArtifactUntrustedError, match=r"does not answer its golden rows \(.*ConstantOfShape"):
+        Predictor(manifest, vast, golden).golden_check()
+
+
 def test_no_rows_give_no_answers(tmp_path: Path) -> None:
     tiny_bundle(tmp_path / "b")
     assert len(Predictor.load(tmp_path / "b", expected_digest=None).predict_rows([])) == 0
@@ -71,6 +126,9 @@ def test_digest_is_compared_before_anything_is_loaded(tmp_path: Path) -> None:
 
 def test_folder_without_bundle_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"bundle\.json"):
+        Predictor.load(tmp_path, expected_digest=None)
+    (tmp_path / "bundle.json").mkdir()
+    with pytest.raises(NotFoundError, match=r"its bundle\.json is a folder"):
         Predictor.load(tmp_path, expected_digest=None)
 
 

@@ -85,7 +85,10 @@ def test_every_variable_of_the_environment_is_described() -> None:
     named = set(re.findall(r"TRIMTAB_[A-Z][A-Z_]*[A-Z]", sources))
     read = {f"TRIMTAB_{name.upper()}" for name in re.findall(r'setting\("([a-z_]+)"', sources)}
     assert read <= named
-    assert named == set(ENVIRONMENT)
+    # Whoever writes a spec chooses how the name goes on.
+    of_features = {name for name in named if name.startswith("TRIMTAB_FEATURES")}
+    assert of_features
+    assert (named - of_features) | {"TRIMTAB_FEATURES_…"} == set(ENVIRONMENT)
 
 
 def test_a_decision_without_a_title_is_refused(tmp_path: Path) -> None:

@@ -42,5 +42,8 @@ def test_a_step_counts_from_its_own_beginning() -> None:
     assert (since.requests, since.errors, since.below) == (50, 0, {0.1: 50.0, float("inf"): 50.0})
 
 
-def test_a_server_that_restarted_counts_from_zero() -> None:
-    assert Counts(3, 1).since(Counts(100, 5)) == Counts(3, 1)
+def test_a_sum_over_processes_that_fell_a_little_is_nothing_new() -> None:
+    before, now = Counts(100, 5, {0.1: 90.0, float("inf"): 100.0}), Counts(98, 4, {0.1: 89.0, float("inf"): 98.0})
+    assert now.since(before) == Counts()
+    late = Counts(101, 4, {0.1: 89.0, float("inf"): 101.0}).since(before)
+    assert (late.requests, late.errors, late.below) == (1, 0, {0.1: 0.0, float("inf"): 1.0})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -200,6 +201,39 @@ def test_a_schema_for_which_there_is_no_room_stands_before_its_first_row(tmp_pat
     journal.append(prediction(1, schema_id=2))
     assert [frame for _, frame in read_frames(journal.path)] == [wide, prediction(1, schema_id=2)]
     journal.close()
+
+
+def test_a_file_that_was_taken_away_gets_nothing_more(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    journal = writer(folder, file_bytes=8192)
+    journal.declare(SCHEMA)
+    journal.append(prediction(1))
+    assert journal.try_again() is None
+    before = journal.path
+    # The next one is there already, and goes with the folder.
+    while len(journal.filled) < 2:
+        if journal.position < 8192 * 0.6:
+            journal.append(prediction(2))
+        time.sleep(0.001)
+    shutil.rmtree(folder)
+    assert journal.try_again() == before
+    assert journal.try_again() is None
+    journal.append(prediction(3))
+    (present,) = journal_files(folder)
+    assert [frame for _, frame in read_frames(present)] == [SCHEMA, prediction(3)]
+    # Moved away, it is as good as gone, but is closed as ever.
+    moved = folder.rename(tmp_path / "aside") / present.name
+    folder.write_text("in the way")
+    assert [journal.try_again(), journal.try_again()] == [present, None]
+    with pytest.raises(JournalFullError):
+        journal.append(prediction(4))
+    folder.unlink()
+    journal.try_again()
+    journal.append(prediction(5))
+    journal.close()
+    assert [frame for _, frame in read_frames(moved)] == [SCHEMA, prediction(3)]
+    (present,) = journal_files(folder)
+    assert [frame for _, frame in read_frames(present)] == [SCHEMA, prediction(5)]
 
 
 def test_frames_that_no_single_file_holds_span_several(tmp_path: Path) -> None:

@@ -287,3 +287,41 @@ def test_frames_that_came_after_the_last_look_are_no_damage(tmp_path: Path) -> N
 
     assert not any(is_damaged(journal.path, end) for end in ends)
     journal.close()
+
+
+def test_what_a_killed_shipper_had_half_written_is_removed_once_nobody_can_be_writing_it(tmp_path: Path) -> None:
+    journals, intake = tmp_path / "journal", tmp_path / "intake"
+    journal = writer(journals)
+    journal.declare(SCHEMA)
+    journal.append(prediction(1))
+    journal.close()
+    intake.mkdir()
+    left, fresh = intake / f".{'a' * 32}.arrow.abcdefgh", intake / f".{'b' * 32}.arrow.abcdefgh"
+    cursor, lock = journals / ".1.2.3-000001.cursor.abcdefgh", journals / ".of-somebody-else"
+    for path in (left, fresh, cursor, lock):
+        path.write_bytes(b"half")
+    long_ago = time.time() - 7200
+    os.utime(left, (long_ago, long_ago))
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "trimtab.records.shipper",
+            "--journal",
+            journals,
+            "--intake",
+            intake,
+            "--interval",
+            "50ms",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(intake.glob("*.arrow")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert [path.exists() for path in (left, fresh, cursor, lock)] == [False, True, False, True]
+    assert len(list(intake.glob("*.arrow"))) == 1

@@ -18,7 +18,7 @@ from trimtab.records.schema import PredictionFrame
 from trimtab.serving.app import ServingApp
 from trimtab.serving.asgi import Message, Scope
 from trimtab.serving.endpoints import EndpointTable
-from trimtab.serving.follow import Follower, read_status
+from trimtab.serving.follow import Follower
 from trimtab.serving.handler import Handler
 from trimtab.serving.hosting import Hosting
 from trimtab.serving.limits import Bounds
@@ -29,6 +29,7 @@ from trimtab.serving.residence import Residence
 from trimtab.serving.residence_metrics import ResidenceMetrics
 from trimtab.serving.shadow import Shadows
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
+from trimtab.serving.spec_files import read_status
 from trimtab.serving.waking import Waking
 
 

@@ -23,9 +23,9 @@ from trimtab.core.enums import Task
 from trimtab.files import write_atomically
 from trimtab.records.segments import read_segment
 from trimtab.records.shipper import Shipper
-from trimtab.serving.follow import read_status, spec_path
-from trimtab.serving.server import ServerInfo, journal_folder, read_server_info
+from trimtab.serving.place import ServerInfo, journal_folder, read_server_info
 from trimtab.serving.spec import EndpointSpec, EndpointStatus, VariantSpec
+from trimtab.serving.spec_files import read_status, spec_path
 from trimtab.testing.bundles import tiny_bundle
 
 ROW = {"age": 60, "chol": 250.0, "sex": "male"}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from trimtab.core.errors import ConfigError
-from trimtab.serving.access import AccessKey, AccessScope, Gate, make_key, make_keys_file, read_keys
+from trimtab.serving.access import Gate
 from trimtab.serving.asgi import RefusedError
+from trimtab.serving.keys import AccessKey, AccessScope, make_key, make_keys_file, read_keys
 
 PREDICT, TRUTH, METRICS, ADMIN = (make_key(scope.value, (scope,)) for scope in AccessScope)
 KEYS = tuple(key for _, key in (PREDICT, TRUTH, METRICS, ADMIN))

@@ -10,27 +10,33 @@ from pathlib import Path
 import pytest
 
 from trimtab.serving.background import Background
-from trimtab.serving.server import read_server_info
+from trimtab.serving.place import read_server_info
 
 _BROKEN = """
 import sys
 from trimtab.serving import server
 from trimtab.serving.follow import Follower
+from trimtab.serving.limits import ConnectionWatch
 
-async def follow(self, interval_s):
+async def broken(*_):
     raise RuntimeError("out of luck")
 
-Follower.follow = follow
+if sys.argv[2] == "follow":
+    Follower.follow = broken
+else:
+    ConnectionWatch.watch = broken
 sys.exit(server.main(["--state", sys.argv[1], "--port", "0"]))
 """
 
 
-def test_a_server_whose_follower_broke_stops_so_that_it_is_started_again(tmp_path: Path) -> None:
-    ended = subprocess.run([sys.executable, "-c", _BROKEN, str(tmp_path)], capture_output=True, timeout=60, check=False)
+@pytest.mark.parametrize("task", ["follow", "connections"])
+def test_a_server_whose_follower_or_watch_broke_stops_so_that_it_is_started_again(tmp_path: Path, task: str) -> None:
+    command = [sys.executable, "-c", _BROKEN, str(tmp_path), task]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
     told = ended.stderr.decode()
     # Not 2: that says that starting it again is of no use.
     assert ended.returncode == 1, told
-    assert "error: background task 'follow': ended (RuntimeError: out of luck)" in told
+    assert f"error: background task '{task}': ended (RuntimeError: out of luck)" in told
     assert "background_task_ended" in told
     assert read_server_info(tmp_path) is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,11 @@ def test_a_bad_row_stops_its_part_before_anything_is_written(desk: Desk) -> None
         ("", "is empty"),
         ("age,age,sex\n1,2,male\n", "two columns 'age'"),
         (HEADER + "1,2,male\n1,2\n", "row 2: has 2 fields, expected 3"),
-        (HEADER + '1,2,ma"le\n1,2,female\n', "quotation marks"),
+        (HEADER + '1,2,ma"le\n1,2,female\n', "quotation mark"),
+        (HEADER + '1,2,ma"le\n1,2,fe"male\n', "quotation marks"),
+        (HEADER + '1,2,male\n1,2,"male\n1,2,male\n1,2,male\n', "row 2: a quotation mark is never closed"),
+        (HEADER.replace("\n", "\r") + "1,2,male\r", "its header cannot be read"),
+        ("a" * 200_000 + "\n1\n", "its header cannot be read"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(desk: Desk, text: str, told: str) -> None:
@@ -238,6 +243,28 @@ def test_files_folders_and_patterns_are_found_in_order(tmp_path: Path) -> None:
         find_files([str(tmp_path / "notes.txt")])
     with pytest.raises(ConfigError, match="named twice"):
         find_files([str(tmp_path), str(tmp_path / "b.csv")])
+
+
+def test_a_quotation_mark_in_the_last_line_may_be_meant(desk: Desk) -> None:
+    for end in ("", "\n"):
+        answers = desk.answered(desk.written(HEADER + '1,2,male\n1,2,5" tall' + end), nulls=True)
+        assert answers.column("sex").to_pylist() == ["male", '5" tall']
+
+
+def test_what_is_no_plain_file_or_has_no_sayable_name_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ConfigError, match=r"pipe\.csv: is no plain file"):
+        find_files([str(tmp_path / "pipe.csv")])
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / os.fsdecode(b"\xff.csv")).write_text(HEADER)
+    with pytest.raises(ConfigError, match=r"\?\.csv: its name is no UTF-8"):
+        find_files([str(tmp_path / "folder")])
+
+
+def test_a_table_of_very_many_columns_is_examined_as_any_other(desk: Desk) -> None:
+    columns = [*HEADER.strip().split(","), *(f"c{place}" for place in range(100_000))]
+    # Compared with one another, they would take minutes.
+    assert examine(desk.written(",".join(columns) + "\n")).columns == tuple(columns)
 
 
 def test_the_same_rows_under_two_names_are_refused(desk: Desk) -> None:

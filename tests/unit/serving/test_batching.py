@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import math
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -21,6 +22,7 @@ from trimtab.core.errors import ConfigError
 from trimtab.records.reader import read_frames
 from trimtab.records.schema import PredictionFrame, SchemaFrame
 from trimtab.serving.asgi import Message, Scope
+from trimtab.serving.batch_counts import BatchCounts
 from trimtab.serving.batching import Batcher
 from trimtab.serving.spec import BatchingSpec, EndpointSpec, VariantSpec
 from trimtab.testing.image_bundles import png, tiny_image_bundle
@@ -73,15 +75,25 @@ def labels(answers: Sequence[Predictions | BaseException]) -> list[list[float] |
 
 def test_what_comes_while_the_model_runs_goes_through_it_together_and_each_gets_its_own() -> None:
     echo = Echo()
-    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=0))
+    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=0), BatchCounts())
     answers = asyncio.run(ask_while_busy(batcher, echo, [rows(1), rows(2, 3), rows(4, 5, 6)]))
     assert labels(answers) == [[1], [2, 3], [4, 5, 6]]
     assert echo.sizes == [1, 6]
 
 
+def test_batches_and_waits_are_counted() -> None:
+    echo, counts = Echo(), BatchCounts()
+    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=0), counts)
+    asyncio.run(ask_while_busy(batcher, echo, [rows(1), rows(2, 3), rows(4, 5, 6)]))
+    sizes = dict(counts.sizes.buckets())
+    assert (sizes["1.0"], sizes["4.0"], sizes["8.0"], sizes["+Inf"], counts.sizes.rows) == (1, 1, 2, 2, 7)
+    assert counts.wait_s.buckets()[-1] == ("+Inf", 4.0)
+    assert 0 < counts.wait_s.sum_s < 4 * WITHIN_S
+
+
 def test_a_batch_has_no_more_rows_than_it_may_unless_one_request_has() -> None:
     echo = Echo()
-    batcher = Batcher(echo, BatchingSpec(max_rows=4, max_wait_ms=0))
+    batcher = Batcher(echo, BatchingSpec(max_rows=4, max_wait_ms=0), BatchCounts())
     asked = [rows(1, 2, 3), rows(4, 5), rows(6, 7), rows(*range(9))]
     answers = asyncio.run(ask_while_busy(batcher, echo, asked))
     assert labels(answers) == [[1, 2, 3], [4, 5], [6, 7], list(range(9))]
@@ -90,7 +102,7 @@ def test_a_batch_has_no_more_rows_than_it_may_unless_one_request_has() -> None:
 
 def test_rows_that_the_model_refuses_fail_their_own_request_alone() -> None:
     echo = Echo()
-    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=0))
+    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=0), BatchCounts())
     answers = asyncio.run(ask_while_busy(batcher, echo, [rows(1), rows(-1), rows(2)]))
     assert labels(answers) == [[1], "row: negative", [2]]
     assert isinstance(answers[1], ConfigError)
@@ -98,7 +110,7 @@ def test_rows_that_the_model_refuses_fail_their_own_request_alone() -> None:
 
 def test_a_caller_that_hangs_up_is_left_out() -> None:
     echo = Echo()
-    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=0))
+    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=0), BatchCounts())
 
     async def ask() -> list[float]:
         echo.may.clear()
@@ -119,7 +131,7 @@ def test_a_caller_that_hangs_up_is_left_out() -> None:
 def test_who_is_alone_does_not_wait_for_others() -> None:
     echo = Echo()
     # One who waited would wait for a second each time, and the whole for a minute.
-    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=1000))
+    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=1000), BatchCounts())
 
     async def ask() -> None:
         for number in range(60):
@@ -131,7 +143,7 @@ def test_who_is_alone_does_not_wait_for_others() -> None:
 
 def test_once_many_ask_a_batch_waits_for_as_many_again() -> None:
     echo = Echo()
-    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=1000))
+    batcher = Batcher(echo, BatchingSpec(max_rows=8, max_wait_ms=1000), BatchCounts())
 
     async def ask() -> None:
         await ask_while_busy(batcher, echo, [rows(1), rows(2), rows(3)])
@@ -197,6 +209,10 @@ def test_many_callers_get_their_own_answers_while_versions_change_and_all_are_on
     for thread in threads:
         thread.join()
     assert not broken
+    told = batched.call("GET", "/metrics").body.decode()
+    (total,) = re.findall(r'^trimtab_batch_rows_sum\{endpoint="heart"\} (\S+)$', told, re.M)
+    (waits,) = re.findall(r'^trimtab_batch_wait_seconds_count\{endpoint="heart"\} (\S+)$', told, re.M)
+    assert float(total) >= len(seen) <= float(waits)
     assert batched.stop() == 0
     recorded = {row["prediction_id"]: row["record_key"] for row in batched.shipped()}
     for reply in seen:

@@ -12,6 +12,7 @@ from tests.unit.serving.running import variant
 from trimtab.core.enums import VariantRole
 from trimtab.core.errors import ConfigError
 from trimtab.serving.features.base import FeatureValue, Why
+from trimtab.serving.features.cache import FeatureCache
 from trimtab.serving.features.counts import FeatureCounts
 from trimtab.serving.features.reading import Found, Reading
 from trimtab.serving.spec import BatchingSpec, EndpointSpec, FeaturesSpec
@@ -146,6 +147,11 @@ def test_what_a_package_returns_or_raises_is_told_as_the_sources_fault(
         ("http://host:99999/x", "features.source 'http://host:99999/x': expected"),
         ("http://ho st/x?token=secret", "features.source 'http://ho st/x': expected"),
         ("http:///x", "features.source 'http:///x': expected"),
+        (
+            "http://host/x?table=a&access_token=secret",
+            "features.source 'http://host/x': its query holds 'access_token', which looks like a key",
+        ),
+        ("http://host/x?key=secret", "features.source 'http://host/x': its query holds 'key', which looks like a key"),
     ],
 )
 def test_a_source_that_cannot_be_opened_leaves_the_old_generation_serving(
@@ -155,6 +161,9 @@ def test_a_source_that_cannot_be_opened_leaves_the_old_generation_serving(
     status = bench.deploy(spec(tmp_path, source, generation=2))
     assert status.error is not None
     assert status.error.startswith(sentence)
+    assert "secret" not in status.error
+    if "secret" in source:
+        assert "features.key_env" in status.error
     assert status.generation == 1
     assert bench.ask("/predict", {"row": ROW}).status == 200
 
@@ -177,6 +186,8 @@ def test_only_features_of_the_models_can_come_from_the_source(bench: Bench, plug
         {"timeout_ms": 0},
         {"max_age_s": -1},
         {"on_missing": "guess"},
+        {"cache_s": 0},
+        {"cache_entities": 0},
     ],
 )
 def test_a_spec_that_asks_for_nothing_or_nonsense_is_refused(wrong: dict[str, object]) -> None:
@@ -265,6 +276,37 @@ def test_what_is_asked_while_four_calls_run_shares_the_next_and_each_gets_its_ow
     assert answers == [[{"a": FeatureValue(str(number % 9))}] for number in range(13)]
     # Nobody is asked for twice in a call, nor for whom nobody waits.
     assert source.asked == [["0"], ["1"], ["2"], ["3"], ["4", "5", "6", "7", "8", "0", "1", "2", "3"]]
+
+
+def test_what_was_read_a_moment_ago_is_not_asked_for_again_and_only_so_many_are_kept() -> None:
+    async def ask() -> None:
+        source, counts, clock = Held(), FeatureCounts(), Clock()
+        source.may.set()
+        cache = FeatureCache(10, 2, now_s=clock)
+        one = Reading(
+            source, endpoint="e", keys=("k",), names=("a",), timeout_s=NEVER_S, counts=counts, cache=cache, now_s=clock
+        )
+        x, y, z = ({"a": FeatureValue(name)} for name in "xyz")
+        assert await one.read([("x",), ("y",)]) == [x, y]
+        assert await one.read([("y",), ("x",)]) == [y, x]
+        assert await one.read([("x",), ("z",)]) == [x, z]
+        # Of three, the one that was not asked for the longest has gone.
+        assert await one.read([("x",), ("y",)]) == [x, y]
+        assert source.asked == [["x", "y"], ["z"], ["y"]]
+        assert (counts.cached.value, len(cache)) == (4, 2)
+        # Not even a source that fails is missed meanwhile, and no failure is kept.
+        source.fails = True
+        assert await one.read([("x",), ("new",)]) == [x, Why.UNAVAILABLE]
+        clock.now_s += 10
+        assert await one.read([("x",)]) == [Why.UNAVAILABLE]
+        source.fails = False
+        assert await one.read([("x",), ("new",)]) == [x, {"a": FeatureValue("new")}]
+        long = "x" * 5_000
+        for _ in range(2):
+            assert await one.read([(long,)]) == [{"a": FeatureValue(long)}]
+        assert source.asked[-2:] == [[long], [long]]
+
+    asyncio.run(asyncio.wait_for(ask(), WITHIN_S))
 
 
 def test_a_source_that_fails_five_times_in_a_row_rests_for_a_second() -> None:

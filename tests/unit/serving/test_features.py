@@ -6,11 +6,14 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from tests.unit.serving.feature_store import Store
+from tests.unit.serving.feature_store import SECRET, Store
 from tests.unit.serving.running import Reply, Running, eventually, variant, write_spec
 
+from trimtab.serving.large import LARGE_BYTES
 from trimtab.serving.spec import EndpointSpec, FeaturesSpec, OnMissing
 
 SEX = {"sex": "male"}
@@ -95,6 +98,68 @@ def told(reply: Reply) -> tuple[float, object, str | None]:
 
 def near(value: float) -> object:
     return pytest.approx(value, abs=1e-5)
+
+
+def _guarded(state: Path, store: Store, *, generation: int = 1, **changes: Any) -> EndpointSpec:
+    plain = spec(state, "heart", f"http://127.0.0.1:{store.port}/guarded", generation=generation)
+    assert plain.features is not None
+    return msgspec.structs.replace(plain, features=msgspec.structs.replace(plain.features, **changes))
+
+
+def test_a_key_of_the_environment_lets_the_server_in_and_stands_nowhere(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIMTAB_FEATURES_KEY", SECRET)
+    monkeypatch.setenv("TRIMTAB_FEATURES_LINES", f"{SECRET}\r\nx-more: 1")
+    monkeypatch.setenv("TRIMTAB_OTHER", SECRET)
+    write_spec(tmp_path, _guarded(tmp_path, store, key_env="TRIMTAB_FEATURES_KEY"))
+    server = Running(tmp_path)
+    try:
+        assert told(ask(server, "7"))[1] is None
+        raw = {"key_env": "TRIMTAB_FEATURES_KEY", "key_header": "X-Store-Key", "cache_s": 60.0}
+        assert server.deploy(_guarded(tmp_path, store, generation=2, **raw)).error is None
+        calls = store.calls
+        for _ in range(3):
+            assert told(ask(server, "8"))[1] is None
+        assert store.calls == calls + 1
+        assert b'trimtab_feature_cache_hits_total{endpoint="heart"} 2.0' in server.call("GET", "/metrics").body
+        # Without its key the source refuses, and the server tells of the source and not of the key.
+        assert server.deploy(_guarded(tmp_path, store, generation=3)).error is None
+        refused = server.predict({"row": {**SEX, "patient": "7", "age": 60}})
+        assert refused.json["features"] == [{"name": "chol", "why": "unavailable", "rows": [0]}]
+        for generation, (changes, sentence) in enumerate(
+            (
+                ({"key_env": "TRIMTAB_FEATURES_NONE"}, "TRIMTAB_FEATURES_NONE is not set in the server's environment"),
+                ({"key_env": "TRIMTAB_FEATURES_LINES"}, "TRIMTAB_FEATURES_LINES holds what no header can"),
+                ({"key_env": "TRIMTAB_OTHER"}, "13 characters that are no name of a variable TRIMTAB_FEATURES_…"),
+                ({"key_env": SECRET}, f"{len(SECRET)} characters that are no name of a variable"),
+                ({"key_env": "TRIMTAB_FEATURES_KEY", "key_header": "host"}, "features.key_header 'host': expected"),
+                ({"key_env": "TRIMTAB_FEATURES_KEY", "source": "redis"}, "expected none, for its package reads"),
+            ),
+            start=4,
+        ):
+            status = server.deploy(_guarded(tmp_path, store, generation=generation, **changes))
+            assert status.error is not None
+            assert sentence in status.error
+            assert SECRET not in status.error
+        assert SECRET.encode() not in server.call("GET", "/health").body
+    finally:
+        server.stop()
+    assert SECRET.encode() not in b"".join(server.errors)
+
+
+def test_a_cached_value_grows_old_and_is_told_so(tmp_path: Path, store: Store) -> None:
+    kept = spec(tmp_path, "heart", store.url, max_age_s=1)
+    assert kept.features is not None
+    kept = msgspec.structs.replace(kept, features=msgspec.structs.replace(kept.features, cache_s=600.0))
+    write_spec(tmp_path, kept)
+    server = Running(tmp_path)
+    try:
+        assert told(ask(server, "7", age=60))[1] is None
+        stale = [{"name": "chol", "why": "stale", "rows": [0]}]
+        eventually(lambda: told(ask(server, "7", age=60))[1] == stale)
+    finally:
+        server.stop()
 
 
 def test_what_a_row_does_not_say_comes_from_the_source_and_is_recorded(server: Running) -> None:
@@ -201,6 +266,19 @@ def test_more_rows_than_a_call_takes_are_asked_for_in_several(server: Running) -
     (missed,) = reply.json["features"]
     assert (missed["name"], missed["why"]) == ("chol", "absent")
     assert missed["rows"] == [place for place in range(2500) if place not in {7, 8}]
+
+
+def test_a_large_request_gets_its_features_and_is_told_what_is_missing(server: Running) -> None:
+    found_well(server)
+    rows = [{**SEX, "patient": "old-chol" if at == 7_000 else "7"} for at in range(8_000)]
+    assert len(json.dumps({"rows": rows})) > LARGE_BYTES
+    reply = server.predict({"rows": rows}, "/predict/fresh")
+    assert reply.status == 200, reply.body
+    found = [one["probability"] for one in reply.json["predictions"]]
+    assert found[:2] == [pytest.approx(chance(61, 310.5), abs=1e-5)] * 2
+    assert found[7_000] == pytest.approx(chance(61, None), abs=1e-5)
+    assert reply.json["features"] == [{"name": "chol", "why": "stale", "rows": [7_000]}]
+    assert reply.headers["x-trimtab-features"] == "stale=chol"
 
 
 def test_open_inference_takes_the_key_as_a_tensor(server: Running) -> None:

@@ -5,13 +5,14 @@ import threading
 from pathlib import Path
 
 import msgspec
+import pytest
 from tests.unit.serving.bench import Bench
-from tests.unit.serving.running import ROW, Running, variant
+from tests.unit.serving.running import ROW, Running, variant, write_spec
 
 from trimtab.files import write_atomically
-from trimtab.serving.follow import read_status, spec_path
-from trimtab.serving.server import read_server_info
+from trimtab.serving.place import read_server_info
 from trimtab.serving.spec import EndpointSpec
+from trimtab.serving.spec_files import read_status, spec_path
 
 
 def spec(state: Path, generation: int, version: int) -> EndpointSpec:
@@ -74,6 +75,35 @@ def test_a_bundle_that_is_not_what_its_digest_says_leaves_the_old_one_serving(be
     assert version(bench) == 3
 
 
+def test_a_server_whose_only_endpoint_cannot_be_loaded_gets_no_requests_and_says_why(bench: Bench) -> None:
+    wanted = spec(bench.state, 1, version=1)
+    bundle = Path(wanted.variants[0].bundle_path)
+    bundle.rename(bench.state / "elsewhere")
+    assert bench.deploy(wanted).error is not None
+    assert [bench.ask(path).status for path in ("/v2/health/live", "/v2/health/ready", "/ping")] == [200, 503, 503]
+    for path in ("/predict/heart", "/v2/models/heart/infer"):
+        reply = bench.ask(path, {"row": ROW})
+        assert (reply.status, reply.headers["retry-after"]) == (503, "5")
+        assert f"endpoint 'heart': cannot be loaded ({bundle}" in reply.json["error"]
+    assert bench.ask("/v2/models/heart/ready").status == 503
+    assert bench.ask("/predict/churn", {"row": ROW}).status == 404
+    assert "GET /health says why" in bench.ask("/predict", {"row": ROW}).json["error"]
+    (bench.state / "elsewhere").rename(bundle)
+    assert bench.deploy(spec(bench.state, 2, version=1)).error is None
+    assert bench.ask("/v2/health/ready").status == 200
+    assert version(bench) == 1
+
+
+def test_one_endpoint_that_cannot_be_loaded_keeps_requests_from_no_other(bench: Bench) -> None:
+    bench.deploy(spec(bench.state, 1, version=1))
+    broken = msgspec.structs.replace(spec(bench.state, 1, version=2), endpoint="churn")
+    Path(broken.variants[0].bundle_path).rename(bench.state / "elsewhere")
+    assert bench.deploy(broken).error is not None
+    assert bench.ask("/ping").status == 200
+    assert bench.ask("/predict/churn", {"row": ROW}).status == 503
+    assert version(bench) == 1
+
+
 def test_an_older_generation_is_ignored(bench: Bench) -> None:
     bench.deploy(spec(bench.state, 5, version=2))
     assert bench.deploy(spec(bench.state, 4, version=3)).generation == 5
@@ -114,6 +144,54 @@ def test_what_one_spec_breaks_on_is_told_as_its_own_and_ends_nothing(bench: Benc
     health = bench.ask("/health").json
     assert (health["status"], sorted(health["endpoints"])) == ("degraded", ["?", "heart"])
     assert "?.json" in health["endpoints"]["?"]["error"]
+
+
+def test_what_is_no_plain_file_among_the_specs_is_told_and_holds_up_no_other(bench: Bench) -> None:
+    folder = bench.state / "specs"
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "a-pipe.json")
+    (folder / "a-folder.json").mkdir()
+    (folder / "a-link.json").symlink_to("nowhere")
+    (folder / "itself.json").symlink_to("itself.json")
+    (folder / "without-end.json").symlink_to("/dev/zero")
+    # Some are listed behind the link, whatever the order of the folder.
+    names = [f"heart-{number}" for number in range(8)]
+    for name in names:
+        write_spec(bench.state, msgspec.structs.replace(spec(bench.state, 1, version=1), endpoint=name))
+    bench.step("heart-0")
+    told = bench.ask("/health").json["endpoints"]
+    assert [told[name]["error"] for name in names] == [None] * 8
+    for name in ("a-pipe", "without-end"):
+        assert "is no plain file" in told[name]["error"]
+    for name in ("a-folder", "a-link", "itself"):
+        assert f"{name}.json" in told[name]["error"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (b'"100"', b'"NaN"', "weight_pct NaN"),
+        (b'"100"', b'"sNaN"', "weight_pct sNaN"),
+        (b'"stable"', b'"a\\r\\nx-evil: 1"', "name 'a\\r\\nx-evil: 1' of 12 characters"),
+        (b'"stable"', b'"' + b"n" * 100_000 + b'"', "of 100000 characters"),
+        (b'"stable"', b'""', "name '' of 0 characters"),
+        (b'"model":"tiny"', b'"model":"t\\u0000"', "model 't\\x00' of 2 characters"),
+        (b'"generation":1', b'"generation":1180591620717411303424', "`$.generation`"),
+        (b'"model_version":1', b'"model_version":1180591620717411303424', "`$.variants[0].model_version`"),
+        (b'"max_rows":10000', b'"max_rows":0', "`$.max_rows`"),
+        (b'"max_body_bytes":8000000', b'"max_body_bytes":-1', "`$.max_body_bytes`"),
+    ],
+)
+def test_a_spec_that_no_request_could_be_answered_by_is_refused(
+    bench: Bench, before: bytes, after: bytes, told: str
+) -> None:
+    content = msgspec.json.encode(spec(bench.state, 1, version=1))
+    assert before in content
+    write_atomically(spec_path(bench.state, "heart"), content.replace(before, after))
+    error = str(bench.step("heart").error)
+    assert told in error
+    assert "heart.json" in error
+    assert "broke inside" not in error
 
 
 def test_a_bundle_of_another_model_is_refused(bench: Bench) -> None:

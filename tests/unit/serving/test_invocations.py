@@ -173,6 +173,8 @@ def test_sagemakers_headers_choose_the_variant_and_name_the_request(scored: Runn
         ("application/json", b'{"inputs": [[1, 2]]}', 400, "row 0: 2 values, expected 3 (age, chol, sex)"),
         ("application/json", b'{"inputs": [7]}', 400, "row 0: 1 values, expected 3"),
         ("application/json", b'{"inputs": [[1, NaN, "x"], [NaN, 1, "x"]]}', 400, "row 1: field 'age' is null"),
+        ("application/json", b'{"instances": [{"age": {}}]}', 400, "got `object` - at `$.instances[0]['age']`"),
+        ("application/json", b'{"instances": [{"age": [1, []]}]}', 400, "$.instances[0][...][1]"),
         ("application/json", b'{"inputs": [[NaN, "\\ud800", -Infinity]]}', 400, "not JSON"),
         ("application/json", b'{"inputs": [[NaN, 1, "\\ud800"]]}', 400, "body"),
         ("application/json", b'{"inputs": [[1e999, NaN, "x"]]}', 400, "out of range"),

@@ -226,6 +226,27 @@ def test_bytes_that_do_not_fit_are_refused_in_one_sentence(
     assert "\n" not in reply.json["error"]
 
 
+@pytest.mark.parametrize(
+    ("datatype", "datum", "told"),
+    [
+        ("INT8", "300", "input 'age': value 0 is 300, expected a whole number from -128 to 127, as INT8 holds"),
+        ("UINT64", str(2**64), f"value 0 is {2**64}, expected a whole number from 0 to {2**64 - 1}"),
+        ("INT64", "9" * 400, "value 0 is a number of 1329 bits, expected"),
+        ("INT32", "60.5", "value 0 is 60.5, expected a whole number from"),
+        ("FP64", "true", "value 0 is the bool true, expected a number, as FP64 holds"),
+        ("INT8", '"60"', "value 0 is the string '60', expected a whole number"),
+        ("BOOL", "1", "value 0 is 1, expected true or false, as BOOL holds"),
+        ("BYTES", "1", "value 0 is 1, expected text, as BYTES holds"),
+    ],
+)
+def test_json_that_its_datatype_cannot_hold_is_refused_in_one_sentence(
+    heart: Bench, datatype: str, datum: str, told: str
+) -> None:
+    body = f'{{"inputs": [{{"name": "age", "shape": [1], "datatype": "{datatype}", "data": [{datum}]}}]}}'
+    reply = ask(heart, "/v2/models/heart/infer", body.encode())
+    assert (reply.status, told in reply.json["error"]) == (400, True), reply.body
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     request_=st.sampled_from(REQUESTS),

@@ -105,6 +105,53 @@ def test_endless_headers_end(server: Alone, first: bytes, endless: bytes) -> Non
     assert server.predict().status_code == 200
 
 
+_CHUNKED = b"POST /predict/heart HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "endless"),
+    [
+        (b"5;", b"a" * 4096),
+        (b"1\r\n{\r\n0\r\n", b"more: of the same\r\n" * 100),
+        # What is allowed for a body in small chunks is not allowed behind it.
+        (b"%x\r\n%s\r\n0\r\n" % (len(WHOLE), WHOLE), b"more: of the same\r\n" * 100),
+        (b"", b"1;%s\r\n \r\n" % (b"x" * 1000)),
+    ],
+)
+def test_what_stands_between_and_behind_chunks_is_bounded(server: Alone, first: bytes, endless: bytes) -> None:
+    with contextlib.closing(server.connect()) as raw:
+        raw.sendall(_CHUNKED + first)
+        answer, sent = b"", 0
+        while not answer and sent < 40_000_000:
+            raw.sendall(endless)
+            sent += len(endless)
+            if select.select([raw], [], [], 0)[0]:
+                answer = raw.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 413 "), answer
+        assert b"chunk extensions or trailers" in answer
+        with contextlib.suppress(ConnectionError):
+            # The rest is thrown away for a while, so that the answer is not lost; nothing more is said.
+            raw.sendall(endless)
+        assert all_of(raw) == b""
+    assert server.predict().status_code == 200
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_body_in_chunks_of_one_byte_is_whole_and_its_trailers_are_no_headers(server: Alone, at_once: bool) -> None:
+    trailers = b"X-Request-Id: forged\r\nX-Trimtab-Variant: none\r\nHost: elsewhere\r\n\r\n"
+    whole = WHOLE if at_once else WHOLE + b" " * 80_000
+    body = b"".join(b"1\r\n%c\r\n" % one for one in whole) + b"0\r\n" + trailers
+    with contextlib.closing(server.connect()) as raw:
+        if at_once:
+            raw.sendall(_CHUNKED + body)
+        else:
+            raw.sendall(_CHUNKED)
+            raw.sendall(body)
+        answer = raw.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+    assert b"forged" not in answer
+
+
 def test_a_refused_body_is_not_swallowed_for_ever(server: Alone) -> None:
     with server.connect() as raw:
         raw.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000000\r\n\r\n")

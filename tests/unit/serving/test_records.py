@@ -10,7 +10,7 @@ from tests.unit.serving.running import ROW, Running, eventually
 from trimtab.core.clock import from_micros
 from trimtab.records.layout import journal_files
 from trimtab.records.truths import truth_text
-from trimtab.serving.server import journal_folder
+from trimtab.serving.place import journal_folder
 
 
 def test_every_answer_that_a_client_got_survives_the_kill_of_the_server_exactly_once(server: Running) -> None:

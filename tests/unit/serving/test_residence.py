@@ -10,6 +10,7 @@ from random import Random
 
 import msgspec
 import pytest
+from tests.unit.serving.alone import Alone
 from tests.unit.serving.bench import Bench
 from tests.unit.serving.heavy import heavy_variant
 from tests.unit.serving.running import ROW, variant
@@ -215,12 +216,19 @@ async def until(what: Callable[[], LoadedEndpoint | None]) -> LoadedEndpoint:
 
 def test_an_endpoint_that_cannot_be_recorded_is_refused_and_leaves_no_schema(bench: Bench, tmp_path: Path) -> None:
     live = variant(tmp_path, "v", "100")
-    wide = msgspec.structs.replace(variant(tmp_path, "w" * 5_000, "100", version=2), role=VariantRole.SHADOW)
-    status = bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(live, wide)))
+    # Each has room in a journal file, but not all of them, whose schemas begin every file.
+    shadow = msgspec.structs.replace(variant(tmp_path, "w", "100", version=2), role=VariantRole.SHADOW)
+    wide = [msgspec.structs.replace(shadow, name=f"{number}" + "\N{GRINNING FACE}" * 199) for number in range(5)]
+    status = bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(live, *wide)))
     assert "a journal file has room for" in str(status.error)
     assert bench.journal._schemas == {}
     assert bench.metrics.registry.get_sample_value("trimtab_endpoint_load_failures_total") == 1
-    unrecorded = EndpointSpec(endpoint="heart", generation=2, variants=(live, wide), record=False)
+    unrecorded = EndpointSpec(endpoint="heart", generation=2, variants=(live, *wide), record=False)
     assert bench.deploy(unrecorded).error is None
     assert answer(bench, "heart") == 200
     assert bench.journal._schemas == {}
+
+
+def test_the_first_model_of_a_process_is_not_charged_for_what_the_server_itself_takes(tmp_path: Path) -> None:
+    with Alone(tmp_path, options={"memory_budget_bytes": 25_000_000}) as alone:
+        assert alone.predict().status_code == 200, alone.log

@@ -11,10 +11,10 @@ from tests.unit.serving.alone import Alone
 from tests.unit.serving.running import variant, write_spec
 
 from trimtab.core.errors import ArtifactUntrustedError, ConfigError, NotFoundError
-from trimtab.serving.follow import read_spec, spec_path
 from trimtab.serving.options import ServerOptions, read_options
 from trimtab.serving.sources import adopt, bundles_named, read_spec_file, spec_of
 from trimtab.serving.spec import EndpointSpec
+from trimtab.serving.spec_files import read_spec, spec_path
 from trimtab.testing.bundles import tiny_bundle
 
 
@@ -41,6 +41,8 @@ def test_a_folder_of_bundles_is_all_of_them(tmp_path: Path) -> None:
     assert [spec.endpoint for spec in serve(tmp_path / "state", str(tmp_path / "many"))] == ["heart", "lung"]
     with pytest.raises(ConfigError, match="2 bundles under one name"):
         bundles_named(f"both={tmp_path / 'many'}")
+    with pytest.raises(NotFoundError, match="is no folder, expected a bundle"):
+        bundles_named(str(tmp_path / "manny"))
     with pytest.raises(NotFoundError, match=r"holds no bundle\.json"):
         bundles_named(str(tmp_path / "state"))
 

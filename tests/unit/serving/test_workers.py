@@ -22,10 +22,10 @@ from tests.unit.serving.running import eventually, variant, write_spec
 from trimtab.files import write_atomically
 from trimtab.files.processes import is_alive
 from trimtab.records.segments import read_segment
-from trimtab.serving.follow import read_status
 from trimtab.serving.options import ServerOptions
 from trimtab.serving.shared_metrics import Family, sum_of
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
+from trimtab.serving.spec_files import read_status
 from trimtab.serving.workers import Pool, slowest
 
 

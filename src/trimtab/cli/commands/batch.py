@@ -124,7 +124,12 @@ def _bundle(named: str, project: str) -> ServedBundle:
     if os.sep in named:
         raise NotFoundError(f"{named}: is no folder of a bundle (it holds no {_BUNDLE_FILE}); correct it")
     model, number = parse_version(named) if "@" in named else (named, None)
-    client = connect(Path(project))
+    try:
+        client = connect(Path(project))
+    except ConfigError as error:
+        raise ConfigError(
+            f"model {named!r}: is no folder of a bundle, and no project can be asked for it: {error}"
+        ) from error
     if number is None:
         versions = client.ask("versions.list", model=model)["versions"]
         number = next((one["number"] for one in versions if "champion" in one["aliases"].split(", ")), None)

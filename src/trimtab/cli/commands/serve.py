@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trimtab.cli.client import open_project
 from trimtab.cli.output import AsJson, console, escaped, json_text
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import ConfigError, TrimtabError
+from trimtab.core.errors import TrimtabError
 
 if TYPE_CHECKING:
     from trimtab.serving.options import ServerOptions
-    from trimtab.serving.server import ServerInfo
+    from trimtab.serving.place import ServerInfo
 
 __all__ = ["add_to"]
 
-_STATE = Path(".trimtab-serve")
-_HOST = "127.0.0.1"
-_PORT = 8766
 _SAGEMAKER_MODELS = Path("/opt/ml/models")
 
 
@@ -47,16 +43,26 @@ def serve(
     project: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Serve what this project's control plane deploys.")
     ] = None,
+    follow: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TRIMTAB_SERVE_FOLLOW", metavar="URL", help="Serve what the control plane at this address deploys."
+        ),
+    ] = None,
+    key_env: Annotated[
+        str,
+        typer.Option("--key-env", metavar="NAME", help="Variable with the key for --follow, of role service."),
+    ] = "TRIMTAB_API_KEY",
     state: Annotated[
         Path | None,
         typer.Option(
             envvar="TRIMTAB_SERVE_STATE",
             metavar="DIR",
-            help=f"Folder for specs, status and records; default: {_STATE}. Alone, it serves the specs that are there.",
+            help="Folder for specs, status and records; default: .trimtab-serve. Alone, it serves the specs there.",
         ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(envvar="TRIMTAB_SERVE_HOST", help=f"Address to listen on; default: {_HOST}.")
+        str | None, typer.Option(envvar="TRIMTAB_SERVE_HOST", help="Address to listen on; default: 127.0.0.1.")
     ] = None,
     port: Annotated[
         int | None,
@@ -64,12 +70,13 @@ def serve(
             envvar=["SAGEMAKER_BIND_TO_PORT", "TRIMTAB_SERVE_PORT"],
             min=0,
             max=65_535,
-            help=f"Port; 0 takes a free one; default: {_PORT}.",
+            help="Port; 0 takes a free one; default: 8766.",
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(envvar="TRIMTAB_SERVE_WORKERS", min=1, max=256, help="Processes that share the port.")
-    ] = 1,
+        int | None,
+        typer.Option(envvar="TRIMTAB_SERVE_WORKERS", min=1, max=256, help="Processes that share the port; default: 1."),
+    ] = None,
     keys: Annotated[
         Path | None,
         typer.Option(envvar="TRIMTAB_SERVE_KEYS", metavar="FILE", help="Ask for a key; the file holds their hashes."),
@@ -119,118 +126,75 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Run an inference server alone: it needs no control plane, database or training library."""
-    # Start-up cost: ONNX Runtime and the server.
-    import msgspec
-
+    # Start-up cost: what only a server needs.
+    from trimtab.cli.serving_plan import Asked, plan_of
     from trimtab.config.logs import configure_logs
-    from trimtab.serving.server import run
-    from trimtab.serving.sources import refuse_second_server
+    from trimtab.serving.port import listen
+    from trimtab.serving.sources import claim
 
     if os.environ.get("SAGEMAKER_MULTI_MODEL") == "true":
         # SageMaker loads and unloads models itself then; the folder of a single one is not there.
         bundles, models_root = None, models_root or _SAGEMAKER_MODELS
-    folder = _folder(state, project, anything=bool(bundles or specs or models_root))
-    if project is not None:
-        listen = open_project(project).config.serving
-        host, port = host or listen.host, listen.port if port is None else port
-    host, port = host or _HOST, _PORT if port is None else port
-    refuse_second_server(folder)
-    if bundles or specs:
-        _adopt(folder, bundles or [], specs or [])
-    made, settled = _options(folder, options, keys, require_key)
-    if allow_host:
-        settled = msgspec.structs.replace(settled, allowed_hosts=tuple(allow_host))
-    settled = _limited(settled, memory_budget, log_limit)
-    if models_root is not None:
-        settled = msgspec.structs.replace(settled, models_root=str(models_root))
+    plan = plan_of(
+        Asked(
+            bundles=tuple(bundles or ()),
+            specs=tuple(specs or ()),
+            project=project,
+            state=state,
+            host=host,
+            port=port,
+            workers=workers,
+            keys=keys,
+            require_key=require_key,
+            allow_host=tuple(allow_host or ()),
+            options=options,
+            memory_budget=memory_budget,
+            log_limit=log_limit,
+            models_root=models_root,
+            intake=intake,
+            follow=follow,
+            key_env=key_env,
+        )
+    )
+    # The last thing that may be refused: from here on it writes.
+    listener = listen(plan.host, plan.port)
+    # Held until this process ends: two that begin at once would write over each other's specs and workers.
+    held = claim(plan.folder)
+    made, settled = plan.write()
 
     def ready(info: ServerInfo) -> None:
-        _tell(_told(folder, info, intake, settled), made, as_json)
+        _tell(_told(plan.folder, info, intake, settled), made, as_json)
 
     chosen = log_format or ("console" if sys.stderr.isatty() else "json")
     configure_logs(chosen, process="inference-server")
-    if workers == 1 and intake is None:
-        raise typer.Exit(run(folder, host, port, options=settled, on_ready=ready))
+    if plan.workers == 1 and intake is None and plan.followed is None:
+        # Start-up cost: with several processes, this one only looks after the others.
+        from trimtab.serving.process import run
+
+        with held:
+            raise typer.Exit(run(plan.folder, plan.host, listener, options=settled, on_ready=ready))
     # Start-up cost: only wanted here.
     from trimtab.serving.workers import run_pool
 
-    code = run_pool(
-        folder, host, port, workers=workers, options=settled, log_format=chosen, intake=intake, on_ready=ready
-    )
-    raise typer.Exit(code)
-
-
-def _folder(state: Path | None, project: Path | None, *, anything: bool) -> Path:
-    if project is not None:
-        if anything or state is not None:
-            raise ConfigError(
-                "--project: its control plane says what is served; leave out --bundle, --spec and --state"
-            )
-        return open_project(project).serving.absolute()
-    folder = (state or _STATE).absolute()
-    if not anything and state is None and not (folder / "specs").is_dir():
-        raise ConfigError(
-            "nothing to serve: expected --bundle DIR, --spec FILE, --project DIR or --state DIR; name one"
+    with held:
+        code = run_pool(
+            plan.folder,
+            plan.host,
+            listener,
+            workers=plan.workers,
+            options=settled,
+            log_format=chosen,
+            intake=intake,
+            followed=plan.followed,
+            on_ready=ready,
         )
-    return folder
-
-
-def _adopt(folder: Path, bundles: list[str], specs: list[Path]) -> None:
-    # Start-up cost: Arrow and ONNX Runtime.
-    from trimtab.serving.sources import adopt, bundles_named, read_spec_file, spec_of
-
-    named = [bundle for text in bundles for bundle in bundles_named(text)]
-    adopt(folder, [*(spec_of(bundle, folder) for bundle in named), *(read_spec_file(path) for path in specs)])
-
-
-def _options(
-    folder: Path, named: Path | None, keys: Path | None, require_key: bool
-) -> tuple[str | None, ServerOptions]:
-    """Return a key that was made just now, if one was, and the options of the server."""
-    # Start-up cost: the server.
-    import msgspec
-
-    from trimtab.serving.access import make_keys_file, read_keys
-    from trimtab.serving.options import ServerOptions, read_options
-
-    settled, made = ServerOptions() if named is None else read_options(named), None
-    if keys is None and require_key and not settled.keys:
-        keys = folder / "keys.json"
-        if not keys.exists():
-            made = make_keys_file(keys)
-    if keys is not None:
-        settled = msgspec.structs.replace(settled, keys=read_keys(keys))
-    return made, settled
-
-
-def _limited(settled: ServerOptions, memory_budget: str | None, log_limit: str | None) -> ServerOptions:
-    # Start-up cost: the server.
-    import msgspec
-
-    if memory_budget is not None:
-        settled = msgspec.structs.replace(settled, memory_budget_bytes=_size("--memory-budget", memory_budget, 1))
-    if log_limit is not None:
-        settled = msgspec.structs.replace(settled, log_limit_bytes=_size("--log-limit", log_limit, 65_536))
-    return settled
-
-
-def _size(option: str, text: str, least: int) -> int:
-    from trimtab.config.sizes import parse_size  # start-up cost: pydantic
-
-    try:
-        size_bytes = parse_size(text)
-    except ValueError as error:
-        raise ConfigError(f"{option}: {error}") from None
-    if size_bytes < least:
-        raise ConfigError(f"{option}: found {text[:40]!r}, expected at least {least} bytes; write more, e.g. '1GB'")
-    return size_bytes
+    raise typer.Exit(code)
 
 
 def _told(folder: Path, info: ServerInfo, intake: str | None, options: ServerOptions) -> JsonObject:
     # Start-up cost: the server, which is there by now.
-    from trimtab.serving.access import is_loopback
-    from trimtab.serving.address import url_of
-    from trimtab.serving.follow import read_spec, read_status
+    from trimtab.serving.address import is_loopback, url_of
+    from trimtab.serving.spec_files import read_spec, read_status
 
     endpoints = []
     for path in sorted((folder / "specs").glob("[!.]*.json")):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Final
 
 from trimtab.core.errors import BackendError
-from trimtab.files import write_atomically
+from trimtab.files import remove_unfinished, write_atomically
 from trimtab.records.segments import SEGMENT_SUFFIX
 
 __all__ = ["FolderIntake"]
+
+_LEFT_FOR_S: Final = 3600.0
 
 
 class FolderIntake:
@@ -23,6 +26,7 @@ class FolderIntake:
     def __init__(self, folder: Path, *, limit_bytes: int | None = None) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
+        self._swept = False
 
     @property
     def where(self) -> str:
@@ -39,6 +43,10 @@ class FolderIntake:
                     f"intake {self._folder}: {waiting} bytes wait there, the limit is {self._limit_bytes}; the control "
                     "plane is behind or down: see 'trimtab status', or raise serving.log_limit"
                 )
+        if not self._swept:
+            # A process that is killed again and again, as for its memory, would fill the disk with them.
+            self._swept = True
+            remove_unfinished(self._folder, f"*{SEGMENT_SUFFIX}", older_than_s=_LEFT_FOR_S)
         write_atomically(self._folder / f"{segment_id}{SEGMENT_SUFFIX}", content)
 
     def close(self) -> None:

@@ -40,6 +40,7 @@ class _Cutter:
         self._in_quotes = False
         self._last_end = -1
         self._last_byte = -1
+        self._breaks_since = 0
         self.header_end: int | None = None
         self._part_start = 0
         self._first = 0
@@ -60,6 +61,15 @@ class _Cutter:
             self._end_row(size - 1, not blank)
         self._close_part(size)
 
+    @property
+    def unclosed_row(self) -> int | None:
+        """The last row (from 1), if a quotation mark in it takes in all further lines; None: there is no such.
+
+        A mark in the very last line takes in none, and may be meant as it stands there.
+        """
+        taken_in = self._breaks_since - (self._last_byte == _NEWLINE)
+        return self._row if self._in_quotes and taken_in > 0 else None
+
     def _ends(self, content: NDArray[np.uint8], offset: int) -> list[tuple[int, bool]]:
         breaks = np.flatnonzero(content == _NEWLINE)
         quotes = np.flatnonzero(content == _QUOTE)
@@ -67,7 +77,9 @@ class _Cutter:
         ends = breaks[before % 2 == 0]
         self._in_quotes = (len(quotes) + int(self._in_quotes)) % 2 == 1
         if not len(ends):
+            self._breaks_since += len(breaks)
             return []
+        self._breaks_since = int(np.count_nonzero(breaks > ends[-1]))
         previous = np.concatenate([[self._last_end - offset], ends[:-1]])
         length = ends - previous - 1
         # The byte before the break may lie in the chunk before this one.
@@ -95,7 +107,7 @@ def scan_csv(path: Path, *, rows_a_part: int, chunk_bytes: int = _CHUNK_BYTES) -
     """Read ``path`` once, and say where its rows are.
 
     Raises:
-        DataContractError: it is empty, or no UTF-8 by its first bytes.
+        DataContractError: it is empty, no UTF-8 by its first bytes, or a quotation mark is never closed.
     """
     hashed, cutter, offset = hashlib.sha256(), _Cutter(rows_a_part), 0
     with path.open("rb") as stream:
@@ -106,6 +118,11 @@ def scan_csv(path: Path, *, rows_a_part: int, chunk_bytes: int = _CHUNK_BYTES) -
         cutter.finish(offset)
         stream.seek(0)
         columns = _header(path, stream, cutter.header_end)
+    if cutter.unclosed_row is not None:
+        raise DataContractError(
+            f"{path}: row {cutter.unclosed_row}: a quotation mark is never closed, and takes in all lines behind it; "
+            "close it, or double it where it is meant"
+        )
     return ScannedCsv(hashed.hexdigest(), columns, tuple(cutter.parts))
 
 
@@ -165,7 +182,13 @@ def _header(path: Path, stream: BinaryIO, end: int | None) -> tuple[str, ...]:
         text = line.decode("utf-8-sig").strip("\r\n")
     except UnicodeDecodeError as error:
         raise DataContractError(f"{path}: its header is no UTF-8 ({error.reason}); write the file anew") from error
-    columns = tuple(next(csv.reader([text]), ())) if text else ()
+    try:
+        columns = tuple(next(csv.reader([text]), ())) if text else ()
+    except csv.Error as error:
+        told = "a lone carriage return ends no row here" if "new-line" in str(error) else str(error)
+        raise DataContractError(
+            f"{path}: its header cannot be read ({told}); expected lines as of CSV; write it anew"
+        ) from error
     if not columns:
         raise DataContractError(f"{path}: is empty; expected a first line with the names of the columns; add it")
     return columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from trimtab.core.errors import ConfigError, DataContractError, NotFoundError
 from trimtab.files import sha256_of_file
 from trimtab.serving.batch.csv_rows import scan_csv
 
-__all__ = ["ROWS_A_PART", "InputFile", "RowRange", "examine", "find_files"]
+__all__ = ["ROWS_A_PART", "InputFile", "RowRange", "check_name", "examine", "find_files"]
 
 _SUFFIXES: Final = (".parquet", ".csv")
 ROWS_A_PART: Final = 50_000
@@ -90,7 +91,7 @@ def find_files(named: Sequence[str], *, or_images: bool = False) -> list[Path]:
 
     Raises:
         NotFoundError: a name or pattern stands for nothing.
-        ConfigError: a file is neither Parquet nor CSV by its name, or is named twice.
+        ConfigError: a file is neither Parquet nor CSV by its name, no plain file, or is named twice.
     """
     other, images = (" (and no image)", " or images") if or_images else ("", "")
     found: list[Path] = []
@@ -109,12 +110,29 @@ def find_files(named: Sequence[str], *, or_images: bool = False) -> list[Path]:
         found += files
     seen: set[Path] = set()
     for path in found:
+        check_name(path)
+        if not path.is_file():
+            raise ConfigError(f"{path}: is no plain file, and files are read more than once; write it to one")
         if path.suffix.lower() not in _SUFFIXES:
             raise ConfigError(f"{path}: is neither .parquet nor .csv by its name{other}; convert or rename it")
         if path.resolve() in seen:
             raise ConfigError(f"{path}: is named twice; name it once, since every row gets one answer")
         seen.add(path.resolve())
     return found
+
+
+def check_name(path: Path) -> None:
+    """Return if the file's name is text, since it stands in what is written beside the answers.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    name = str(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode("utf-8", "replace").decode()
+        raise ConfigError(f"{shown}: its name is no UTF-8, expected text; rename the file") from error
 
 
 def examine(path: Path, rows_a_part: int = ROWS_A_PART) -> InputFile:
@@ -132,7 +150,8 @@ def examine(path: Path, rows_a_part: int = ROWS_A_PART) -> InputFile:
         digest = sha256_of_file(path)
         columns, rows = _parquet_outline(path)
         ranges = tuple(RowRange(at, min(at + rows_a_part, rows)) for at in range(0, rows, rows_a_part))
-    twice = next((name for name in columns if columns.count(name) > 1), None)
+    # Some tables are as wide as others are long.
+    twice = next((name for name, times in Counter(columns).items() if times > 1), None)
     if twice is not None:
         raise DataContractError(f"{path}: has two columns {twice!r}; expected a name for each; rename one")
     examined = InputFile(str(path), digest, before.st_size, before.st_mtime_ns, columns, ranges or (RowRange(0, 0),))

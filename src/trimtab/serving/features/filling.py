@@ -16,6 +16,7 @@ from trimtab.core.errors import ConfigError
 from trimtab.records.identity import checked_key
 from trimtab.serving.asgi import Headers, RefusedError
 from trimtab.serving.features.base import FeatureValue, Why
+from trimtab.serving.features.cache import FeatureCache
 from trimtab.serving.features.counts import FeatureCounts
 from trimtab.serving.features.missed import Missed
 from trimtab.serving.features.plugins import open_source
@@ -61,12 +62,13 @@ class Features:
             Feature(name=key, kind=ColumnKind.CATEGORY) for key in self._keys if key not in self._by_name
         )
         self._reading = Reading(
-            open_source(spec.source),
+            open_source(spec.source, key_env=spec.key_env, key_header=spec.key_header),
             endpoint=endpoint,
             keys=self._keys,
             names=self.names,
             timeout_s=spec.timeout_ms / 1e3,
             counts=counts,
+            cache=None if spec.cache_s is None else FeatureCache(spec.cache_s, spec.cache_entities),
         )
 
     async def fill(self, rows: Sequence[Row], now_us: int) -> Filled:

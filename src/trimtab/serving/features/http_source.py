@@ -15,6 +15,7 @@ import msgspec
 import trimtab
 from trimtab.core.errors import BackendError, ConfigError
 from trimtab.serving.features.base import FeatureValue
+from trimtab.serving.features.credential import KEY_PREFIX, refuse_secrets_in
 
 __all__ = ["HttpSource"]
 
@@ -39,8 +40,8 @@ _DECODER: Final = msgspec.json.Decoder(_Found)
 class HttpSource:
     """Asks ``url``: see `FeatureSource`. There are as many connections as calls at the same time."""
 
-    def __init__(self, url: str) -> None:
-        """Connect to nothing yet.
+    def __init__(self, url: str, credential: str = "") -> None:
+        """Connect to nothing yet; ``credential``: a header's line, with its end.
 
         Raises:
             ConfigError: it is no URL that can be asked.
@@ -53,7 +54,7 @@ class HttpSource:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._head = (
             f"POST {target} HTTP/1.1\r\nhost: {parts.netloc}\r\nuser-agent: trimtab/{trimtab.__version__}\r\n"
-            "accept: application/json\r\ncontent-type: application/json\r\ncontent-length: "
+            f"accept: application/json\r\n{credential}content-type: application/json\r\ncontent-length: "
         ).encode("ascii")
         self._idle: list[_Connection] = []
 
@@ -219,6 +220,8 @@ def _split(url: str) -> SplitResult:
         shown = re.sub(r"//.*@", "//", url.partition("?")[0])[:200]
         raise ConfigError(
             f"features.source {shown!r}: expected http://HOST:PORT/PATH or https://…, in ASCII "
-            "and without a user; correct it"
+            f"and without a user; correct it (a key belongs into a variable {KEY_PREFIX}… of the server's environment, "
+            "which features.key_env names)"
         )
+    refuse_secrets_in(f"{parts.scheme}://{parts.netloc}{parts.path}", parts.query)
     return parts

@@ -6,6 +6,7 @@ from typing import Final
 
 from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.serving.features.base import FeatureSource
+from trimtab.serving.features.credential import credential_header
 from trimtab.serving.features.http_source import HttpSource
 
 __all__ = ["GROUP", "open_source"]
@@ -13,15 +14,20 @@ __all__ = ["GROUP", "open_source"]
 GROUP: Final = "trimtab.feature_sources"
 
 
-def open_source(source: str) -> FeatureSource:
+def open_source(source: str, *, key_env: str | None = None, key_header: str = "authorization") -> FeatureSource:
     """Return the source: of a URL, else what the entry point of that name returns when it is called.
 
     Raises:
-        ConfigError: it is no URL that can be asked, or the package's own code fails.
+        ConfigError: it is no URL that can be asked, or its key is not there, or the package's own code fails.
         NotFoundError: no installed package has such an entry point.
     """
     if "://" in source:
-        return HttpSource(source)
+        return HttpSource(source, credential_header(key_env, key_header))
+    if key_env is not None:
+        raise ConfigError(
+            f"features.key_env: stands there with source {source[:80]!r}, which is an entry point; expected none, for "
+            "its package reads the environment itself; remove it"
+        )
     # Start-up cost: only endpoints with such a source need it.
     from importlib.metadata import entry_points
 

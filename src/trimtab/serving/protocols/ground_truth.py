@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -13,10 +14,12 @@ from trimtab.records.truths import TruthRecord, truth_frames
 from trimtab.serving.handler import Exchange
 from trimtab.serving.protocols.bodies import decode
 
-__all__ = ["MAX_BODY_BYTES", "MAX_RECORDS", "accept_ground_truth"]
+__all__ = ["MAX_BODY_BYTES", "MAX_RECORDS", "accept_ground_truth", "accept_large_ground_truth"]
 
 MAX_RECORDS: Final = 50_000
 MAX_BODY_BYTES: Final = 24_000_000
+
+_AT_ONCE: Final = 5_000
 
 
 class TruthRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +53,22 @@ def accept_ground_truth(journal: JournalWriter, body: bytes, exchange: Exchange)
     return len(frames)
 
 
+async def accept_large_ground_truth(journal: JournalWriter, body: bytes, exchange: Exchange) -> int:
+    """Record the outcomes in ``body`` as `accept_ground_truth` does, without keeping others waiting.
+
+    Raises:
+        ConfigError, JournalFullError: see `accept_ground_truth`.
+    """
+    frames = await asyncio.to_thread(lambda: _frames(decode(_DECODER, body), exchange.received_us))
+    exchange.unrecorded = len(frames)
+    framed = await asyncio.to_thread(journal.framed, frames)
+    for begin in range(0, len(framed), _AT_ONCE):
+        journal.append_framed(framed[begin : begin + _AT_ONCE])
+        await asyncio.sleep(0)
+    exchange.unrecorded = 0
+    return len(frames)
+
+
 def _frames(request: TruthRequest, received_us: int) -> list[TruthFrame]:
     said = {name: value for name in _ALONE if (value := getattr(request, name)) is not None}
     if request.records is None:
@@ -61,5 +80,6 @@ def _frames(request: TruthRequest, received_us: int) -> list[TruthFrame]:
             f"{next(iter([*said, 'truth']))}: stands beside records; send one outcome, or several as records"
         )
     if not 1 <= len(request.records) <= MAX_RECORDS:
-        raise ConfigError(f"records: {len(request.records)}, expected 1 to {MAX_RECORDS} a request; split them")
+        remedy = "split them" if request.records else "send one"
+        raise ConfigError(f"records: {len(request.records)}, expected 1 to {MAX_RECORDS} a request; {remedy}")
     return truth_frames(request.records, received_us)

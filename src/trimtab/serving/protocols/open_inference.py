@@ -5,7 +5,6 @@ One input tensor a feature, by name, of shape [n] or [n, 1]. https://github.com/
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -20,8 +19,9 @@ from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
 from trimtab.serving.handler import Answer, Exchange, RowContext
 from trimtab.serving.protocols.bodies import FieldValue, checked_keys, checked_source, decode, event_micros
 from trimtab.serving.protocols.infer_outputs import check_outputs, infer_response, output_metadata, output_tensors
+from trimtab.serving.protocols.json_tensors import check_values
 from trimtab.serving.protocols.question import Question
-from trimtab.serving.protocols.tensors import DATATYPES, TensorBytes, split_body
+from trimtab.serving.protocols.tensors import TensorBytes, split_body
 
 __all__ = ["model_metadata", "model_ready", "read_infer", "server_metadata", "tensor_of"]
 
@@ -247,37 +247,9 @@ def _from_json(tensor: InputTensor, data: list[Datum]) -> list[FieldValue]:
             values.append(datum)
     if len(values) != tensor.shape[0]:
         raise ConfigError(f"{_field(tensor)}: {len(values)} values for shape {tensor.shape}; make them equal")
-    fits = _CHECKS.get(tensor.datatype)
-    if fits is None:
-        raise ConfigError(
-            f"{_field(tensor)}: datatype {tensor.datatype[:20]!r}, expected one of {sorted(_CHECKS)}; correct it"
-        )
-    for value in values:
-        if value is not None and not fits(value):
-            raise ConfigError(
-                f"{_field(tensor)}: holds a {type(value).__name__}, no {tensor.datatype}; correct data or datatype"
-            )
+    check_values(values, tensor.datatype, _field(tensor))
     return values
 
 
 def _field(tensor: InputTensor) -> str:
     return f"input {tensor.name[:60]!r}"
-
-
-def _is_number(value: FieldValue) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_bool(value: FieldValue) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_text(value: FieldValue) -> bool:
-    return isinstance(value, str)
-
-
-_CHECKS: Final[dict[str, Callable[[FieldValue], bool]]] = {
-    **dict.fromkeys(DATATYPES, _is_number),
-    "BOOL": _is_bool,
-    "BYTES": _is_text,
-}
