@@ -17,6 +17,7 @@ __all__ = [
     "balanced_accuracy",
     "brier",
     "calibration_error",
+    "chance_of_truth",
     "class_scores",
     "ece",
     "f1",
@@ -165,7 +166,7 @@ def average_precision(answers: Answers) -> float:
 
 def log_loss(answers: Answers) -> float:
     """Return mean −ln of the probability given to what happened, at least 1e-15; a class unknown to it has none."""
-    chance = _chance_of_truth(answers)
+    chance = chance_of_truth(answers)
     return float("nan") if chance is None else mean(-np.log(np.clip(chance, _SMALLEST_CHANCE, 1 - _SMALLEST_CHANCE)))
 
 
@@ -175,7 +176,7 @@ def brier(answers: Answers) -> float:
         if answers.probability is None:
             return float("nan")
         return mean((answers.probability - (answers.truth == answers.positive_class)) ** 2)
-    chance = _chance_of_truth(answers)
+    chance = chance_of_truth(answers)
     if answers.probabilities is None or chance is None:
         return float("nan")
     # Σ(p − y)² = Σp² − 2 p(truth) + 1, also for a truth that is none of the classes.
@@ -219,7 +220,7 @@ def _auc(positive: Array, chance: Array) -> float:
     return float((mid_ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def _chance_of_truth(answers: Answers) -> Array | None:
+def chance_of_truth(answers: Answers) -> Array | None:
     """Return the probability that was given to what happened, ``(n,)``."""
     if answers.task is Task.BINARY:
         if answers.probability is None:

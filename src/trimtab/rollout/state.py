@@ -162,13 +162,26 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One limit, what was found, and what follows. ``value`` is None when there is nothing to judge."""
+    """One limit, what was found, and what follows. ``value`` is None when there is nothing to judge.
+
+    ``lower`` and ``upper`` bound the value, whenever one looks. ``e_harm`` and ``e_safe`` are the e-values against "not
+    beyond the limit" and "beyond the limit"; ``e_harm`` ≥ 1 / ``alpha`` is a breach. ``candidate_n`` and ``stable_n``
+    are the units that it rests on. What is not ``required`` may be a breach, but nothing waits for it to be OK.
+    """
 
     name: str
     verdict: Verdict
     value: float | None
     limit: float | None
     why: str
+    lower: float | None = None
+    upper: float | None = None
+    e_harm: float | None = None
+    e_safe: float | None = None
+    alpha: float | None = None
+    candidate_n: int = 0
+    stable_n: int = 0
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,168 @@
+"""What Trimtab's judgement says of many simulated canaries at once, after every look.
+
+The processes are those of `trimtab.measures`; only their composition is written for many runs here, and a test
+(tests/unit/rollout/test_bench_agrees.py) holds it to `trimtab.rollout.judgement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from bench.rollouts.traffic import BUCKETS, LOOKS, WEIGHTS, Traffic
+from numpy.typing import NDArray
+
+from trimtab.measures.betting import BetProcess
+from trimtab.measures.duration_buckets import bucket_of, lower_edge_ns
+from trimtab.measures.label_process import LabelProcess, log_mean_exp
+from trimtab.rollout.latency import QUANTILES
+from trimtab.rollout.wealth import split_alpha, start_share
+
+__all__ = ["DEFAULT_MARGINS", "NAMES", "NO_MARGINS", "Margins", "breaches", "evidence_of_harm"]
+
+_PHASE = LOOKS // len(WEIGHTS)
+_COLD, _REFERENCE = 20, 200
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "errors": ("errors",),
+    "latency": tuple(f"latency_{name}" for name in QUANTILES),
+    "quality": ("degradation:accuracy",),
+}
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """What is allowed: a ratio of errors, a share of latency and one of accuracy."""
+
+    errors: float
+    latency: float
+    accuracy: float
+
+
+NO_MARGINS = Margins(1.0, 0.0, 0.0)
+DEFAULT_MARGINS = Margins(1.5, 0.1, 0.01)
+
+
+def evidence_of_harm(traffic: Traffic, margins: Margins) -> dict[str, Floats]:
+    """Return the logarithm of each metric's e-value against "no harm beyond the margin", (runs, looks)."""
+    found = {"errors": _labels(traffic, traffic.failed[1], traffic.failed[0], margins.errors)}
+    for name, (candidate, stable) in _exceedances(traffic, margins.latency).items():
+        found[f"latency_{name}"] = _labels(traffic, candidate, stable, 1.0)
+    found["degradation:accuracy"] = _losses(traffic, margins.accuracy)
+    return found
+
+
+def breaches(evidence: Mapping[str, Floats], alpha: float) -> dict[str, NDArray[np.bool_]]:
+    """Return for each family whether it has ever been a breach by each look, (runs, looks), and for all together."""
+    alphas = split_alpha(alpha, NAMES)
+    found = {
+        family: np.maximum.accumulate(
+            np.any([evidence[name] >= -np.log(alphas[name]) for name in names], axis=0), axis=1
+        )
+        for family, names in NAMES.items()
+    }
+    return {**found, "all": np.any(list(found.values()), axis=0)}
+
+
+def _labels(traffic: Traffic, candidate: Counts, stable: Counts, ratio: float) -> Floats:
+    runs = len(candidate)
+    processes: list[LabelProcess] = []
+    logs = np.zeros((runs, LOOKS))
+    for look, weight in enumerate(traffic.weights):
+        if look % _PHASE == 0:
+            processes.append(LabelProcess.start(ratio, shape=(runs,)))
+        updated = processes[-1:] if traffic.sticky else processes
+        updated = [process.with_counts(float(weight), candidate[:, look], stable[:, look]) for process in updated]
+        processes[-len(updated) :] = updated
+        logs[:, look] = _mixed([process.log_e for process in processes], sticky=traffic.sticky)
+    return logs
+
+
+def _mixed(logs: list[Floats], *, sticky: bool) -> Floats:
+    parts = [log + np.log(start_share(ordinal)) for ordinal, log in enumerate(logs, start=1)]
+    if sticky:
+        return np.asarray(np.max(parts, axis=0))
+    kept = np.full_like(parts[0], -np.log(len(parts) + 1))
+    return np.asarray(np.logaddexp.reduce([*parts, kept]))
+
+
+def _exceedances(traffic: Traffic, margin: float) -> dict[str, tuple[Counts, Counts]]:
+    """Return by quantile how many exceeded it, candidate's beyond the margin and stable's, (runs, looks) each."""
+    candidate, stable = traffic.durations[1], traffic.durations[0]
+    runs, size = len(candidate), len(BUCKETS)
+    beyond = np.array([_first_beyond(int(bucket), margin) for bucket in BUCKETS])
+    found = {name: (np.zeros((runs, LOOKS), np.int64), np.zeros((runs, LOOKS), np.int64)) for name in QUANTILES}
+    filling, reference = np.zeros((runs, size), np.int64), np.zeros((runs, size), np.int64)
+    drawn = np.zeros((2, runs), np.int64)
+    for look in range(LOOKS):
+        if look % _PHASE == 0:
+            drawn[:] = 0
+            if traffic.sticky:
+                filling, reference = np.zeros_like(filling), np.zeros_like(reference)
+        covered, total = reference.cumsum(axis=1), reference.sum(axis=1)
+        # How many are in this bucket or a later one; one place more, for what is beyond the last.
+        mine, other = (_at_least(side[:, look]) for side in (candidate, stable))
+        judged = (drawn.min(axis=0) >= _COLD) & (total > 0)
+        for name, share in QUANTILES.items():
+            place = np.argmax((covered >= share * total[:, None]) & (reference > 0), axis=1)
+            counts = judged & (place < size - 1)
+            found[name][0][:, look] = np.where(counts, mine[np.arange(runs), beyond[place]], 0)
+            found[name][1][:, look] = np.where(counts, other[np.arange(runs), place + 1], 0)
+        filling = filling + stable[:, look]
+        full = filling.sum(axis=1) >= _REFERENCE
+        reference[full], filling[full] = filling[full], 0
+        drawn += traffic.drawn[::-1, :, look]
+    return found
+
+
+def _at_least(counts: Counts) -> Counts:
+    later = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+    return np.concatenate([later, np.zeros((len(counts), 1), np.int64)], axis=1)
+
+
+def _first_beyond(bucket: int, margin: float) -> int:
+    """Return the place of the first bucket wholly beyond (1 + margin) times the upper edge of ``bucket``."""
+    threshold = (1 + margin) * lower_edge_ns(bucket + 1)
+    edge = bucket_of(int(threshold))
+    return int(np.searchsorted(BUCKETS, edge if lower_edge_ns(edge) >= threshold else edge + 1))
+
+
+def _losses(traffic: Traffic, margin: float) -> Floats:
+    drawn, p = traffic.unit_drawn, traffic.weights[traffic.unit_looks]
+    counts = ~np.isnan(traffic.unit_losses)
+    losses = np.where(counts, traffic.unit_losses, 0.0)
+    beside = counts & ~drawn
+    phase_of = traffic.unit_looks // _PHASE
+    before_n, before_sum = _before(beside, phase_of, traffic.sticky), _before(losses * beside, phase_of, traffic.sticky)
+    center = (before_sum + 0.5) / (before_n + 1)
+    gains, expected = 1 - losses, 1 - center
+    mine = -(1 - p) * (gains - (1 - margin) * expected)
+    excess = np.where(drawn, mine, (1 - margin) * p * (gains - expected)) * counts
+    edges = np.searchsorted(traffic.unit_looks, np.arange(LOOKS))
+    bets = BetProcess.start(-1.0, 1.0).bets
+    # One gambler at a time: all of them at once would not fit into memory.
+    gained = np.stack([np.add.reduceat(np.log1p(bet * excess), edges, axis=1) for bet in bets], axis=-1)
+    wealth = gained.cumsum(axis=1)
+    logs = np.zeros((len(drawn), LOOKS))
+    for look in range(LOOKS):
+        phases = range(look // _PHASE + 1)
+        ends = [min(look, phase * _PHASE + _PHASE - 1) if traffic.sticky else look for phase in phases]
+        parts = [
+            log_mean_exp(wealth[:, end] - (wealth[:, phase * _PHASE - 1] if phase else 0.0))
+            for phase, end in zip(phases, ends, strict=True)
+        ]
+        logs[:, look] = _mixed(parts, sticky=traffic.sticky)
+    return logs
+
+
+def _before(values: NDArray[np.generic], phase_of: Counts, sticky: bool) -> Floats:
+    """Return the sum of what came before each unit, of its own segment with sticky keys."""
+    total = np.cumsum(values, axis=1, dtype=np.float64)
+    before = np.concatenate([np.zeros((len(total), 1)), total[:, :-1]], axis=1)
+    if not sticky:
+        return before
+    starts = np.searchsorted(phase_of, np.arange(len(WEIGHTS)))
+    return np.asarray(before - before[:, starts][:, phase_of])

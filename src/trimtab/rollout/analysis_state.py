@@ -1,0 +1,153 @@
+"""All that a rollout's judgement remembers, and how a block of new counts and losses is added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from trimtab.core.canonical import JsonObject
+from trimtab.rollout.agreement import AgreementState, with_agreement
+from trimtab.rollout.analysis_plan import AnalysisPlan, loss_of
+from trimtab.rollout.arm_labels import Labels, with_labels
+from trimtab.rollout.block import Block
+from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES, LatencyState, slower_than, with_latency
+from trimtab.rollout.losses import LossState, with_losses, with_pairs
+from trimtab.rollout.rates import Hits, with_hits
+
+__all__ = ["AnalysisState", "accumulate"]
+
+_COLD = 20
+_NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisState:
+    """All that a rollout's judgement remembers, since its start.
+
+    ``drawn``: of the candidate and the stable version in the present generation; ``drawn_in_all``: since the start.
+    ``labels``, ``hits``, ``durations`` and ``losses`` are keyed by what they are of.
+    """
+
+    generation: int | None = None
+    probability: float = 0.0
+    drawn: tuple[int, int] = (0, 0)
+    drawn_in_all: tuple[int, int] = (0, 0)
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    hits: Mapping[str, Hits] = field(default_factory=dict)
+    durations: Mapping[str, LatencyState] = field(default_factory=dict)
+    losses: Mapping[str, LossState] = field(default_factory=dict)
+    agreement: AgreementState = field(default_factory=AgreementState)
+
+    def to_json(self) -> JsonObject:
+        """Return the state as JSON values."""
+        return dict(_STATE.dump_python(self, mode="json"))
+
+    @staticmethod
+    def from_json(data: Any) -> AnalysisState:
+        """Return the state that `to_json` wrote."""
+        return _STATE.validate_python(data)
+
+
+def accumulate(plan: AnalysisPlan, before: AnalysisState, block: Block) -> AnalysisState:
+    """Return the state after ``block``; a block is to be added once, and blocks in the order of their generations.
+
+    Counts of a generation that is over (answers that took long) still count for it.
+    """
+    new = before.generation is None or block.generation > before.generation
+    state = before
+    if new:
+        shown = {name: kept.in_new_generation(sticky=plan.sticky) for name, kept in before.durations.items()}
+        state = replace(before, generation=block.generation, drawn=(0, 0), durations=shown)
+    state = replace(state, probability=block.probability) if block.generation == state.generation else state
+    warm = block.generation != state.generation or min(state.drawn) >= _COLD
+    candidate, stable = block.candidate, block.stable
+    drawn = (candidate.drawn, stable.drawn)
+    return replace(
+        state,
+        drawn=_sum(state.drawn, drawn) if block.generation == state.generation else state.drawn,
+        drawn_in_all=_sum(state.drawn_in_all, drawn) if 0 < block.probability < 1 else state.drawn_in_all,
+        labels=_labels(plan, state, block),
+        hits=_hits(plan, state, block),
+        durations=_durations(plan, state, block, judged=warm),
+        losses=_losses(plan, state, block),
+        agreement=with_agreement(state.agreement, block.agreement, plan.limits.min_agreement),
+    )
+
+
+def _sum(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
+    return first[0] + second[0], first[1] + second[1]
+
+
+def _labels(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str, Labels]:
+    counts = {
+        "errors": (block.candidate.failed, block.stable.failed),
+        "refusals": (block.candidate.refused, block.stable.refused),
+    }
+    return {
+        name: with_labels(state.labels.get(name, ()), block, *pair)
+        for name, pair in counts.items()
+        if name in plan.alphas
+    }
+
+
+def _hits(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str, Hits]:
+    """Return the counts against absolute limits: of a limit on time what is beyond it for certain, and perhaps."""
+    found = dict(state.hits)
+
+    def add(name: str, hits: int, requests: int) -> None:
+        found[name] = with_hits(found.get(name, ()), block.generation, hits, requests)
+
+    candidate, stable = block.candidate, block.stable
+    if "error_rate" in plan.alphas:
+        add("error_rate", candidate.errors, candidate.requests)
+        add("error_rate:stable", stable.errors, stable.requests)
+    limit_ms = plan.limits.max_latency_p95_ms
+    # The first requests of a generation warm it up: they are slow for no fault of the model's.
+    if limit_ms is not None and "latency_p95_ms" in plan.alphas and state.drawn[0] >= _COLD:
+        certain, perhaps = slower_than(candidate.durations, limit_ms * _NS_PER_MS)
+        requests = sum(count for _, count in candidate.durations)
+        add("latency_p95_ms", certain, requests)
+        add("latency_p95_ms:perhaps", perhaps, requests)
+        beside = slower_than(stable.durations, limit_ms * _NS_PER_MS)[0]
+        add("latency_p95_ms:stable", beside, sum(count for _, count in stable.durations))
+    return found
+
+
+def _durations(plan: AnalysisPlan, state: AnalysisState, block: Block, *, judged: bool) -> dict[str, LatencyState]:
+    found = dict(state.durations)
+    limits, candidate, stable = plan.limits, block.candidate, block.stable
+    for name, margin, quantiles, pair in (
+        ("latency", limits.max_latency_increase, QUANTILES, (candidate.latency, stable.latency)),
+        ("run", limits.max_run_time_increase, RUN_QUANTILES, (candidate.run, stable.run)),
+    ):
+        if margin is None or plan.paired:
+            continue
+        old = found.get(name, LatencyState())
+        found[name] = with_latency(old, block, *pair, quantiles=quantiles, margin=margin, judged=judged)
+    return found
+
+
+def _losses(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str, LossState]:
+    found, limits = dict(state.losses), plan.limits
+    for metric, degradation in limits.max_degradation.items():
+        name, loss = f"degradation:{metric}", loss_of(metric, plan.task)
+        old = found.get(name, LossState())
+        if plan.paired:
+            pairs = block.pairs.get(metric, ())
+            found[name] = with_pairs(old, pairs, loss, degradation, generation=block.generation)
+            continue
+        units = [unit for unit in block.losses.get(metric, ()) if not unit.estimated]
+        found[name] = with_losses(old, units, loss, degradation, segment=block.segment, generation=block.generation)
+    for metric, degradation in limits.max_estimated_degradation.items() if not plan.paired else ():
+        name, loss = f"estimated:{metric}", loss_of(metric, plan.task)
+        units = [unit for unit in block.losses.get(metric, ()) if unit.estimated]
+        found[name] = with_losses(
+            found.get(name, LossState()), units, loss, degradation, segment=block.segment, generation=block.generation
+        )
+    return found
+
+
+_STATE: TypeAdapter[AnalysisState] = TypeAdapter(AnalysisState)

@@ -1,0 +1,64 @@
+"""What two versions did side by side since a rollout was last looked at: counts, losses and pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Block", "Counted", "LossUnit", "Tally"]
+
+Counted = tuple[tuple[int, int], ...]
+"""(bucket, count), by bucket: see `trimtab.measures.duration_buckets` for what a bucket is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one version did in a block: requests that were drawn for it and have settled.
+
+    ``failed``: 5xx. ``refused``: 4xx after it was chosen. ``latency`` and ``run``: whole request and model run time, of
+    those that were answered or failed; a failed one stands in the last bucket. With sticky keys each key counts once in
+    these. ``requests``, ``errors`` and ``durations`` are the same of every drawn request, also of a key that counted
+    before, for limits on one version alone.
+    """
+
+    drawn: int = 0
+    failed: int = 0
+    refused: int = 0
+    latency: Counted = ()
+    run: Counted = ()
+    requests: int = 0
+    errors: int = 0
+    durations: Counted = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LossUnit:
+    """The loss of one unit that was assigned at once: a request (the mean over its rows), or a sticky key's first.
+
+    ``probability``: of being assigned to the candidate. ``estimated``: from the model's own confidence, no label.
+    """
+
+    probability: float
+    is_candidate: bool
+    loss: float
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What came since the last look, of one generation, while ``probability`` of the candidate was constant.
+
+    ``segment`` numbers the stretches within which a sticky key counts once; without sticky keys it is 0 throughout.
+    ``losses``: metric → units in the order of their receipt. ``pairs``: metric → (candidate's loss, live one's) of
+    requests that a shadow answered too. ``agreement``: share of agreeing rows of each such request.
+    """
+
+    generation: int
+    probability: float
+    candidate: Tally = Tally()
+    stable: Tally = Tally()
+    segment: int = 0
+    sticky: bool = False
+    losses: Mapping[str, tuple[LossUnit, ...]] = field(default_factory=dict)
+    pairs: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    agreement: tuple[float, ...] = ()

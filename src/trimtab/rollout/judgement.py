@@ -1,0 +1,136 @@
+"""Judges a rollout while it runs: which limits the candidate keeps, which it breaks, and what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from trimtab.core.enums import Verdict
+from trimtab.rollout.agreement import judge_agreement
+from trimtab.rollout.analysis_plan import AnalysisPlan, loss_of
+from trimtab.rollout.analysis_state import AnalysisState
+from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES, Exceedances, LatencyState, judge_latency
+from trimtab.rollout.losses import LossState, judge_losses
+from trimtab.rollout.rates import judge_ratio, judge_share
+from trimtab.rollout.state import Evidence
+from trimtab.rollout.wealth import Limit
+
+__all__ = ["judge", "verdict_of"]
+
+_SLOW_SHARE = 0.05
+
+
+def judge(plan: AnalysisPlan, state: AnalysisState) -> tuple[Evidence, ...]:
+    """Return one piece of evidence for each limit.
+
+    It may be asked after every block: the chance that a candidate which keeps to every limit is ever called a BREACH
+    is at most α, and that one which breaks a limit is called OK of it, at most α_ok. When the candidate takes all
+    traffic, no version is beside it, and only its absolute limits are judged.
+    """
+    comparing = state.generation is None or 0 < state.probability < 1
+    absolute = tuple(_judge_absolute(plan, state, comparing=comparing))
+    if not comparing and not plan.paired:
+        return absolute
+    safe = any(piece.name == "error_rate" and piece.verdict is Verdict.OK for piece in absolute)
+    return (
+        *_judge_ratios(plan, state, few_errors=safe),
+        *absolute,
+        *_judge_durations(plan, state),
+        *_judge_losses(plan, state),
+        *_judge_agreement(plan, state),
+    )
+
+
+def verdict_of(evidence: Sequence[Evidence]) -> Verdict:
+    """Return BREACH if anything is breached, else INCONCLUSIVE if anything required is open, else OK; of nothing, OK.
+
+    >>> verdict_of(())
+    <Verdict.OK: 'ok'>
+    """
+    if any(piece.verdict is Verdict.BREACH for piece in evidence):
+        return Verdict.BREACH
+    opened = any(piece.verdict is Verdict.INCONCLUSIVE and piece.required for piece in evidence)
+    return Verdict.INCONCLUSIVE if opened else Verdict.OK
+
+
+def _limit(plan: AnalysisPlan, name: str, value: float, noun: str) -> Limit:
+    return Limit(name, value, plan.alphas[name], plan.limits.alpha_ok, noun)
+
+
+def _judge_ratios(plan: AnalysisPlan, state: AnalysisState, *, few_errors: bool) -> Iterator[Evidence]:
+    for name, ratio, noun in (
+        ("errors", plan.limits.max_error_ratio, "failed"),
+        ("refusals", plan.limits.max_refusal_ratio, "were refused"),
+    ):
+        if ratio is None or name not in plan.alphas:
+            continue
+        found = judge_ratio(
+            _limit(plan, name, ratio, noun),
+            state.labels.get(name, ()),
+            state.drawn_in_all,
+            sticky=plan.sticky,
+            required=name == "errors",
+        )
+        # Without errors on either side there are no labels to judge by: a faultless candidate would wait for ever.
+        if name == "errors" and few_errors and found.verdict is Verdict.INCONCLUSIVE:
+            why = f"{found.why.partition(':')[0]}: few enough, as the limit on the error rate is kept"
+            found = replace(found, verdict=Verdict.OK, why=why)
+        yield found
+
+
+def _judge_absolute(plan: AnalysisPlan, state: AnalysisState, *, comparing: bool) -> Iterator[Evidence]:
+    limits, hits = plan.limits, state.hits
+    if limits.max_error_rate is not None and "error_rate" in plan.alphas:
+        rows = hits.get("error_rate", ())
+        limit = _limit(plan, "error_rate", limits.max_error_rate, "failed")
+        yield judge_share(limit, rows, rows, hits.get("error_rate:stable", ()), comparing=comparing)
+    if limits.max_latency_p95_ms is not None and "latency_p95_ms" in plan.alphas:
+        limit = _limit(plan, "latency_p95_ms", _SLOW_SHARE, f"took more than {limits.max_latency_p95_ms:g} ms")
+        yield judge_share(
+            limit,
+            hits.get("latency_p95_ms", ()),
+            hits.get("latency_p95_ms:perhaps", ()),
+            hits.get("latency_p95_ms:stable", ()),
+            comparing=comparing,
+        )
+
+
+def _judge_durations(plan: AnalysisPlan, state: AnalysisState) -> Iterator[Evidence]:
+    for family, margin, quantiles, noun in (
+        ("latency", plan.limits.max_latency_increase, QUANTILES, "latency"),
+        ("run", plan.limits.max_run_time_increase, RUN_QUANTILES, "the model's run time"),
+    ):
+        kept = state.durations.get(family, LatencyState())
+        for name, share in quantiles.items():
+            if margin is None or f"{family}_{name}" not in plan.alphas:
+                continue
+            limit = _limit(plan, f"{family}_{name}", 1 + margin, f"{noun} {name}")
+            found = kept.exceedances.get(name, Exceedances())
+            required = family == "latency" and name in RUN_QUANTILES
+            yield judge_latency(limit, share, kept, found, sticky=plan.sticky, required=required)
+
+
+def _judge_losses(plan: AnalysisPlan, state: AnalysisState) -> Iterator[Evidence]:
+    for family, limits in (
+        ("degradation", plan.limits.max_degradation),
+        ("estimated", plan.limits.max_estimated_degradation),
+    ):
+        for metric, degradation in limits.items():
+            name = f"{family}:{metric}"
+            if name not in plan.alphas:
+                continue
+            limit = _limit(plan, name, degradation, metric if family == "degradation" else f"estimated {metric}")
+            yield judge_losses(
+                limit,
+                loss_of(metric, plan.task),
+                state.losses.get(name, LossState()),
+                sticky=plan.sticky,
+                required=family == "degradation" and plan.limits.quality_required,
+                may_be_ok=family == "degradation",
+            )
+
+
+def _judge_agreement(plan: AnalysisPlan, state: AnalysisState) -> Iterator[Evidence]:
+    if plan.limits.min_agreement is not None and "agreement" in plan.alphas:
+        limit = _limit(plan, "agreement", plan.limits.min_agreement, "agree")
+        yield judge_agreement(limit, state.agreement, plan.limits.min_agreement_rows)

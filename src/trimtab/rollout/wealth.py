@@ -1,0 +1,129 @@
+"""What evidence is worth: how one error rate is shared out, when a process decides, and how far it has to go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trimtab.core.enums import Verdict
+
+__all__ = [
+    "FAMILY_SHARES",
+    "Wealth",
+    "e_value",
+    "mixed_over_starts",
+    "outlook",
+    "settled",
+    "split_alpha",
+    "start_share",
+]
+
+FAMILY_SHARES: Mapping[str, float] = {
+    "errors": 0.3,
+    "refusals": 0.05,
+    "absolute": 0.15,
+    "latency": 0.25,
+    "run": 0.05,
+    "quality": 0.2,
+    "estimated": 0.05,
+    "agreement": 0.1,
+}
+"""Parts of the error rate by family, before those that are not judged give theirs to the others."""
+
+_LARGEST_LOG = 700.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wealth:
+    """Natural logarithms of the evidence against "within the limit" (harm) and against "beyond the limit" (safe)."""
+
+    log_harm: float = 0.0
+    log_safe: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit: its evidence's name, what must not be exceeded, the errors allowed, and a noun for sentences."""
+
+    name: str
+    limit: float
+    alpha: float
+    alpha_ok: float
+    noun: str
+
+
+def split_alpha(alpha: float, families: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Return each metric's part of ``alpha``: by `FAMILY_SHARES`, equally within a family; they sum to ``alpha``.
+
+    A family without metrics gets nothing. No metrics at all: an empty dictionary.
+
+    >>> {name: round(part, 4) for name, part in split_alpha(0.01, {"errors": ["a"], "quality": ["b", "c"]}).items()}
+    {'a': 0.006, 'b': 0.002, 'c': 0.002}
+    """
+    present = {family: metrics for family, metrics in families.items() if metrics}
+    whole = sum(FAMILY_SHARES[family] for family in present)
+    return {
+        metric: alpha * FAMILY_SHARES[family] / whole / len(metrics)
+        for family, metrics in present.items()
+        for metric in metrics
+    }
+
+
+def start_share(ordinal: int) -> float:
+    """Return the share of the wealth that a process begins with which starts as the ``ordinal``-th, from 1 on.
+
+    ``1/(s(s+1))``: all that may ever start sum to 1.
+
+    >>> [round(start_share(s), 3) for s in (1, 2, 3)]
+    [0.5, 0.167, 0.083]
+    """
+    return 1 / (ordinal * (ordinal + 1))
+
+
+def mixed_over_starts(logs: Sequence[float]) -> float:
+    """Return the log wealth of processes that started one after another, and of what is kept for those to come.
+
+    ``log(Σ_s w_s E_s + 1 − Σ_s w_s)``: a mixture of e-values is one. A fault that begins late finds the last start
+    fresh, with nothing lost to the calm before.
+
+    >>> mixed_over_starts([])
+    0.0
+    >>> round(mixed_over_starts([0.0, 0.0]), 9) + 0.0
+    0.0
+    """
+    parts = [log + math.log(start_share(ordinal)) for ordinal, log in enumerate(logs, start=1)]
+    return float(np.logaddexp.reduce([*parts, -math.log(len(logs) + 1)]))
+
+
+def settled(wealth: Wealth, alpha: float, alpha_ok: float) -> Verdict:
+    """Return BREACH once the evidence of harm reaches ``1/alpha``, else OK once that of safety reaches ``1/alpha_ok``.
+
+    >>> settled(Wealth(log_safe=3.1), 0.01, 0.05)
+    <Verdict.OK: 'ok'>
+    """
+    if wealth.log_harm >= -math.log(alpha):
+        return Verdict.BREACH
+    return Verdict.OK if wealth.log_safe >= -math.log(alpha_ok) else Verdict.INCONCLUSIVE
+
+
+def e_value(log: float) -> float:
+    """Return the e-value of its logarithm, at most e⁷⁰⁰: what can be stored as a number."""
+    return math.exp(min(log, _LARGEST_LOG))
+
+
+def outlook(log_safe: float, alpha_ok: float, units: int, unit: str) -> str:
+    """Return how many more units are needed at this pace, as the end of a sentence; "" when the pace tells nothing.
+
+    >>> outlook(1.5, 0.05, 3000, "requests")
+    '; about 3 000 more requests at this pace'
+    """
+    needed = -math.log(alpha_ok)
+    if log_safe <= needed / 10 or units <= 0:
+        return ""
+    more = units * (needed - log_safe) / log_safe
+    digits = max(0, len(f"{more:.0f}") - 2)
+    rounded = max(1, math.ceil(more / 10**digits)) * 10**digits
+    return f"; about {rounded:,} more {unit} at this pace".replace(",", " ")

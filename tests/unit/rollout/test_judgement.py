@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.rollout.side_by_side import GOOD, Version, after, blocks
+
+from trimtab.core.enums import Task, Verdict
+from trimtab.core.errors import ConfigError
+from trimtab.rollout.analysis_plan import AnalysisPlan, Limits, plan_of
+from trimtab.rollout.analysis_state import AnalysisState, accumulate
+from trimtab.rollout.block import Block, LossUnit, Tally
+from trimtab.rollout.judgement import judge, verdict_of
+from trimtab.rollout.state import Evidence
+
+NOTHING = Limits(
+    max_error_ratio=None,
+    max_refusal_ratio=None,
+    max_error_rate=None,
+    max_latency_increase=None,
+    max_run_time_increase=None,
+)
+PLAN = plan_of(Limits(), Task.BINARY)
+
+
+def _named(evidence: tuple[Evidence, ...], name: str) -> Evidence:
+    return next(piece for piece in evidence if piece.name == name)
+
+
+def _first_breach(plan: AnalysisPlan, candidate: Version, stable: Version = GOOD, **how: Any) -> list[str]:
+    """Return what is breached when first something is; nothing when the candidate gets through."""
+    state = AnalysisState()
+    for block in blocks(candidate, stable, **how):
+        state = accumulate(plan, state, block)
+        breached = [piece.name for piece in judge(plan, state) if piece.verdict is Verdict.BREACH]
+        if breached:
+            return breached
+    return []
+
+
+def test_a_version_as_good_as_the_stable_one_is_ok_of_everything_that_is_waited_for() -> None:
+    evidence = judge(PLAN, after(PLAN, blocks(seed=1)))
+
+    assert verdict_of(evidence) is Verdict.OK
+    assert {piece.verdict for piece in evidence if piece.required} == {Verdict.OK}
+    assert {piece.name for piece in evidence if not piece.required} == {
+        "refusals",
+        "latency_p99",
+        "run_p50",
+        "run_p95",
+    }
+
+
+@pytest.mark.parametrize(
+    ("candidate", "name"),
+    [
+        (replace(GOOD, error_rate=0.05), "errors"),
+        (replace(GOOD, refusal_rate=0.05), "refusals"),
+        (replace(GOOD, median_ms=40.0), "latency_p95"),
+    ],
+)
+def test_a_fault_is_a_breach_of_what_it_is_a_fault_of(candidate: Version, name: str) -> None:
+    assert name in _first_breach(PLAN, candidate, seed=2)
+
+
+def test_a_fault_that_begins_late_is_found_too() -> None:
+    calm = after(PLAN, blocks(weights=(0.05, 0.1), looks=100, seed=3))
+    assert verdict_of(judge(PLAN, calm)) is not Verdict.BREACH
+
+    state = calm
+    for block in blocks(replace(GOOD, error_rate=0.05), weights=(0.25,), looks=10, seed=4):
+        state = accumulate(PLAN, state, replace(block, generation=3))
+    assert _named(judge(PLAN, state), "errors").verdict is Verdict.BREACH
+
+
+def test_errors_that_both_versions_share_are_no_fault_of_the_candidates() -> None:
+    outage = Version(error_rate=0.3)
+    state = AnalysisState()
+    for block in blocks(outage, outage, seed=5):
+        state = accumulate(PLAN, state, block)
+        evidence = judge(PLAN, state)
+        assert verdict_of(evidence) is not Verdict.BREACH
+    found = _named(evidence, "error_rate")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "a fault that they share" in found.why
+
+
+def test_without_a_version_beside_it_only_absolute_limits_are_judged() -> None:
+    plan = plan_of(replace(Limits(), max_latency_p95_ms=100.0), Task.BINARY)
+    good = judge(plan, after(plan, blocks(weights=(0.5, 1.0), seed=6)))
+    assert [piece.name for piece in good] == ["error_rate", "latency_p95_ms"]
+    assert verdict_of(good) is Verdict.OK
+
+    broken = Version(error_rate=0.1, median_ms=300.0)
+    bad = judge(plan, after(plan, blocks(broken, weights=(1.0,), seed=6)))
+    assert [piece.verdict for piece in bad] == [Verdict.BREACH, Verdict.BREACH]
+
+
+def test_errors_without_any_answer_look_slow_not_fast() -> None:
+    plan = plan_of(replace(NOTHING, max_latency_increase=0.2), Task.BINARY)
+    breached = _first_breach(plan, replace(GOOD, error_rate=0.3), seed=7)
+    assert breached
+    assert all(name.startswith("latency_") for name in breached)
+
+
+@pytest.mark.parametrize(("times", "least", "most"), [(1.0, 20, 20), (1.5, 0, 2), (2.0, 0, 0)])
+def test_errors_are_ok_where_they_are_less_than_the_ratio_and_seldom_at_it(times: float, least: int, most: int) -> None:
+    plan = plan_of(replace(NOTHING, max_error_ratio=1.5), Task.BINARY)
+    ok = 0
+    for seed in range(20):
+        state, verdicts = AnalysisState(), set()
+        versions = replace(GOOD, error_rate=0.05 * times), replace(GOOD, error_rate=0.05)
+        for look, block in enumerate(blocks(*versions, weights=(0.25, 0.5), requests=400, seed=200 + seed)):
+            state = accumulate(plan, state, block)
+            if look % 6 == 5:
+                verdicts.add(judge(plan, state)[0].verdict)
+        ok += Verdict.OK in verdicts
+
+    assert least <= ok <= most
+
+
+def test_a_candidate_right_at_the_margin_is_seldom_ok_and_seldom_a_breach() -> None:
+    plan = plan_of(replace(NOTHING, max_latency_increase=0.1), Task.BINARY)
+    ok = breached = 0
+    for seed in range(40):
+        state, verdicts = AnalysisState(), set()
+        for look, block in enumerate(blocks(replace(GOOD, median_ms=22.0), weights=(0.25, 0.5), seed=100 + seed)):
+            state = accumulate(plan, state, block)
+            if look % 4 == 3:
+                verdicts |= {piece.verdict for piece in judge(plan, state) if piece.name == "latency_p50"}
+        ok += Verdict.OK in verdicts
+        breached += Verdict.BREACH in verdicts
+
+    # α_ok is 5 %, α a third of 1 %.
+    assert ok <= 4
+    assert breached == 0
+
+
+def test_worse_answers_are_a_breach_and_better_ones_are_ok() -> None:
+    plan = plan_of(replace(NOTHING, max_degradation={"accuracy": 0.02}), Task.BINARY)
+    worse = replace(GOOD, wrong=0.2)
+    better = replace(GOOD, wrong=0.02)
+
+    assert _first_breach(plan, worse, seed=8, metric="accuracy") == ["degradation:accuracy"]
+    (found,) = judge(plan, after(plan, blocks(better, seed=9, metric="accuracy")))
+    assert found.verdict is Verdict.OK
+    assert found.value == pytest.approx(-0.08 / 0.9, abs=0.02)
+    assert found.value is not None
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < found.value < found.upper < 0.02
+
+
+def test_numbers_without_a_bound_are_judged_once_there_are_enough_of_both_versions() -> None:
+    plan = plan_of(replace(NOTHING, max_degradation={"rmse": 0.1}), Task.REGRESSION)
+
+    def units(candidate: float, count: int) -> tuple[LossUnit, ...]:
+        return tuple(
+            LossUnit(0.5, index % 2 == 0, (candidate if index % 2 == 0 else 1.0) * (1 + (index % 7) / 10))
+            for index in range(count)
+        )
+
+    few = after(plan, [Block(1, 0.5, losses={"rmse": units(9.0, 90)})])
+    assert judge(plan, few)[0].verdict is Verdict.INCONCLUSIVE
+    good = after(plan, [Block(1, 0.5, losses={"rmse": units(0.1, 390)})])
+    assert judge(plan, good)[0].verdict is Verdict.INCONCLUSIVE
+    for size, verdict in ((4.0, Verdict.BREACH), (0.25, Verdict.OK)):
+        found = judge(plan, after(plan, [Block(1, 0.5, losses={"rmse": units(size, 1000)})]))[0]
+        assert found.verdict is verdict
+        assert found.value == pytest.approx(math.sqrt(size) - 1, abs=0.03)
+
+
+def test_a_models_own_estimate_may_be_a_breach_and_is_never_ok() -> None:
+    plan = plan_of(replace(NOTHING, max_estimated_degradation={"accuracy": 0.02}), Task.BINARY)
+
+    def estimated(candidate: Version, seed: int) -> list[Block]:
+        return [
+            replace(
+                block,
+                losses={"accuracy": tuple(replace(unit, estimated=True) for unit in block.losses["accuracy"])},
+            )
+            for block in blocks(candidate, seed=seed, metric="accuracy")
+        ]
+
+    (good,) = judge(plan, after(plan, estimated(replace(GOOD, wrong=0.02), 10)))
+    (bad,) = judge(plan, after(plan, estimated(replace(GOOD, wrong=0.4), 11)))
+    assert (good.verdict, good.required) == (Verdict.INCONCLUSIVE, False)
+    assert good.e_safe is not None
+    assert good.e_safe > 1e6
+    assert bad.verdict is Verdict.BREACH
+    labels = plan_of(replace(NOTHING, max_degradation={"accuracy": 0.02}), Task.BINARY)
+    assert judge(labels, after(labels, estimated(GOOD, 12)))[0].candidate_n == 0
+
+
+def test_a_shadow_is_judged_by_pairs_and_by_how_often_it_agrees() -> None:
+    limits = Limits(max_degradation={"accuracy": 0.02}, min_agreement=0.95, min_agreement_rows=500)
+    plan = plan_of(limits, Task.BINARY, paired=True)
+
+    def shadow(wrong: float, agreeing: float) -> Block:
+        pairs = tuple((float(index % 100 < wrong * 100), float(index % 10 == 0)) for index in range(2000))
+        agreement = tuple(float(index % 100 < agreeing * 100) for index in range(2000))
+        return Block(1, 0.0, pairs={"accuracy": pairs}, agreement=agreement)
+
+    assert {piece.name for piece in judge(plan, AnalysisState())} == {"degradation:accuracy", "agreement"}
+    good, bad = judge(plan, after(plan, [shadow(0.02, 0.99)])), judge(plan, after(plan, [shadow(0.4, 0.8)]))
+    assert [piece.verdict for piece in good] == [Verdict.OK, Verdict.OK]
+    assert [piece.verdict for piece in bad] == [Verdict.BREACH, Verdict.BREACH]
+    few = after(plan, [replace(shadow(0.02, 1.0), agreement=(1.0,) * 400)])
+    assert _named(judge(plan, few), "agreement").verdict is Verdict.INCONCLUSIVE
+
+
+def test_with_sticky_keys_each_segment_is_a_test_of_its_own() -> None:
+    plan = plan_of(Limits(max_error_rate=None), Task.BINARY, sticky=True)
+    assert "errors" in _first_breach(plan, replace(GOOD, error_rate=0.05), seed=13, sticky=True)
+
+    # The same few keys fail in every segment: many segments of weak evidence are no strong evidence.
+    failing = Block(1, 0.1, Tally(drawn=20, failed=3), Tally(drawn=180, failed=1), segment=1, sticky=True)
+    state = after(plan, [replace(failing, generation=n, segment=n) for n in range(1, 20)])
+    assert _named(judge(plan, state), "errors").verdict is Verdict.INCONCLUSIVE
+    free = plan_of(Limits(max_error_rate=None), Task.BINARY)
+    state = after(free, [replace(failing, generation=n, segment=0, sticky=False) for n in range(1, 20)])
+    assert _named(judge(free, state), "errors").verdict is Verdict.BREACH
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_of_nothing_nothing_follows(probability: float) -> None:
+    limits = replace(Limits(), max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02})
+    plan = plan_of(limits, Task.BINARY)
+    empty = Block(1, probability, losses={"accuracy": (LossUnit(0.3, True, math.nan), LossUnit(1.0, True, 0.0))})
+
+    for state in (AnalysisState(), after(plan, [empty, empty])):
+        evidence = judge(plan, state)
+        assert {piece.verdict for piece in evidence} == {Verdict.INCONCLUSIVE}
+        json.dumps([piece.why for piece in evidence])
+
+
+def test_a_candidate_that_alone_is_ever_drawn_is_not_judged_beside_one_that_is_not() -> None:
+    state = after(PLAN, [Block(1, 1.0, Tally(drawn=500, failed=400, requests=500, errors=400))])
+    assert [piece.name for piece in judge(PLAN, state)] == ["error_rate"]
+
+
+def test_an_answer_that_took_until_the_next_generation_counts_for_its_own() -> None:
+    early, late = Block(1, 0.1, Tally(drawn=50), Tally(drawn=400)), Block(2, 0.5, Tally(drawn=300), Tally(drawn=300))
+    straggler = Block(1, 0.1, Tally(drawn=5, failed=5), Tally(drawn=9))
+    in_order, behind = after(PLAN, [early, straggler, late]), after(PLAN, [early, late, straggler])
+
+    assert behind.labels == in_order.labels
+    assert (behind.generation, behind.probability, behind.drawn) == (2, 0.5, (300, 300))
+
+
+def test_plan_and_state_outlive_a_restart() -> None:
+    limits = replace(Limits(), max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02, "brier": 0.1})
+    plan = plan_of(limits, Task.BINARY)
+    state = after(plan, blocks(looks=3, metric="accuracy"))
+
+    assert AnalysisPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    back = AnalysisState.from_json(json.loads(json.dumps(state.to_json())))
+    assert back == state
+    assert judge(plan, back) == judge(plan, state)
+    for piece in judge(plan, state):
+        json.dumps([piece.value, piece.lower, piece.upper, piece.e_harm, piece.e_safe], allow_nan=False)
+
+
+def test_one_error_rate_is_shared_out_over_all_that_is_judged() -> None:
+    limits = replace(Limits(), alpha=0.02, max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02, "brier": 0.1})
+    plan = plan_of(limits, Task.BINARY)
+
+    assert sum(plan.alphas.values()) == pytest.approx(0.02)
+    assert plan.alphas["degradation:accuracy"] == plan.alphas["degradation:brier"]
+    assert set(plan.alphas) == {piece.name for piece in judge(plan, AnalysisState())}
+    assert judge(plan_of(NOTHING, Task.BINARY), AnalysisState()) == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "task", "words"),
+    [
+        (Limits(max_degradation={"f1": 0.1}), Task.BINARY, r"'f1' is no mean over rows.*accuracy, recall, log_loss"),
+        (Limits(max_degradation={"accuracy": 0.1}), Task.REGRESSION, "mae, wape"),
+        (Limits(alpha=0.0), Task.BINARY, r"alpha 0\.0 is not between"),
+        (Limits(alpha_ok=math.nan), Task.BINARY, "alpha_ok nan is not between"),
+    ],
+)
+def test_a_limit_that_cannot_be_judged_is_refused(limits: Limits, task: Task, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        plan_of(limits, task)
+
+
+def test_what_is_not_yet_known_says_how_much_more_is_needed() -> None:
+    found = _named(judge(PLAN, after(PLAN, blocks(weights=(0.1,), looks=10, seed=14))), "error_rate")
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "more of its requests at this pace" in found.why
