@@ -301,39 +301,51 @@ class Handler:
         assignment_probability: float | None,
         sticky_hash: str | None,
     ) -> None:
-        schema_id = answer.variant.schema.schema_id
         latency_ms = (self._monotonic_ns() - exchange.started_ns) / 1e6
-        keys, probability = context.record_keys, answer.probability
-        frames = [
-            PredictionFrame(
-                schema_id,
-                answer.prediction_ids[place],
-                exchange.request_id,
-                exchange.received_us if events is None else events[place],
-                exchange.received_us,
-                endpoint.spec.generation,
-                assignment_probability,
-                None if keys is None else keys[place],
-                context.source,
-                sticky_hash,
-                values,
-                answer.predictions[place],
-                None if probability is None else probability[place],
-                latency_ms,
-            )
-            for place, values in enumerate(rows)
-        ]
+        shared = (endpoint.spec.generation, events, exchange, context, answer, assignment_probability, sticky_hash)
         try:
             if exchange.records is not None:
+                frames = [_frame(place, values, latency_ms, *shared) for place, values in enumerate(rows)]
                 exchange.records.append_framed(exchange.records.framed(frames))
-            elif len(frames) == 1:
-                self._append(frames[0])
+            elif len(rows) == 1:
+                self._append(_frame(0, rows[0], latency_ms, *shared))
             else:
-                self._append_all(frames)
+                self._append_all([_frame(place, values, latency_ms, *shared) for place, values in enumerate(rows)])
         except JournalFullError:
             exchange.unrecorded = len(rows)
             if endpoint.spec.log.on_full is OnFull.REFUSE:
                 raise
+
+
+def _frame(
+    place: int,
+    values: tuple[Scalar, ...],
+    latency_ms: float,
+    generation: int,
+    events: Sequence[int] | None,
+    exchange: Exchange,
+    context: RowContext,
+    answer: Answer,
+    assignment_probability: float | None,
+    sticky_hash: str | None,
+) -> PredictionFrame:
+    keys, probability = context.record_keys, answer.probability
+    return PredictionFrame(
+        answer.variant.schema.schema_id,
+        answer.prediction_ids[place],
+        exchange.request_id,
+        exchange.received_us if events is None else events[place],
+        exchange.received_us,
+        generation,
+        assignment_probability,
+        None if keys is None else keys[place],
+        context.source,
+        sticky_hash,
+        values,
+        answer.predictions[place],
+        None if probability is None else probability[place],
+        latency_ms,
+    )
 
 
 def _listed(predictions: Predictions) -> tuple[list[Any], list[float] | None, list[list[float]] | None]:
