@@ -105,6 +105,10 @@ class Run:
         self.results.latency = latency_pair(
             self.ours, self.unlogged, rate_s=rate_s, rounds=plan.rounds, seconds=plan.seconds, between=self._clear
         )
+        with self._beside(floor(sys.executable)) as other:
+            self.results.latency_floor = latency_pair(
+                self.ours, other, rate_s=rate_s, rounds=plan.rounds, seconds=plan.seconds, between=self._clear
+            )
 
     @contextlib.contextmanager
     def _beside(self, server: Server) -> Iterator[Server]:

@@ -42,6 +42,7 @@ class Results:
     rounds: int
     throughput: list[Pair] = field(default_factory=list)
     latency: Pair | None = None
+    latency_floor: Pair | None = None
     swaps: Swaps | None = None
     footprint: Footprint | None = None
 

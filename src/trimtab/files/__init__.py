@@ -29,8 +29,11 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             os.fsync(stream.fileno())
         os.chmod(temporary, mode)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk says so of a descriptor: nobody could tell which disk is meant.
+            error.filename = str(path)
         raise
     sync_folder(path.parent)
 

@@ -78,5 +78,6 @@ def read_options(path: Path, base: ServerOptions | None = None) -> ServerOptions
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected server options; correct it") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}; expected server options as JSON; correct it") from error
+        fields = ", ".join(ServerOptions.__struct_fields__)
+        raise ConfigError(f"{path}: {error}; expected server options as JSON ({fields}); correct it") from error
     return msgspec.structs.replace(base or ServerOptions(), **{name: getattr(told, name) for name in named})

@@ -77,3 +77,23 @@ def test_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc" * 100_000)
     assert sha256_of_file(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+_TOO_LARGE = """
+import resource, signal, sys
+from pathlib import Path
+from trimtab.files import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_atomically(Path(sys.argv[1]), b"x" * 2000)
+except OSError as error:
+    print(error.filename)
+"""
+
+
+def test_a_file_that_finds_no_room_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    told = subprocess.run([sys.executable, "-c", _TOO_LARGE, str(path)], capture_output=True, text=True, check=True)
+    assert told.stdout == f"{path}\n"
+    assert list(tmp_path.iterdir()) == []
