@@ -205,8 +205,8 @@ class ServingApp:
             return await self._answer(read_predict, name, scope, receive, exchange)
         if path.startswith("/v2/models/"):
             return await self._open_inference(path[11:], method, scope, receive, exchange)
-        if path == "/invocations":
-            return await self._invocation(method, scope, receive, exchange)
+        if path == "/invocations" or path.startswith("/invocations/"):
+            return await self._invocation(method, scope, receive, exchange, path[13:] or None)
         if path == "/v1/ground-truth":
             _allow(method, "POST")
             body = await read_body(scope, receive, MAX_BODY_BYTES)

@@ -239,7 +239,10 @@ class EndpointTable:
             count = len(self._nameless())
             if count == 0:
                 raise ConfigError("endpoint: not named, and none is served, expected one; GET /health says why")
-            raise ConfigError(f"endpoint: not named, and {count} are served ({self._known()}); POST to /predict/NAME")
+            raise ConfigError(
+                f"endpoint: not named, and {count} are served ({self._known()}); name it: /predict/NAME, "
+                "/invocations/NAME"
+            )
         return self._only
 
     def find(self, name: str) -> LoadedEndpoint | None:

@@ -212,13 +212,13 @@ def _predict(summary: str, *statuses: str, named: bool = False) -> dict[str, Any
     return path
 
 
-def _invocations(summary: str) -> dict[str, Any]:
-    path = _post(summary, _SCORING, "200", "404", "406", "415")
+def _invocations(summary: str, *, named: bool = False) -> dict[str, Any]:
+    path = _post(summary, _SCORING, "200", "404", "406", "415", named=named)
     path["post"]["requestBody"]["content"] |= {
         "text/csv": {"schema": _TABLE},
         "application/jsonlines": {"schema": _LINES},
     }
-    path["post"]["parameters"] = [
+    path["post"]["parameters"] = path["post"].get("parameters", []) + [
         {"name": f"X-Amzn-SageMaker-{name}", "in": "header", "schema": {"type": "string"}, "description": description}
         for name, description in (
             ("Custom-Attributes", "A request id, alone or as trace_id=ID."),
@@ -314,6 +314,7 @@ def _generic() -> dict[str, Any]:
             ),
             "/v1/jobs/{job_id}": _job(),
             "/invocations": _invocations("Answer rows as MLflow and SageMaker ask, by the only endpoint."),
+            "/invocations/{endpoint}": _invocations("Answer rows as MLflow and SageMaker ask.", named=True),
             "/v1/ground-truth": _post("Tell one true outcome, or several.", {"anyOf": [_OUTCOMES, _OUTCOME]}, "202"),
             "/v2": _get("Server metadata (Open Inference Protocol v2)."),
             "/v2/health/live": _get("Is the process alive?"),

@@ -66,13 +66,17 @@ def endpoint_paths(paths: Json, endpoints: Iterable[LoadedEndpoint], *, only: st
         infer = copy.deepcopy(paths["/v2/models/{endpoint}/infer"])
         _infer_example(infer["post"], f"Answer tensors of {name}.", endpoint.heaviest.predictor.manifest, example)
         made[f"/v2/models/{name}/infer"] = infer
+        scoring = copy.deepcopy(paths["/invocations/{endpoint}"])
+        scoring["post"]["summary"] = f"Answer rows of {name} as MLflow and SageMaker ask."
+        scoring["post"]["parameters"] = _of_any_endpoint(scoring["post"])
+        scoring["post"]["requestBody"]["content"]["application/json"]["examples"] = _scoring_examples(example)
+        made[f"/invocations/{name}"] = scoring
         if name == only:
             made["/predict"] = copy.deepcopy(paths["/predict"])
             _narrow(made["/predict"]["post"], f"Answer rows of {name}, the only endpoint.", endpoint, row, example)
             made["/predict"]["post"]["responses"]["200"] = predict["post"]["responses"]["200"]
-            made["/invocations"] = copy.deepcopy(paths["/invocations"])
-            content = made["/invocations"]["post"]["requestBody"]["content"]["application/json"]
-            content["examples"] = _scoring_examples(example)
+            summary = paths["/invocations"]["post"]["summary"]
+            made["/invocations"] = {"post": scoring["post"] | {"summary": summary}}
     return made | {path: operations for path, operations in paths.items() if path not in made}
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,20 @@ def asked(server: Running, body: object, headers: dict[str, str] | None = None) 
 
 def table() -> pd.DataFrame:
     return pd.DataFrame(ROWS)
+
+
+def test_one_of_several_endpoints_is_named_in_the_path(tmp_path: Path) -> None:
+    for name in ("heart", "lung"):
+        write_spec(tmp_path, EndpointSpec(endpoint=name, generation=1, variants=(variant(tmp_path, name, "100"),)))
+    running = Running(tmp_path)
+    try:
+        body = {"dataframe_records": ROWS}
+        assert len(running.call("POST", "/invocations/lung", body).json["predictions"]) == len(ROWS)
+        unsaid = running.call("POST", "/invocations", body)
+        assert (unsaid.status, "name it: /predict/NAME, /invocations/NAME" in unsaid.json["error"]) == (400, True)
+        assert running.call("POST", "/invocations/liver", body).status == 404
+    finally:
+        running.stop()
 
 
 @pytest.mark.parametrize(
