@@ -31,7 +31,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             # A full disk says so of a descriptor: nobody could tell which disk is meant.
             error.filename = str(path)
         raise

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Shipper", "main", "run"]
 
-MAX_ROWS_PER_RANGE: Final = 50_000
+MAX_ROWS_PER_RANGE: Final = 10_000
+"""What a shipper holds in memory at a time; under load there are always as many, so that it soon stops growing."""
 _LONGEST_PAUSE_S: Final = 5.0
 
 _log = structlog.get_logger("trimtab.shipper")
