@@ -22,7 +22,8 @@ from bench.serving.peer_servers import row
 from trimtab.core.ids import IdFactory
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import PredictionFrame
-from trimtab.serving.handler import Exchange, Handler
+from trimtab.serving.exchange import Exchange
+from trimtab.serving.handler import Handler
 from trimtab.serving.loading import EndpointLoader
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.protocols.predict import predict_response, read_predict

@@ -164,3 +164,25 @@ def test_with_shuffled_labels_the_retrained_version_is_not_promoted(tmp_path: Pa
     assert played.rows("SELECT state FROM action_request WHERE kind = 'retrain'") == [("succeeded",)]
     assert "stays" in played.step("retrain")["detail"]
     assert played.rows("SELECT candidate, phase FROM rollout WHERE model = 'bike-demand'") == [(1, "promoted")]
+
+
+def test_a_bad_canary_is_taken_back_before_most_callers_met_it(tmp_path: Path) -> None:
+    played = play(tmp_path, "--scenario", "bad-canary")
+
+    assert played.code == 0, played.printed
+    outcome = played.outcome
+    assert outcome["bad_version_taken_back"], outcome
+    assert [(phase, weight) for _, phase, weight in outcome["moves"]][-2:] == [("canary", "10"), ("rolled_back", "0")]
+    assert played.rows("SELECT candidate, phase FROM rollout ORDER BY started_us") == [
+        (1, "promoted"),
+        (2, "rolled_back"),
+    ]
+    callers = outcome["callers"]
+    assert callers["failed"] == 0
+    assert callers["v2"]["answered"] < callers["v1"]["answered"]
+    assert callers["v2"]["right"] / callers["v2"]["answered"] < 0.5 < callers["v1"]["right"] / callers["v1"]["answered"]
+    assert "accuracy" in outcome["reason"]
+    assert "accuracy: how much worse" in Path(outcome["report"]).read_text()
+    # No terminal: the moves are lines.
+    assert "canary: v1 90 %, v2 10 %" in played.printed
+    assert "rolled_back: v1 100 %, v2 0 %" in played.printed

@@ -51,6 +51,7 @@ strategy:
   type: canary
   steps:
     - {weight_pct: 50, duration: 1s, min_requests: 1}
+  limits: {max_error_rate: 0.3, max_error_ratio: null, max_latency_increase: null}
 """,
     "models/churn/monitoring_config.yaml": """\
 window: 7d

@@ -17,9 +17,10 @@ from tests.unit.loop.projects import World, make_world
 
 from trimtab.core.enums import Role, Verdict
 from trimtab.loop.actor import Actor
+from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.operation import perform
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import advance_rollouts, apply_desired, start_rollout
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired
 
 
 @pytest.fixture(scope="module")
@@ -341,11 +342,11 @@ def test_standard_input_that_is_no_row_is_told(tmp_path: Path) -> None:
 
 
 def _advance(world: World) -> None:
-    probe = ServingProbe(world.platform)
+    watch = RolloutWatch(world.platform)
     moved = True
     while moved:
         apply_desired(world.platform)
-        moved = any([advance_rollouts(world.platform, probe), world.deliver() > 0])
+        moved = any([advance_rollouts(world.platform, watch), world.deliver() > 0])
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from trimtab.db.tables import snapshot
 from trimtab.lake.labelled import labelled_rows
 from trimtab.loop.checks import run_checks_of
 from trimtab.loop.ingestion import Ingestion
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import advance_rollouts, apply_desired, start_rollout
+from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired
 from trimtab.records.schema import BATCH_VARIANT, PredictionFrame, SchemaFrame, TruthFrame
 from trimtab.records.segments import predictions_table, truth_table, write_segment
 
@@ -36,7 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         connection.execute(update(snapshot).values(spec={"recent_rows": 0, "rows_by_source": {}}))
         start_rollout(connection, world.platform, world.platform.files(MODEL), 1, by="dana")
     apply_desired(world.platform)
-    while advance_rollouts(world.platform, ServingProbe(world.platform)):
+    while advance_rollouts(world.platform, RolloutWatch(world.platform)):
         pass
     yield world
     world.platform.database.close()

@@ -28,9 +28,10 @@ from trimtab.files import write_atomically
 from trimtab.loop.actor import CONDUCTOR
 from trimtab.loop.conductor import deliver_once
 from trimtab.loop.ingestion import Ingestion
+from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.operation import perform
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import advance_rollouts, apply_desired, start_rollout
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired
 from trimtab.loop.schedules import run_due_monitors
 from trimtab.loop.subscriptions import HANDLERS
 from trimtab.records.journal import DEFAULT_FILE_BYTES
@@ -274,8 +275,8 @@ def test_versions_are_approved_and_deployed_while_mlflow_is_away(
     deliver_once(world.platform, HANDLERS, "projection")
     assert _projection(world) == "pending"
     apply_desired(world.platform)
-    probe = ServingProbe(world.platform)
-    while advance_rollouts(world.platform, probe):
+    watch = RolloutWatch(world.platform)
+    while advance_rollouts(world.platform, watch):
         apply_desired(world.platform)
     assert [variant.model_version for variant in world.server.serves[MODEL].variants] == [1]
 
@@ -301,7 +302,7 @@ def test_a_domain_clock_that_jumps_runs_monitors_once_and_keeps_the_chain_in_ord
     with world.platform.database.transaction() as connection:
         start_rollout(connection, world.platform, world.platform.files(MODEL), 1, by="dana")
     apply_desired(world.platform)
-    while advance_rollouts(world.platform, ServingProbe(world.platform)):
+    while advance_rollouts(world.platform, RolloutWatch(world.platform)):
         pass
     runs = []
     for hours in (5, -4, 1, -3, 2, 1):

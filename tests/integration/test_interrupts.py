@@ -78,7 +78,8 @@ def press_ctrl_c(shown: Shown, *, at: Callable[[], bool]) -> str:
     with contextlib.suppress(AssertionError):  # what was shown instead says more
         eventually(lambda: b"stopped" in shown.told, within_s=30, wanted="its last word")
     told = bytes(shown.told).decode()
-    assert code == 130, told
+    # Python ends itself by the signal where the interrupt came within code that a library ran: 130 in a shell, too.
+    assert code in {130, -signal.SIGINT}, told
     assert "stopped" in told
     assert "Traceback" not in told
     return " ".join(told.split())

@@ -99,6 +99,8 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     assert rollout["phase"] == "promoted"
     for operation in ("pause", "resume", "promote", "abort"):
         assert "error" in told("rollouts", operation, rollout["rollout_id"], "--reason", "over", code=5)
+    assert told("rollouts", "watch", rollout["rollout_id"])["phase"] == "promoted"
+    assert told("rollback", MODEL, "--reason", "to see", code=3)["exit_code"] == 3
     assert told("predict", MODEL, ROW)["predictions"]
     answered = told("batch", MODEL, "--input", rows, "--output", tmp_path / "answered", "--workers", "1")
     assert (answered["rows"], answered["model_version"]) == (160, "2")

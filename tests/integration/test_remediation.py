@@ -18,9 +18,10 @@ from trimtab.db.tables import notification
 from trimtab.loop import keys
 from trimtab.loop.actor import Actor
 from trimtab.loop.ingestion import Ingestion
+from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.operation import perform
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import advance_rollouts, apply_desired, operate_rollout, start_rollout
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired, operate_rollout
 from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import expire_requests
 from trimtab.rollout import store
@@ -51,11 +52,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def _advance(world: World) -> None:
     """Let everything that is under way come to where it waits for somebody."""
-    probe = ServingProbe(world.platform)
+    watch = RolloutWatch(world.platform)
     moved = True
     while moved:
         apply_desired(world.platform)
-        moved = any([advance_rollouts(world.platform, probe), advance_jobs(world.platform), world.deliver() > 0])
+        moved = any([advance_rollouts(world.platform, watch), advance_jobs(world.platform), world.deliver() > 0])
 
 
 def _breach(world: World) -> dict[str, Any]:

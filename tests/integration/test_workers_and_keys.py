@@ -16,11 +16,10 @@ from tests.integration.small_project import MODEL, make_project
 
 from trimtab.bootstrap import build_platform
 from trimtab.config.project import ProjectFolder
+from trimtab.core.errors import BackendError
 from trimtab.loop.platform import Platform
-from trimtab.loop.probe import ServingProbe
+from trimtab.loop.variant_counts import HttpArmReader
 from trimtab.rollout import endpoint_store
-from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
-from trimtab.rollout.store import Rollout
 from trimtab.serving.address import server_url
 from trimtab.serving.keys import read_own_key
 from trimtab.serving.place import ServerInfo, read_server_info
@@ -44,27 +43,26 @@ def project(tmp_path: Path) -> ProjectFolder:
     return ProjectFolder.open(root)
 
 
-def deployed(platform: Platform, folder: Path) -> Rollout:
-    """Have the server serve a bundle, as a rollout that is on its way would."""
+def deploy(platform: Platform, folder: Path) -> None:
+    """Have the server share requests between two variants, as while a rollout is on its way."""
     manifest = tiny_bundle(folder, model=MODEL)
-    variant = VariantSpec(
-        name="v1",
-        model=MODEL,
-        model_version=1,
-        bundle_path=str(folder),
-        bundle_digest=manifest.digest,
-        weight_pct=Decimal(100),
+    variants = tuple(
+        VariantSpec(
+            name=f"v{number}",
+            model=MODEL,
+            model_version=number,
+            bundle_path=str(folder),
+            bundle_digest=manifest.digest,
+            weight_pct=Decimal(50),
+        )
+        for number in (1, 2)
     )
-    spec = EndpointSpec(endpoint=MODEL, generation=1, variants=(variant,))
-    now_us = platform.now_us()
+    spec = EndpointSpec(endpoint=MODEL, generation=1, variants=variants)
     with platform.database.transaction() as connection:
-        endpoint_store.desire(connection, spec, model=MODEL, actor="test", reason="to be asked", at_us=now_us)
+        endpoint_store.desire(
+            connection, spec, model=MODEL, actor="test", reason="to be asked", at_us=platform.now_us()
+        )
     platform.deployer.apply(spec)
-    candidate = VersionRef(number=1, bundle_path=str(folder), bundle_digest=manifest.digest)
-    wanted = RolloutSpec(
-        endpoint=MODEL, staging_endpoint=f"{MODEL}-staging", model=MODEL, candidate=candidate, stable=None
-    )
-    return Rollout(id="tried", spec=wanted, state=RolloutState.initial(now_us), started_us=now_us)
 
 
 def answered(project: ProjectFolder, before: ServerInfo) -> ServerInfo | None:
@@ -88,10 +86,17 @@ def test_callers_need_a_key_and_the_platform_counts_with_its_own(project: Projec
             return "Ctrl-C stops everything" in log.read_text()
 
         eventually(ready, within_s=LONG_S, wanted="a platform that is up")
-        rollout = deployed(platform, tmp_path / "bundle")
-        probe = ServingProbe(platform)
-        began = eventually(lambda: probe.observe(rollout).variants, within_s=LONG_S, wanted="a variant that is served")
-        assert began["v1"].requests == 0
+        deploy(platform, tmp_path / "bundle")
+        reader = HttpArmReader(platform.serving_url, lambda: read_own_key(project.serving))
+
+        def counted() -> int | None:
+            try:
+                reading = reader.read(MODEL)
+            except BackendError:
+                return None
+            return None if reading is None or not reading.counts else sum(each.drawn for each in reading.counts)
+
+        eventually(lambda: counted() == 0, within_s=LONG_S, wanted="variants that are served")
         url = server_url(project.serving)
         assert url is not None
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
@@ -100,7 +105,7 @@ def test_callers_need_a_key_and_the_platform_counts_with_its_own(project: Projec
                 answer = client.post(f"/predict/{MODEL}", json={"row": ROW}, headers={"X-API-Key": CALLER})
                 assert answer.status_code == 200, answer.text
             assert client.get("/metrics", headers={"X-API-Key": CALLER}).status_code == 403
-        eventually(lambda: probe.observe(rollout).variants["v1"].requests == 7, within_s=LONG_S, wanted="seven answers")
+        eventually(lambda: counted() == 7, within_s=LONG_S, wanted="seven answers")
         told = trimtab("predict", MODEL, json.dumps(ROW), project=project.root)
         assert told.code == 0, told.err
         own = read_own_key(project.serving)
@@ -115,11 +120,7 @@ def test_callers_need_a_key_and_the_platform_counts_with_its_own(project: Projec
         again = eventually(lambda: answered(project, server), within_s=LONG_S, wanted="another server")
         assert again.pid in {child.pid for child in psutil.Process(up.pid).children()}
         # The one answer above; the dead server's seven are not taken for its own, and its key is still good.
-        eventually(
-            lambda: [one.requests for one in probe.observe(rollout).variants.values()] == [1],
-            within_s=LONG_S,
-            wanted="one answer",
-        )
+        eventually(lambda: counted() == 1, within_s=LONG_S, wanted="one answer")
     assert up.returncode == 0
     assert server_url(project.serving) is None
     secret = project.serving / "own-key.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -155,8 +156,15 @@ def _folder(asked: Asked, project: ProjectFolder | None) -> Path:
             "nothing to serve: expected --bundle DIR, --spec FILE, --project DIR, --follow URL or --state DIR; name one"
         )
     present = next(path for path in (folder, *folder.parents) if path.exists())
-    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
-        raise ConfigError(f"{folder}: cannot be written, expected a folder for specs and records; name another --state")
+    try:
+        # It has no name, and so leaves nothing behind.
+        with tempfile.TemporaryFile(dir=present):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written ({error.strerror}), expected a folder for specs and records; name another "
+            "--state"
+        ) from error
     return folder
 
 

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -31,16 +31,16 @@ _WATCH_S = 0.5
 
 
 class Stage:
-    """A demo's project and its running processes.
+    """A demo's project and its running processes; ``changed`` are files of the example that it has otherwise.
 
     Raises:
         NotFoundError: there is no example to copy.
         ConfigError: the folder holds something that is no demo of ours.
     """
 
-    def __init__(self, folder: Path, example: Path | None) -> None:
+    def __init__(self, folder: Path, example: Path | None, changed: Mapping[str, str] | None = None) -> None:
         self._stopped = threading.Event()
-        self.project = _copied(example or _shipped_example(), folder)
+        self.project = _copied(example or _shipped_example(), folder, changed or {})
         prepare_project(self.project)
         self._supervisor = Supervisor(self.project, platform_processes(self.project))
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -125,7 +125,7 @@ def _shipped_example() -> Path:
     raise NotFoundError("demo: its example project is not installed; run it from a checkout, or pass --from FOLDER")
 
 
-def _copied(example: Path, folder: Path) -> ProjectFolder:
+def _copied(example: Path, folder: Path, changed: Mapping[str, str]) -> ProjectFolder:
     """Copy the example to ``folder``, in place of an earlier demo, with ports that are free."""
     if not (example / "trimtab.yaml").is_file():
         raise NotFoundError(f"{example}: holds no trimtab.yaml; pass the folder of a project as --from")
@@ -144,12 +144,14 @@ def _copied(example: Path, folder: Path) -> ProjectFolder:
     # First, so that a copy that was broken off is known as ours.
     (folder / _MARK).touch()
     shutil.copytree(example, folder, ignore=shutil.ignore_patterns(".trimtab", "__pycache__"), dirs_exist_ok=True)
+    for name, content in changed.items():
+        (folder / name).write_text(content, encoding="utf-8")
     path = folder / "trimtab.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     for section in ("api", "serving"):
-        port = content.setdefault(section, {}).get("port", 0)
-        content[section]["port"] = port if _is_free(port) else 0
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        port = settings.setdefault(section, {}).get("port", 0)
+        settings[section]["port"] = port if _is_free(port) else 0
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return ProjectFolder.open(folder)
 
 

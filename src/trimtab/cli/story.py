@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from trimtab.cli.output import console
 from trimtab.cli.stage import Stage
+from trimtab.cli.telling import Outcome, Play, play
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, TrimtabError
 
-__all__ = ["Outcome", "Step", "tell_story"]
+__all__ = ["tell_story"]
 
 _HEART, _BIKE, _CLINIC = "heart-disease", "bike-demand", "cleveland-clinic"
 _YEAR_START = datetime(2011, 9, 20, 12, tzinfo=UTC)
@@ -24,44 +24,6 @@ _RETRAIN_S = 180.0
 _SETTLE_S = 90.0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the story: whether it did what it should, how long it took, and what came out."""
-
-    name: str
-    ok: bool
-    seconds: float
-    detail: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """The whole story."""
-
-    started: float = field(default_factory=time.monotonic)
-    wall_s: float = 0.0
-    steps: list[Step] = field(default_factory=list)
-    complete: bool = False
-
-    @property
-    def loop_closed(self) -> bool:
-        """Whether every step was reached and did what it should."""
-        return self.complete and all(step.ok for step in self.steps)
-
-    def to_json(self) -> JsonObject:
-        """Return the story as JSON."""
-        steps = [
-            {"name": step.name, "ok": step.ok, "seconds": round(step.seconds, 3), "detail": step.detail}
-            for step in self.steps
-        ]
-        return {"loop_closed": self.loop_closed, "wall_s": round(self.wall_s, 3), "steps": steps}
-
-    def summary(self) -> str:
-        """Return one line for a person."""
-        word = "[green]The loop is closed[/]" if self.loop_closed else "[red]The loop is not closed[/]"
-        return f"\n{word} in {self.wall_s:.1f} s.\n"
-
-
 def tell_story(stage: Stage, only: int | None = None) -> Outcome:
     """Play both acts, or only one; a step that cannot go on ends the story."""
     teller = _Teller(stage)
@@ -70,8 +32,8 @@ def tell_story(stage: Stage, only: int | None = None) -> Outcome:
             if only is not None and number == 3 - only:
                 continue
             console.print(f"\n[bold]{act}[/]")
-            for name, title, play in steps:
-                if not teller.play(name, title, play):
+            for name, title, do in steps:
+                if not play(teller.outcome, name, title, do):
                     return teller.outcome
         teller.outcome.complete = True
     finally:
@@ -80,7 +42,6 @@ def tell_story(stage: Stage, only: int | None = None) -> Outcome:
 
 
 AnswerT = TypeVar("AnswerT")
-Play = Callable[[], tuple[bool, str]]
 
 
 class _Teller:
@@ -122,22 +83,6 @@ class _Teller:
             ),
             ("Evidence", [("evidence", "audit chain and reports", self._evidence)]),
         ]
-
-    def play(self, name: str, title: str, play: Play) -> bool:
-        """Play one step, and tell it in a line; return whether the story goes on."""
-        started = time.monotonic()
-        with console.status(f"[bold]{name:<13}[/]{title} …"):
-            try:
-                ok, detail = play()
-                goes_on = True
-            except TrimtabError as error:
-                ok, detail, goes_on = False, str(error), False
-        seconds = time.monotonic() - started
-        self.outcome.steps.append(Step(name, ok, seconds, detail))
-        mark = "[green]✓[/]" if ok else "[red]✗[/]"
-        console.print(f"{mark} [bold]{name:<13}[/]{seconds:5.1f} s  {title}")
-        console.print(f"      {detail}", markup=False, style="dim")
-        return goes_on
 
     def _start(self) -> tuple[bool, str]:
         self._stage.open()

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from trimtab.config.durations import Duration
 from trimtab.config.loading import Strict
-from trimtab.core.enums import Task
+from trimtab.core.enums import Answers, Task
 
 __all__ = ["FeedConfig", "ModelConfig", "Name", "ReleaseCosts"]
 
@@ -43,6 +43,11 @@ class ModelConfig(Strict):
     name: Name
     description: str = Field(default="", description="The question that the model answers, for people.")
     task: Task
+    answers: Answers = Field(
+        default=Answers.REALTIME,
+        description="'realtime' while somebody waits, or 'batch'; it settles how a new version goes out where "
+        "deployment_config.yaml does not say it.",
+    )
     target: str = Field(description="The column to predict.")
     positive_class: str | None = Field(
         default=None, description="Binary tasks: the class whose probability is reported."

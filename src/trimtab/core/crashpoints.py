@@ -69,6 +69,7 @@ POINTS: tuple[CrashPoint, ...] = tuple(
         ("approval.answered", "loop", "an action's grant is stored, the approver has no answer", "it counts, once"),
         ("rollout.desired", "loop", "the desired state is stored, no spec is written", "the spec is written"),
         ("rollout.spec_written", "rollout", "the spec is written, nobody looked at what serves", "the same generation"),
+        ("rollout.looked", "loop", "a look at a rollout is in the open transaction", "what was counted is read again"),
         ("rollout.stepped", "loop", "a step is in the open transaction", "the step is decided again"),
         ("action.executed", "loop", "an action's effect is in the open transaction", "it is done once"),
         (

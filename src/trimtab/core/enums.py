@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["ColumnKind", "Encoding", "ImageFit", "Role", "Severity", "Task", "Tier", "VariantRole", "Verdict"]
+__all__ = [
+    "Answers",
+    "ColumnKind",
+    "Encoding",
+    "ImageFit",
+    "Role",
+    "Severity",
+    "Task",
+    "Tier",
+    "VariantRole",
+    "Verdict",
+]
 
 
 class Verdict(StrEnum):
@@ -26,6 +37,13 @@ class Task(StrEnum):
     def is_classification(self) -> bool:
         """Whether the answer is a class."""
         return self is not Task.REGRESSION
+
+
+class Answers(StrEnum):
+    """When a model is asked: row by row while somebody waits, or many rows at a time."""
+
+    REALTIME = "realtime"
+    BATCH = "batch"
 
 
 class ColumnKind(StrEnum):

@@ -38,6 +38,7 @@ __all__ = [
     "DeliveryState",
     "accept_file",
     "announce",
+    "delivered_since",
     "find_delivery",
     "judge_again",
     "received",
@@ -214,6 +215,16 @@ def find_delivery(connection: Connection, delivery_id: str) -> Delivery:
     if row is None:
         raise NotFoundError(f"delivery {delivery_id!r}: not known; see 'trimtab deliveries'")
     return _delivery(row)
+
+
+def delivered_since(connection: Connection, since_us: int) -> frozenset[str]:
+    """Return the ids of the segments, of records and of outcomes, that came in since ``since_us`` and are processed."""
+    query = select(_table.c.digest).where(
+        _table.c.state == DeliveryState.PROCESSED,
+        _table.c.received_us >= since_us,
+        _table.c.kind.in_((DeliveryKind.RECORDS, DeliveryKind.TRUTH)),
+    )
+    return frozenset(connection.scalars(query))
 
 
 def recent_deliveries(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from trimtab.lake.zones import Lake
 
-__all__ = ["LabelledTable", "labelled_rows"]
+__all__ = ["LabelledTable", "answered_rows", "labelled_rows"]
 
 _OWN = {
     "prediction_id": pl.String,
@@ -21,6 +21,18 @@ _OWN = {
     "record_key": pl.String,
     "source": pl.String,
     "prediction": pl.String,
+    "probability": pl.Float64,
+}
+_DRAWN = {
+    "prediction_id": pl.String,
+    "request_id": pl.String,
+    "event_us": pl.Int64,
+    "received_us": pl.Int64,
+    "variant": pl.String,
+    "generation": pl.Int64,
+    "assignment_probability": pl.Float64,
+    "sticky_hash": pl.String,
+    "record_key": pl.String,
     "probability": pl.Float64,
 }
 _ROW = "@place"
@@ -49,7 +61,6 @@ def labelled_rows(
     variant: str | None = None,
     known_until_us: int | None = None,
     received_since_us: int | None = None,
-    drawn_only: bool = False,
 ) -> LabelledTable:
     """Return the rows that ``endpoint`` answered at ``start_us`` ≤ event time < ``end_us``, with their outcomes.
 
@@ -57,8 +68,7 @@ def labelled_rows(
     event time; if it says no time either, to all rows of its ``record_key``. Of several the one that was known last
     holds; one known after ``known_until_us`` is not seen. Where the prediction is a number, an outcome that is no
     finite number is left out. Only rows that passed the contract are there; with ``received_since_us`` only those that
-    were answered since then, and with ``drawn_only`` only those whose caller had not named the variant: whoever tries
-    one out sends other rows than the rest.
+    were answered since then.
     """
     files = lake.record_files(endpoint, start_us=start_us, end_us=end_us)
     answered = _read([file.path for file in files])
@@ -67,18 +77,48 @@ def labelled_rows(
         answered = answered.filter(pl.col("variant") == variant)
     if received_since_us is not None:
         answered = answered.filter(pl.col("received_us") >= received_since_us)
-    if drawn_only:
-        answered = answered.filter(pl.col("assignment_probability").is_not_null())
     answered = answered.sort("event_us", "prediction_id").with_row_index(_ROW)
     outcomes = lake.truth_files(endpoint, start_us=start_us, end_us=end_us, known_until_us=known_until_us)
-    truth = _truth([file.path for file in outcomes], known_until_us)
-    if answered.schema["prediction"] == pl.Float64:
-        truth = truth.with_columns(pl.col("truth").str.strip_chars().cast(pl.Float64, strict=False))
-        truth = truth.filter(pl.col("truth").is_finite())
+    truth = _usable(answered, _truth([file.path for file in outcomes], known_until_us))
     joined = answered.join(_newest(answered, truth), on=_ROW, how="inner", maintain_order="left")
     features = [name for name in joined.columns if name.startswith("f.")]
     chosen = joined.select(*_OWN, "truth", "labelled_us", *features)
     return LabelledTable(table=_plain(chosen.to_arrow()), answered=answered.height)
+
+
+def answered_rows(lake: Lake, endpoint: str, segments: Collection[str], *, shadow: bool = False) -> pa.Table:
+    """Return the rows of these segments that were drawn, with their outcomes as far as these segments tell them.
+
+    Sorted by receipt, then request and prediction. Columns: those of a prediction segment that say who was asked, when
+    and with what chance, ``prediction``, ``probability``, ``truth`` and ``labelled_us`` (null while it is not known).
+    With ``shadow`` they are what shadows answered, with ``shadow_of`` and without outcomes. Outcomes belong to rows as
+    `labelled_rows` says; only rows that passed the contract are there.
+    """
+    files = lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, segments=segments, shadow=shadow)
+    columns = [*_DRAWN, "prediction", *(["shadow_of"] if shadow else [])]
+    if files:
+        answered = pl.concat([pl.read_parquet(file.path, columns=columns) for file in files], how="diagonal_relaxed")
+    else:
+        answered = pl.DataFrame(schema={**_DRAWN, "prediction": pl.String, "shadow_of": pl.String}).select(columns)
+    answered = answered.filter(pl.col("assignment_probability").is_not_null())
+    answered = answered.sort("received_us", "request_id", "prediction_id")
+    if shadow:
+        return _plain(answered.to_arrow())
+    answered = answered.with_row_index(_ROW)
+    outcomes = lake.truth_files(
+        endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=None, segments=segments
+    )
+    truth = _usable(answered, _truth([file.path for file in outcomes], None))
+    joined = answered.join(_newest(answered, truth), on=_ROW, how="left", maintain_order="left")
+    return _plain(joined.select(*columns, "truth", "labelled_us").to_arrow())
+
+
+def _usable(answered: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """Return the outcomes that fit the predictions: where these are numbers, finite numbers."""
+    if answered.schema["prediction"] != pl.Float64:
+        return truth
+    truth = truth.with_columns(pl.col("truth").str.strip_chars().cast(pl.Float64, strict=False))
+    return truth.filter(pl.col("truth").is_finite())
 
 
 def _newest(answered: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
@@ -110,7 +150,7 @@ def _without_own_times(found: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
 
 def _read(paths: Sequence[Path]) -> pl.DataFrame:
     if not paths:
-        return pl.DataFrame(schema={**_OWN, "received_us": pl.Int64, "assignment_probability": pl.Float64})
+        return pl.DataFrame(schema={**_OWN, "received_us": pl.Int64})
     return pl.concat([pl.read_parquet(path) for path in paths], how="diagonal_relaxed")
 
 

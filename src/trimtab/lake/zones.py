@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,28 +165,48 @@ class Lake:
         """Return where the outcomes of a segment go that say nothing, or of nothing."""
         return self.root / "quarantine" / "truth" / f"{_safe(segment_id)}.parquet"
 
-    def record_files(self, endpoint: str, *, start_us: int, end_us: int) -> list[RecordFile]:
+    def record_files(
+        self,
+        endpoint: str,
+        *,
+        start_us: int,
+        end_us: int,
+        segments: Collection[str] | None = None,
+        shadow: bool = False,
+    ) -> list[RecordFile]:
         """Return the processed segments that may hold rows of ``start_us`` ≤ event time < ``end_us``, by name.
 
+        ``segments``: only those of these ids. ``shadow``: what shadows answered, instead of what callers were told.
         They are at hand; raises as `at_hand` does.
         """
         chosen = []
-        for name, file in newest(self._listed(self._records(endpoint))).items():
+        for name, file in newest(self._listed(self._records(f"{endpoint}.shadow" if shadow else endpoint))).items():
             match = _RECORD_FILE.fullmatch(name)
-            if match and int(match[1]) < end_us and int(match[2]) >= start_us:
+            if match is None or (segments is not None and match[3] not in segments):
+                continue
+            if int(match[1]) < end_us and int(match[2]) >= start_us:
                 chosen.append((file, int(match[1]), int(match[2])))
         paths = self.storage.fetch([file for file, _, _ in chosen])
         return [RecordFile(path, start, end) for path, (_, start, end) in zip(paths, chosen, strict=True)]
 
-    def truth_files(self, endpoint: str, *, start_us: int, end_us: int, known_until_us: int | None) -> list[TruthFile]:
+    def truth_files(
+        self,
+        endpoint: str,
+        *,
+        start_us: int,
+        end_us: int,
+        known_until_us: int | None,
+        segments: Collection[str] | None = None,
+    ) -> list[TruthFile]:
         """Return the outcomes that may be about rows of the window and were known by ``known_until_us``, by name.
 
-        Among them are those that name a prediction, and no endpoint. They are at hand; raises as `at_hand` does.
+        Among them are those that name a prediction, and no endpoint. ``segments``: only those of these ids. They are at
+        hand; raises as `at_hand` does.
         """
         chosen = []
         for file in (*self._listed(self._truth(endpoint)), *self._listed(self._truth(""))):
             match = _TRUTH_FILE.fullmatch(_last(file.name))
-            if match is None:
+            if match is None or (segments is not None and match[4] not in segments):
                 continue
             span = None if match[2] == "x" else (int(match[2]), int(match[3]))
             late = known_until_us is not None and int(match[1]) > known_until_us

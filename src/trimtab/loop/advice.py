@@ -139,8 +139,9 @@ def an_approved_version_is_not_deployed(model: Standing) -> Advice | None:
     newest = model.newest
     if newest is None or newest.state is not VersionState.APPROVED or newest.number in (model.serves or {}):
         return None
-    if model.last_rollout is not None and model.last_rollout.spec.candidate.number == newest.number:
-        # It has served before, and somebody or something went back from it.
+    tried = model.last_rollout is not None and model.last_rollout.spec.candidate.number == newest.number
+    if tried or model.newest_has_served:
+        # Somebody or something went back from it.
         return None
     return Advice(
         f"{model.model}: version {newest.number} is approved and does not serve yet",

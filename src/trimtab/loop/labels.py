@@ -1,8 +1,6 @@
-"""Labelled rows from the lake, as monitors and rollouts want them."""
+"""Labelled rows from the lake, as monitors want them."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +10,10 @@ from trimtab.core.enums import Task
 from trimtab.lake.labelled import LabelledTable, labelled_rows
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
-from trimtab.measures.metrics import evaluate
 from trimtab.monitoring.check import Window
 from trimtab.monitoring.window import LabelledRows
-from trimtab.rollout.store import Rollout
 
-__all__ = ["labelled_of", "metrics_of_versions"]
+__all__ = ["labelled_of"]
 
 
 def labelled_of(
@@ -33,25 +29,6 @@ def labelled_of(
         known_until_us=known_until_us,
     )
     return _arrays(found, files.model.task)
-
-
-def metrics_of_versions(platform: Platform, rollout: Rollout) -> Mapping[str, tuple[int, Mapping[str, float]]]:
-    """Return labelled rows and metrics of each variant, over what it was drawn for since ``rollout`` started."""
-    files = platform.files(rollout.spec.model)
-    found = labelled_rows(platform.lake, files.endpoint, received_since_us=rollout.started_us, drawn_only=True)
-    answers: dict[str, tuple[int, Mapping[str, float]]] = {}
-    for variant in pc.unique(found.table["variant"]).to_pylist():
-        rows = _arrays(LabelledTable(found.table.filter(pc.field("variant") == variant), 0), files.model.task)
-        metrics = evaluate(
-            files.model.task,
-            files.model.all_metrics,
-            rows.truth,
-            rows.prediction,
-            rows.probability,
-            positive_class=files.model.positive_class,
-        )
-        answers[variant] = (len(rows.truth), metrics)
-    return answers
 
 
 def _arrays(found: LabelledTable, task: Task) -> LabelledRows:

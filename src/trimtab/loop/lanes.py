@@ -8,12 +8,13 @@ from collections.abc import Callable
 import structlog
 
 from trimtab.db.engine import machine_us
+from trimtab.loop.arrivals import note_arrivals
 from trimtab.loop.conductor import Lane, Worker, deliver_once
 from trimtab.loop.fencing import Fence
 from trimtab.loop.ingestion import Ingestion
+from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.platform import Platform
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import advance_rollouts, apply_desired
+from trimtab.loop.rollouts import advance_rollouts, apply_desired
 from trimtab.loop.schedules import run_due_monitors
 from trimtab.loop.subscriptions import HANDLERS
 from trimtab.loop.trainings import advance_jobs
@@ -48,7 +49,12 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
         return Lane(name, workers, start=start, idle_at_most_s=idle_at_most_s, fence=fences[name])
 
     return (
-        lane("rollouts", _advancing(of_lane["rollouts"]), lambda: apply_desired(of_lane["rollouts"])),
+        lane(
+            "rollouts",
+            _advancing(of_lane["rollouts"]),
+            lambda: apply_desired(of_lane["rollouts"]),
+            lambda: note_arrivals(of_lane["rollouts"]),
+        ),
         lane(
             DECISIONS,
             _delivering(decides, *[name for name in HANDLERS if name not in LANE_OF]),
@@ -80,8 +86,8 @@ def _delivering(platform: Platform, *subscribers: str) -> Worker:
 
 
 def _advancing(platform: Platform) -> Worker:
-    probe = ServingProbe(platform)
-    return lambda: advance_rollouts(platform, probe)
+    watch = RolloutWatch(platform)
+    return lambda: advance_rollouts(platform, watch)
 
 
 def _sending(platform: Platform) -> Worker:

@@ -15,10 +15,13 @@ from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import digest_of
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError
+from trimtab.measures.row_losses import row_loss, row_loss_metrics
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.remediation.policy import PolicyConfig
 from trimtab.retraining.settings import RetrainConfig
+from trimtab.rollout.limits import QualityLimits
 from trimtab.rollout.settings import DeploymentConfig
+from trimtab.rollout.strategies import RecreateConfig, Strategy
 from trimtab.training.settings import TrainingConfig
 
 __all__ = ["FILE_MODELS", "ModelFiles", "git_commit_of", "load_model_files", "load_policy"]
@@ -57,6 +60,11 @@ class ModelFiles:
         return self.deployment.staging_of(self.model.name)
 
     @property
+    def strategy(self) -> Strategy:
+        """How traffic moves to a new version: as the deployment says, or as usual for how the model answers."""
+        return self.deployment.strategy_for(self.model.answers)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Columns of the contract that the estimator sees."""
         return tuple(name for name in self.contract.columns if name not in self.model.not_features)
@@ -77,6 +85,7 @@ def load_model_files(project: ProjectFolder, name: str) -> ModelFiles:
     monitoring = load_yaml(folder / "monitoring_config.yaml", MonitoringConfig)
     retrain = load_yaml(folder / "retrain_config.yaml", RetrainConfig)
     _check_columns(model, contract)
+    _check_limits(model.value, deployment)
     digests = [loaded.digest for loaded in (model, contract, training, deployment, monitoring, retrain)]
     return ModelFiles(
         model=model.value,
@@ -128,6 +137,32 @@ def _check_columns(model: Loaded[ModelConfig], contract: Loaded[ContractConfig])
         raise ConfigError(
             f"{contract.at('columns')}: declares no feature beside target, key and time; add columns to learn from"
         )
+
+
+def _check_limits(model: ModelConfig, deployment: Loaded[DeploymentConfig]) -> None:
+    strategy = deployment.value.strategy
+    if strategy is None or isinstance(strategy, RecreateConfig):
+        return
+    if strategy.limits.max_error_rate == 0:
+        raise ConfigError(
+            f"{deployment.at('strategy', 'limits', 'max_error_rate')}: strategy.limits.max_error_rate: found 0; "
+            "no number of requests shows that none ever fails: each rollout would wait for a person; write 0.001"
+        )
+    if not isinstance(strategy.limits, QualityLimits):
+        return
+    for metric in strategy.limits.max_degradation:
+        if metric not in model.all_metrics:
+            at = deployment.at("strategy", "limits", "max_degradation", metric)
+            raise ConfigError(
+                f"{at}: strategy.limits.max_degradation: {metric!r} is not among the metrics of model.yaml, "
+                f"{', '.join(model.all_metrics)}; add it there under metrics, or name one of these"
+            )
+        if row_loss(metric, model.task) is None:
+            at = deployment.at("strategy", "limits", "max_degradation", metric)
+            raise ConfigError(
+                f"{at}: strategy.limits.max_degradation: {metric!r} is no mean over rows, so that versions cannot be "
+                f"compared by it while rows come in; expected one of {', '.join(row_loss_metrics(model.task))}"
+            )
 
 
 def git_commit_of(folder: Path) -> str | None:

@@ -1,44 +1,30 @@
-"""From a version to production: decide on it, start a rollout, and keep rollouts moving."""
+"""From a version to production: decide on it, and start a rollout."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-
-import structlog
 
 from trimtab.audit import log as audit
 from trimtab.bundle.writer import read_manifest
-from trimtab.core.clock import to_micros
 from trimtab.core.crashpoints import reached
-from trimtab.core.errors import ApprovalRequiredError, ConflictError, NotFoundError, TrimtabError
+from trimtab.core.errors import ApprovalRequiredError, ConflictError
 from trimtab.db.engine import Connection
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
-from trimtab.loop.probe import ServingProbe
+from trimtab.loop.rollouts import desire, operate_rollout
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.rollout import endpoint_store, store
-from trimtab.rollout.machine import Operation, operate, step
-from trimtab.rollout.plan import production_spec, staging_spec
-from trimtab.rollout.settings import RecreateConfig
-from trimtab.rollout.state import RolloutSpec, Transition, VersionRef
+from trimtab.rollout.machine import Operation
+from trimtab.rollout.state import RolloutSpec, VersionRef
 from trimtab.rollout.store import Rollout
-from trimtab.serving.spec import EndpointSpec
+from trimtab.rollout.strategies import with_requirements
 
 __all__ = [
-    "advance_rollouts",
     "aliases_of",
-    "apply_desired",
     "decide_version",
-    "operate_rollout",
-    "start_rollback",
     "start_rollout",
 ]
-
-_TELL_US = 3_000_000
-
-_log = structlog.get_logger(__name__)
 
 
 def decide_version(
@@ -90,6 +76,7 @@ def start_rollout(
     number: int,
     *,
     by: str,
+    reason: str = "",
     action_id: str | None = None,
 ) -> Rollout:
     """Store a new rollout of an approved version in the caller's transaction; the conductor takes it from there.
@@ -122,7 +109,9 @@ def start_rollout(
             model=files.model.name,
             candidate=_reference(version),
             stable=None if stable is None else _reference(stable),
-            strategy=files.deployment.strategy,
+            strategy=with_requirements(files.strategy, files.model.label_delay),
+            task=files.model.task,
+            metrics=files.model.all_metrics,
             smoke_max_abs_difference=_smoke_limit(files, version),
             sticky_key=files.deployment.sticky_key,
             on_full=files.deployment.on_full,
@@ -131,74 +120,17 @@ def start_rollout(
         now_us=now_us,
         action_id=action_id,
     )
-    _desire(connection, platform, rollout, staging=True, production=False, actor=by, reason="rollout starts")
+    desire(connection, platform, rollout, staging=True, production=False, actor=by, reason="rollout starts")
     audit.append(
         connection,
         at_us=now_us,
         actor=by,
         action="rollout.started",
         subject=f"rollout:{files.endpoint}/{rollout.id}",
+        reason=reason,
         detail={"candidate": number, "stable": None if stable is None else stable.number, "action_id": action_id},
     )
     return rollout
-
-
-def start_rollback(
-    connection: Connection, platform: Platform, files: ModelFiles, *, by: str, reason: str, action_id: str
-) -> str | None:
-    """Go back: abort a rollout under way, or else roll the version out at once that served before this one.
-
-    Returns what was done, or None when a rollout was started, whose end is the action's end.
-
-    Raises:
-        NotFoundError: nothing served before.
-    """
-    running = store.active_rollout(connection, files.endpoint)
-    if running is not None:
-        operate_rollout(connection, platform, running, Operation.ABORT, by=by, reason=reason)
-        return f"the rollout of version {running.spec.candidate.number} was aborted"
-    present = _serving_version(connection, files)
-    earlier = _served_before(connection, files, present)
-    if earlier is None:
-        raise NotFoundError(f"endpoint {files.endpoint!r}: served no other version before; nothing to go back to")
-    at_once = files.deployment.model_copy(update={"strategy": RecreateConfig(type="recreate")})
-    start_rollout(
-        connection, platform, dataclasses.replace(files, deployment=at_once), earlier, by=by, action_id=action_id
-    )
-    return None
-
-
-def advance_rollouts(platform: Platform, probe: ServingProbe) -> bool:
-    """Observe every active rollout, decide its next step, and store it; return whether any moved."""
-    with platform.database.reading() as connection:
-        active = store.list_rollouts(connection, active_only=True)
-    return any([_advance_guarded(platform, probe, rollout) for rollout in active])
-
-
-def operate_rollout(
-    connection: Connection, platform: Platform, rollout: Rollout, operation: Operation, *, by: str, reason: str
-) -> Rollout:
-    """Pause, resume, promote or abort in the caller's transaction.
-
-    Raises:
-        IllegalTransitionError: the operation has no meaning where the rollout stands.
-    """
-    transition = operate(rollout.spec, rollout.state, operation, platform.clock.now(), reason)
-    return _record(connection, platform, rollout, transition, actor=by)
-
-
-def apply_desired(platform: Platform) -> bool:
-    """Hand every desired spec that has not arrived to the deployer; repeating it changes nothing.
-
-    It never counts as work done: while no server answers it is repeated, and nobody must run in circles for that.
-    """
-    with platform.database.reading() as connection:
-        wanted = endpoint_store.list_desired(connection)
-    for spec in wanted:
-        status = platform.deployer.observe(spec.endpoint)
-        if status is None or status.desired_generation < spec.generation:
-            platform.deployer.apply(spec)
-    return False
 
 
 def aliases_of(connection: Connection, endpoint: str) -> dict[str, int]:
@@ -215,108 +147,9 @@ def aliases_of(connection: Connection, endpoint: str) -> dict[str, int]:
     return aliases
 
 
-def _advance_guarded(platform: Platform, probe: ServingProbe, rollout: Rollout) -> bool:
-    """Advance one rollout; what hinders it (a file that does not read, say) does not hinder the others."""
-    try:
-        return _advance(platform, probe, rollout)
-    except TrimtabError as error:
-        _log.warning("rollout.held", rollout=rollout.id, error=str(error))
-        return False
-
-
-def _advance(platform: Platform, probe: ServingProbe, rollout: Rollout) -> bool:
-    observation = probe.observe(rollout)
-    transition = step(rollout.spec, rollout.state, observation, platform.clock.now())
-    if transition.state == rollout.state:
-        _tell_why_held(platform, rollout, transition)
-        return False
-    with platform.database.transaction() as connection:
-        _record(connection, platform, rollout, transition, actor="conductor")
-        reached("rollout.stepped")
-    reached("rollout.desired")
-    apply_desired(platform)
-    return True
-
-
-def _tell_why_held(platform: Platform, rollout: Rollout, transition: Transition) -> None:
-    """Store why a rollout holds when the verdict changes, or else every few seconds: it is looked at by people."""
-    last = rollout.last or {}
-    at_us = platform.now_us()
-    told_us = int(last.get("at_us", 0))
-    verdict = None if transition.verdict is None else transition.verdict.value
-    if last.get("reason") == transition.reason or (last.get("verdict") == verdict and at_us - told_us < _TELL_US):
-        return
-    with platform.database.transaction() as connection:
-        store.save_transition(connection, rollout, transition, at_us=at_us, actor="conductor")
-
-
-def _record(
-    connection: Connection, platform: Platform, rollout: Rollout, transition: Transition, *, actor: str
-) -> Rollout:
-    at_us = to_micros(platform.clock.now())
-    after = store.save_transition(connection, rollout, transition, at_us=at_us, actor=actor)
-    final = after.state.phase.is_final
-    _desire(
-        connection,
-        platform,
-        after,
-        staging=final,
-        production=transition.weights is not None,
-        actor=actor,
-        reason=transition.reason,
-    )
-    payload = {"rollout_id": after.id, "model": after.spec.model, "phase": after.state.phase.value}
-    kind = "rollout.finished" if final else "rollout.moved"
-    platform.publish(connection, kind, f"model:{after.spec.model}", payload)
-    audit.append(
-        connection,
-        at_us=at_us,
-        actor=actor,
-        action=f"rollout.{after.state.phase.value}",
-        subject=f"rollout:{after.spec.endpoint}/{after.id}",
-        reason=transition.reason,
-        before={"phase": rollout.state.phase.value, "weight_pct": str(rollout.state.weight_pct)},
-        after={"phase": after.state.phase.value, "weight_pct": str(after.state.weight_pct)},
-        detail={"candidate": after.spec.candidate.number, "evidence": transition.to_json()["evidence"]},
-    )
-    return after
-
-
-def _desire(
-    connection: Connection,
-    platform: Platform,
-    rollout: Rollout,
-    *,
-    staging: bool,
-    production: bool,
-    actor: str,
-    reason: str,
-) -> None:
-    wanted: list[EndpointSpec] = []
-    if staging:
-        generation = endpoint_store.next_generation(connection, rollout.spec.staging_endpoint)
-        wanted.append(staging_spec(rollout.spec, rollout.state, generation=generation))
-    if production:
-        generation = endpoint_store.next_generation(connection, rollout.spec.endpoint)
-        wanted.append(production_spec(rollout.spec, rollout.state, generation=generation))
-    for spec in wanted:
-        endpoint_store.desire(
-            connection, spec, model=rollout.spec.model, actor=actor, reason=reason, at_us=platform.now_us()
-        )
-
-
 def _serving_version(connection: Connection, files: ModelFiles) -> ModelVersion | None:
     number = aliases_of(connection, files.endpoint).get("champion")
     return None if number is None else registry.get(connection, files.model.name, number)
-
-
-def _served_before(connection: Connection, files: ModelFiles, present: ModelVersion | None) -> int | None:
-    """Return the version that last had all of the traffic before ``present``."""
-    for found in endpoint_store.endpoint_generations(connection, files.endpoint):
-        full = [variant.model_version for variant in found.spec.live if variant.weight_pct == 100]
-        if full and (present is None or full[0] != present.number):
-            return full[0]
-    return None
 
 
 def _smoke_limit(files: ModelFiles, version: ModelVersion) -> float:

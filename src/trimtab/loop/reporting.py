@@ -43,7 +43,9 @@ from trimtab.reports.incident import (
     QualityChartData,
     VerificationData,
 )
+from trimtab.reports.rollout_plots import LookData
 from trimtab.reports.svg import Marker
+from trimtab.rollout.analysis_store import Look, list_looks
 from trimtab.rollout.store import Rollout, load_rollout
 
 __all__ = ["deployment_data", "incident_data"]
@@ -111,6 +113,7 @@ def deployment_data(platform: Platform, rollout_id: str) -> DeploymentReportData
                 for one in rollout.log
             ),
             audit=_proof(connection, subjects),
+            looks=tuple(map(_look, list_looks(connection, rollout_id))),
         )
 
 
@@ -275,6 +278,10 @@ def _steps(rollout: Rollout) -> Iterable[StepData]:
             reason=one["reason"],
             requests=requests,
         )
+
+
+def _look(look: Look) -> LookData:
+    return LookData(look.at_us, float(look.content["weight_pct"]), look.verdict, look.content["evidence"])
 
 
 def _approvals(connection: Connection, rollout: Rollout, version: ModelVersion) -> Iterable[ApprovalData]:

@@ -31,6 +31,7 @@ from trimtab.remediation.store import list_incidents
 from trimtab.retraining.store import recent_events
 from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.store import Rollout
+from trimtab.rollout.way_back import promoted_versions
 
 __all__ = [
     "Delivered",
@@ -111,6 +112,7 @@ class Standing:
     delivered: Delivered = Delivered()
     training: Training | None = None
     newest: ModelVersion | None = None
+    newest_has_served: bool = False
     serves: Mapping[int, str] | None = None
     example: JsonObject | None = None
     refused: str | None = None
@@ -155,6 +157,7 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
     served = platform.deployer.observe(endpoint)
     serves = None if spec is None else {v.model_version: f"{v.weight_pct.normalize():f} %" for v in spec.live}
     rollouts = store.list_rollouts(connection, model=name, limit=1)
+    newest = registry.latest(connection, name)
     counts = _counts(connection, endpoint)
     return Standing(
         model=name,
@@ -162,7 +165,8 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
         now_us=platform.now_us(),
         delivered=_delivered(connection, name),
         training=_training(connection, platform, name),
-        newest=registry.latest(connection, name),
+        newest=newest,
+        newest_has_served=newest is not None and newest.number in promoted_versions(connection, endpoint),
         serves=serves or None,
         example=_example(connection, name, serves) if serves and not counts["records"] else None,
         refused=None if served is None else served.error,

@@ -50,5 +50,6 @@ SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = {
     "version.registered": ("projection", "messages"),
     "version.decided": ("projection",),
     "rollout.moved": ("projection",),
+    "endpoint.served": ("projection",),
     "rollout.finished": ("rollouts", "projection", "evidence"),
 }

@@ -9,6 +9,7 @@ from decimal import Decimal
 from trimtab.core.enums import Verdict
 from trimtab.reports.evidence import AuditProof, TimelineEntry
 from trimtab.reports.rendering import render
+from trimtab.reports.rollout_plots import LookData, rollout_charts
 from trimtab.reports.svg import Chart, Series
 
 __all__ = [
@@ -96,7 +97,10 @@ class LineageData:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentReportData:
-    """Everything that a deployment report shows. ``outcome`` is the rollout's phase, e.g. promoted or rolled_back."""
+    """Everything that a deployment report shows. ``outcome`` is the rollout's phase, e.g. promoted or rolled_back.
+
+    ``looks``: what was known of its limits while it ran, in order of time.
+    """
 
     project: str
     model: str
@@ -115,6 +119,7 @@ class DeploymentReportData:
     approvals: tuple[ApprovalData, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     audit: AuditProof | None = None
+    looks: tuple[LookData, ...] = ()
 
     @property
     def metric_names(self) -> list[str]:
@@ -125,7 +130,8 @@ class DeploymentReportData:
 
 def deployment_report(data: DeploymentReportData) -> str:
     """Return the report as one self-contained HTML file."""
-    return render("deployment.html.j2", data=data, charts=[_weight_chart(data)] if data.steps else [])
+    weights = [_weight_chart(data)] if data.steps else []
+    return render("deployment.html.j2", data=data, charts=[*weights, *rollout_charts(data.looks)])
 
 
 def _weight_chart(data: DeploymentReportData) -> Chart:

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from trimtab.reports.ticks import number_ticks, time_ticks
 from trimtab.reports.wording import number_text
 
-__all__ = ["Band", "Chart", "Limit", "Marker", "Series", "draw_chart", "draw_interval"]
+__all__ = ["Band", "Chart", "Limit", "Marker", "Ribbon", "Series", "draw_chart", "draw_interval"]
 
 _TOP, _RIGHT, _BOTTOM, _LEFT = 22, 14, 26, 56
 _CHAR_PX = 6.6
@@ -46,6 +46,14 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Ribbon:
+    """Between which bounds a value lies, as these move: ``(microseconds UTC, low, high)``, in order of time."""
+
+    name: str
+    points: Sequence[tuple[int, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """A threshold."""
 
@@ -71,6 +79,7 @@ class Chart:
     series: Sequence[Series]
     unit: str = ""
     band: Band | None = None
+    ribbon: Ribbon | None = None
     limits: Sequence[Limit] = ()
     markers: Sequence[Marker] = ()
     from_zero: bool = False
@@ -81,6 +90,8 @@ class Chart:
         entries = [(f"chart-{series.tone}", series.name) for series in self.series]
         if self.band is not None:
             entries.append(("chart-band", self.band.name))
+        if self.ribbon is not None:
+            entries.append(("chart-band", self.ribbon.name))
         return (*entries, *(("chart-limit", limit.name) for limit in self.limits))
 
     @property
@@ -123,6 +134,7 @@ def draw_chart(chart: Chart, *, width: int = 720, height: int = 240) -> Markup:
     parts = [
         *_grid(frame, chart.unit),
         *([] if chart.band is None else _band(frame, chart.band)),
+        *([] if chart.ribbon is None else _ribbon(frame, chart.ribbon)),
         *(
             _line("chart-limit", _LEFT, frame.y(limit.value), width - _RIGHT, frame.y(limit.value))
             for limit in chart.limits
@@ -168,6 +180,8 @@ def _frame(chart: Chart, known: Sequence[Point], width: int, height: int) -> _Fr
     values += [limit.value for limit in chart.limits if math.isfinite(limit.value)]
     if chart.band is not None:
         values += [value for value in (chart.band.low, chart.band.high) if math.isfinite(value)]
+    if chart.ribbon is not None:
+        values += [value for _, low, high in chart.ribbon.points for value in (low, high) if math.isfinite(value)]
     if chart.from_zero:
         values.append(0.0)
     times = [at_us for series in chart.series for at_us, _ in series.points]
@@ -199,6 +213,15 @@ def _band(frame: _Frame, band: Band) -> Iterable[Markup]:
     )
     if band.middle is not None and math.isfinite(band.middle):
         yield _line("chart-middle", _LEFT, frame.y(band.middle), frame.width - _RIGHT, frame.y(band.middle))
+
+
+def _ribbon(frame: _Frame, ribbon: Ribbon) -> Iterable[Markup]:
+    known = [(at, low, high) for at, low, high in ribbon.points if math.isfinite(low) and math.isfinite(high)]
+    if len(known) < 2:
+        return
+    edge = [(at, high) for at, _, high in known] + [(at, low) for at, low, _ in reversed(known)]
+    path = " ".join(f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in edge)
+    yield Markup('<polygon class="chart-band" points="{}"/>').format(path)
 
 
 def _markers(frame: _Frame, markers: Sequence[Marker]) -> Iterable[Markup]:

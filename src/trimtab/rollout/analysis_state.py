@@ -61,7 +61,9 @@ def accumulate(plan: AnalysisPlan, before: AnalysisState, block: Block) -> Analy
     if new:
         shown = {name: kept.in_new_generation(sticky=plan.sticky) for name, kept in before.durations.items()}
         state = replace(before, generation=block.generation, drawn=(0, 0), durations=shown)
-    state = replace(state, probability=block.probability) if block.generation == state.generation else state
+    # Of losses none of which could be judged nobody says how they were drawn: that is no switch to all traffic.
+    if block.generation == state.generation and block.probability > 0:
+        state = replace(state, probability=block.probability)
     warm = block.generation != state.generation or min(state.drawn) >= _COLD
     candidate, stable = block.candidate, block.stable
     drawn = (candidate.drawn, stable.drawn)

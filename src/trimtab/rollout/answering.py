@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from trimtab.config.loading import Strict
 from trimtab.config.sizes import Size
-from trimtab.serving.spec import BatchingSpec, FeaturesSpec, OnMissing
+from trimtab.serving.spec import AutoscalingSpec, BatchingSpec, FeaturesSpec, OnMissing
 
-__all__ = ["AnsweringConfig", "BatchingConfig", "FeaturesConfig"]
+__all__ = ["AnsweringConfig", "AutoscalingConfig", "BatchingConfig", "FeaturesConfig"]
 
 
 class BatchingConfig(Strict):
@@ -70,6 +70,30 @@ class FeaturesConfig(Strict):
         return FeaturesSpec(**self.model_dump())
 
 
+class AutoscalingConfig(Strict):
+    """How many workers the endpoint wants, as its load changes."""
+
+    min_workers: int = Field(default=1, ge=1, le=1_000, description="Workers that there are at least.")
+    max_workers: int = Field(default=1, ge=1, le=1_000, description="Workers that there are at most.")
+    target_in_flight: float = Field(
+        default=8.0, gt=0, le=100_000, description="Requests that each shall have to answer at a time, on average."
+    )
+
+    @model_validator(mode="after")
+    def _bounds_do_not_cross(self) -> Self:
+        _ = self.spec
+        return self
+
+    @property
+    def spec(self) -> AutoscalingSpec:
+        """The same, as a platform reads it.
+
+        Raises:
+            ConfigError: the bounds cross.
+        """
+        return AutoscalingSpec(**self.model_dump())
+
+
 class AnsweringConfig(Strict):
     """How an endpoint answers. A field means what the same field of `EndpointSpec` means."""
 
@@ -77,6 +101,9 @@ class AnsweringConfig(Strict):
         default=None, description="Null: each request goes through the model by itself, at once."
     )
     features: FeaturesConfig | None = Field(default=None, description="Null: a request says all features itself.")
+    autoscaling: AutoscalingConfig | None = Field(
+        default=None, description="Null: as many workers as the server has; see `serving.workers` in trimtab.yaml."
+    )
     variant_choice: bool = Field(
         default=True, description="Whether a caller may name the version that answers, for testing."
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, case, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trimtab.core.errors import ConflictError
@@ -15,17 +15,52 @@ from trimtab.db.tables import endpoint as endpoint_table
 from trimtab.db.tables import endpoint_history
 from trimtab.serving.spec import EndpointSpec
 
-__all__ = ["Generation", "desire", "desired", "endpoint_generations", "list_desired", "model_of", "next_generation"]
+__all__ = [
+    "Generation",
+    "desire",
+    "desired",
+    "endpoint_generations",
+    "generation_at",
+    "generation_behind",
+    "list_desired",
+    "mark_served",
+    "model_of",
+    "next_generation",
+    "unseen",
+    "versions_in_production",
+]
+
+
+# `Generation.since_us`, as the database computes it.
+_since_us = func.coalesce(
+    endpoint_history.c.served_us, case((endpoint_history.c.rollout_id.is_(None), endpoint_history.c.at_us))
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A spec that an endpoint had from ``at_us`` on, who set it, and why."""
+    """A spec that was desired of an endpoint at ``at_us``, who set it, and why.
+
+    ``served_us``: when it was first seen to be served; None while it was not. ``rollout_id``: the rollout that it is a
+    step of; None where it is older than the columns that say both.
+    """
 
     spec: EndpointSpec
     at_us: int
     actor: str
     reason: str
+    served_us: int | None = None
+    rollout_id: str | None = None
+
+    @property
+    def since_us(self) -> int | None:
+        """Since when it was served; None if never. Of those that nobody looked at, when it was desired."""
+        return self.at_us if self.served_us is None and not self.is_watched else self.served_us
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looked when it was served."""
+        return self.rollout_id is not None
 
 
 def model_of(connection: Connection, endpoint: str) -> str | None:
@@ -42,7 +77,14 @@ def next_generation(connection: Connection, endpoint: str) -> int:
 
 
 def desire(
-    connection: Connection, spec: EndpointSpec, *, model: str, actor: str, reason: str, at_us: int
+    connection: Connection,
+    spec: EndpointSpec,
+    *,
+    model: str,
+    actor: str,
+    reason: str,
+    at_us: int,
+    rollout_id: str | None = None,
 ) -> EndpointSpec:
     """Make ``spec`` the desired one and return it; where nothing but the generation differs, return the present one.
 
@@ -72,6 +114,7 @@ def desire(
                 at_us=at_us,
                 actor=actor,
                 reason=reason,
+                rollout_id=rollout_id,
                 spec=content,
             )
         )
@@ -104,7 +147,59 @@ def endpoint_generations(connection: Connection, endpoint: str, *, limit: int = 
         .order_by(endpoint_history.c.generation.desc())
         .limit(limit)
     )
-    return [Generation(_to_spec(row.spec), row.at_us, row.actor, row.reason) for row in rows]
+    return [_generation(row) for row in rows]
+
+
+def generation_at(connection: Connection, endpoint: str, at_us: int | None = None) -> Generation | None:
+    """Return the newest generation that was served at ``at_us`` (None: of all) or before, None when none was."""
+    served = _since_us.is_not(None) if at_us is None else _since_us <= at_us
+    query = select(endpoint_history).where(endpoint_history.c.endpoint == endpoint, served)
+    row = connection.execute(query.order_by(endpoint_history.c.generation.desc()).limit(1)).first()
+    return None if row is None else _generation(row)
+
+
+def generation_behind(connection: Connection, endpoint: str, generation: int) -> Generation | None:
+    """Return the next generation that was served after ``generation``, None while there is none."""
+    query = select(endpoint_history).where(
+        endpoint_history.c.endpoint == endpoint, endpoint_history.c.generation > generation, _since_us.is_not(None)
+    )
+    row = connection.execute(query.order_by(endpoint_history.c.generation).limit(1)).first()
+    return None if row is None else _generation(row)
+
+
+def unseen(connection: Connection) -> list[tuple[str, int]]:
+    """Return endpoints, and the generation that is desired of them, where that was not seen to be served yet."""
+    query = (
+        select(endpoint_table.c.name, endpoint_table.c.generation)
+        .join(
+            endpoint_history,
+            (endpoint_history.c.endpoint == endpoint_table.c.name)
+            & (endpoint_history.c.generation == endpoint_table.c.generation),
+        )
+        .where(endpoint_history.c.rollout_id.is_not(None), endpoint_history.c.served_us.is_(None))
+    )
+    return [(row.name, int(row.generation)) for row in connection.execute(query)]
+
+
+def mark_served(connection: Connection, endpoint: str, generation: int, *, at_us: int) -> bool:
+    """Store that ``generation`` was seen to be served; return whether this was the first time."""
+    changed = connection.execute(
+        update(endpoint_history)
+        .where(
+            endpoint_history.c.endpoint == endpoint,
+            endpoint_history.c.generation == generation,
+            endpoint_history.c.served_us.is_(None),
+        )
+        .values(served_us=at_us)
+    )
+    return changed.rowcount == 1
+
+
+def versions_in_production(connection: Connection, endpoint: str) -> set[int]:
+    """Return every version that had a share of the callers at some time."""
+    query = select(endpoint_history.c.spec).where(endpoint_history.c.endpoint == endpoint, _since_us.is_not(None))
+    specs = (_to_spec(content) for content in connection.execute(query).scalars())
+    return {variant.model_version for spec in specs for variant in spec.live if variant.weight_pct > 0}
 
 
 def _replace(connection: Connection, spec: EndpointSpec, content: Any, at_us: int) -> None:
@@ -115,6 +210,10 @@ def _replace(connection: Connection, spec: EndpointSpec, content: Any, at_us: in
     )
     if changed.rowcount != 1:
         raise ConflictError(_outdated(spec, spec.generation + 1))
+
+
+def _generation(row: Row[Any]) -> Generation:
+    return Generation(_to_spec(row.spec), row.at_us, row.actor, row.reason, row.served_us, row.rollout_id)
 
 
 def _to_spec(content: Any) -> EndpointSpec:

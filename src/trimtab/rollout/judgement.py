@@ -25,20 +25,17 @@ def judge(plan: AnalysisPlan, state: AnalysisState) -> tuple[Evidence, ...]:
 
     It may be asked after every block: the chance that a candidate which keeps to every limit is ever called a BREACH
     is at most α, and that one which breaks a limit is called OK of it, at most α_ok. When the candidate takes all
-    traffic, no version is beside it, and only its absolute limits are judged.
+    traffic, no version is beside it: its absolute limits are judged, and beside them only a breach is told, which
+    outcomes and slow answers of the steps before may still bring.
     """
     comparing = state.generation is None or 0 < state.probability < 1
     absolute = tuple(_judge_absolute(plan, state, comparing=comparing))
-    if not comparing and not plan.paired:
-        return absolute
     safe = any(piece.name == "error_rate" and piece.verdict is Verdict.OK for piece in absolute)
-    return (
-        *_judge_ratios(plan, state, few_errors=safe),
-        *absolute,
-        *_judge_durations(plan, state),
-        *_judge_losses(plan, state),
-        *_judge_agreement(plan, state),
-    )
+    ratios = tuple(_judge_ratios(plan, state, few_errors=safe))
+    others = (*_judge_durations(plan, state), *_judge_losses(plan, state), *_judge_agreement(plan, state))
+    if comparing or plan.paired:
+        return (*ratios, *absolute, *others)
+    return (*absolute, *(piece for piece in (*ratios, *others) if piece.verdict is Verdict.BREACH))
 
 
 def verdict_of(evidence: Sequence[Evidence]) -> Verdict:

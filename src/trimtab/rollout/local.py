@@ -33,6 +33,7 @@ class LocalDeployer:
     """
 
     def __init__(self, serving_state: Path) -> None:
+        self._serving_state = serving_state
         self._specs = serving_state / "specs"
         self._status = serving_state / "status"
 
@@ -53,11 +54,25 @@ class LocalDeployer:
     def observe(self, endpoint: str) -> EndpointStatus | None:
         """Return the server's own words; those of a process that is gone count for nothing."""
         status = _read(self._status / f"{_checked(endpoint)}.json", EndpointStatus)
-        return status if status is not None and is_alive(status.pid) else None
+        return status if status is not None and is_alive(status.pid, self._start_ticks(status.pid)) else None
 
     def desired(self, endpoint: str) -> EndpointSpec | None:
         """Return the spec on disk, None when there is none."""
         return _read(self._specs / f"{_checked(endpoint)}.json", EndpointSpec)
+
+    def _start_ticks(self, pid: int) -> int:
+        """Return when the server ``pid`` started, as it told where it listens; 0 where it told nothing (yet)."""
+        try:
+            told = msgspec.json.decode((self._serving_state / "server.json").read_bytes(), type=_Listening)
+        except (OSError, msgspec.DecodeError):
+            return 0
+        # After a crash and a restart of the machine, the number may be another process's.
+        return told.start_ticks if told.pid == pid else 0
+
+
+class _Listening(msgspec.Struct):
+    pid: int
+    start_ticks: int = 0
 
 
 def _checked(endpoint: str) -> str:

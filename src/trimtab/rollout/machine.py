@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 
-from trimtab.config.durations import format_duration
-from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import IllegalTransitionError
-from trimtab.rollout.analysis import judge_canary, worst
-from trimtab.rollout.phases import Phase, require_legal
-from trimtab.rollout.settings import CanaryConfig, CanaryStep
-from trimtab.rollout.state import Evidence, Observation, RolloutSpec, RolloutState, Transition
+from trimtab.rollout.moving import ask, move, roll_back
+from trimtab.rollout.phases import Phase
+from trimtab.rollout.stages import STAGES, fits_strategy
+from trimtab.rollout.state import Observation, RolloutSpec, RolloutState, Transition
+from trimtab.rollout.weighing import refusal, weigh
 
-__all__ = ["Operation", "operate", "production_weights", "step"]
-
-_HUNDRED = Decimal(100)
+__all__ = ["Operation", "operate", "step"]
 
 
 class Operation(StrEnum):
@@ -32,31 +25,26 @@ class Operation(StrEnum):
     ABORT = "abort"
 
 
-def production_weights(spec: RolloutSpec, state: RolloutState) -> Mapping[str, Decimal]:
-    """Return what each variant of production takes in ``state``, in percent; empty when nothing is served.
-
-    The values sum to 100. In a canary at 100 % the stable version stays loaded with 0, for an instant way back.
-    """
-    if state.stage is Phase.PROMOTED:
-        return {spec.candidate.variant: _HUNDRED}
-    if spec.stable is None:
-        return {}
-    if state.stage is Phase.CANARY:
-        return {spec.stable.variant: _HUNDRED - state.weight_pct, spec.candidate.variant: state.weight_pct}
-    return {spec.stable.variant: _HUNDRED}
-
-
 def step(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
     """Decide the next move of a rollout: at most one change a call, and the same answer for the same arguments.
 
-    INCONCLUSIVE holds, and after ``max_hold`` asks a person; it never promotes. BREACH takes a canary back at once,
-    also while it is held. A finished rollout stays as it is. A clock that jumps back only makes a step last longer.
+    INCONCLUSIVE holds, and after ``max_hold`` asks a person; it never promotes. BREACH takes the traffic back at once,
+    also while it is held; so does a spec that production refuses. A shadow has no traffic to take back: there a person
+    decides. A finished rollout stays as it is. A clock that jumps back only makes a step last longer.
     """
     if state.phase.is_final:
         return Transition(state=state, weights=None, reason=f"finished: {state.phase}", verdict=None)
+    if state.stage.has_traffic:
+        refused = refusal(state, observation)
+        if refused:
+            return move(spec, state, Phase.ROLLED_BACK, now, refused[0].why, Verdict.BREACH, refused)
     if state.phase.is_held:
-        return _step_held(spec, state, observation, now)
-    return _STEPS[state.phase](spec, state, observation, now)
+        return _held(spec, state, observation, now)
+    if not fits_strategy(spec, state):
+        where = f"step {state.step_index + 1} of {state.phase}" if state.step_index else state.phase
+        reason = f"it stands in {where}, where strategy {spec.strategy.type} does not lead: a person promotes or aborts"
+        return ask(spec, state, now, reason)
+    return STAGES[state.phase](spec, state, observation, now)
 
 
 def operate(spec: RolloutSpec, state: RolloutState, operation: Operation, now: datetime, reason: str) -> Transition:
@@ -68,10 +56,10 @@ def operate(spec: RolloutSpec, state: RolloutState, operation: Operation, now: d
     subject = f"rollout of {spec.candidate.variant} on {spec.endpoint!r}: {operation}"
     target = _target_of(state, operation, subject)
     if operation is Operation.PAUSE:
-        return _move(spec, state, target, now, reason or "paused", resumes_to=state.phase, subject=subject)
+        return move(spec, state, target, now, reason or "paused", resumes_to=state.phase, subject=subject)
     if operation is Operation.RESUME:
-        return _move(spec, state, target, now, reason or "resumed", subject=subject)
-    return _move(spec, state, target, now, reason or f"{operation} by a person", subject=subject)
+        return move(spec, state, target, now, reason or "resumed", subject=subject)
+    return move(spec, state, target, now, reason or f"{operation} by a person", subject=subject)
 
 
 def _target_of(state: RolloutState, operation: Operation, subject: str) -> Phase:
@@ -94,141 +82,10 @@ def _target_of(state: RolloutState, operation: Operation, subject: str) -> Phase
     return Phase.PROMOTED
 
 
-def _step_staging(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
-    staging = observation.staging
-    if staging is None:
-        return _hold(spec, state, now, "no server answers for the staging endpoint yet", due_us=state.since_us)
-    if staging.error is not None:
-        evidence = (Evidence("load", Verdict.BREACH, None, None, staging.error),)
-        return _move(spec, state, Phase.FAILED, now, f"does not load: {staging.error}", Verdict.BREACH, evidence)
-    if not staging.ready:
-        return _hold(spec, state, now, "the candidate is being loaded on staging", due_us=state.since_us)
-    return _move(spec, state, Phase.SMOKE, now, "loaded on the staging endpoint", Verdict.OK)
-
-
-def _step_smoke(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
-    staging = observation.staging
-    if staging is None or not (staging.ready or staging.error):
-        return _hold(spec, state, now, "staging is not ready for the smoke test", due_us=state.since_us)
-    limit, found = spec.smoke_max_abs_difference, staging.smoke_max_abs_difference
-    why = f"{staging.smoke_rows} golden rows, largest difference {found:.3g}, limit {limit:.3g}"
-    if staging.error is not None:
-        why = staging.error
-    elif staging.smoke_rows == 0:
-        why = "the bundle holds no golden rows, so that nothing was tested"
-    # Written so that a NaN difference fails.
-    passed = staging.error is None and staging.smoke_rows > 0 and found <= limit
-    verdict = Verdict.OK if passed else Verdict.BREACH
-    evidence = (Evidence("smoke_max_abs_difference", verdict, found if math.isfinite(found) else None, limit, why),)
-    if not passed:
-        return _move(spec, state, Phase.FAILED, now, f"smoke test failed: {why}", verdict, evidence)
-    if spec.stable is None or not isinstance(spec.strategy, CanaryConfig):
-        return _move(spec, state, Phase.PROMOTED, now, f"smoke test passed: {why}", verdict, evidence)
-    weight_pct = spec.strategy.steps[0].weight_pct
-    reason = f"smoke test passed: {why}; canary starts with {weight_pct} %"
-    return _move(spec, state, Phase.CANARY, now, reason, verdict, evidence, step_index=0)
-
-
-def _step_canary(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
-    config, current = _canary_of(spec, state)
-    evidence = judge_canary(spec, config, current, state.weight_pct, observation)
-    verdict = worst(evidence)
-    if verdict is Verdict.BREACH:
-        return _roll_back(spec, state, evidence, now)
-    left = current.duration - (now - from_micros(state.since_us))
-    place = f"step {state.step_index + 1} of {len(config.steps)} at {state.weight_pct} %"
-    if verdict is Verdict.INCONCLUSIVE:
-        why = "; ".join(piece.why for piece in evidence if piece.verdict is verdict)
-        due_us = state.since_us + current.duration // timedelta(microseconds=1)
-        return _hold(spec, state, now, f"{place}: {why}", evidence, due_us=due_us)
-    if left > timedelta(0):
-        reason = f"{place}: within its limits; {format_duration(left)} left"
-        return Transition(state=state, weights=None, reason=reason, verdict=verdict, evidence=evidence)
-    if state.step_index + 1 == len(config.steps):
-        reason = f"{place}: within its limits; promoted"
-        return _move(spec, state, Phase.PROMOTED, now, reason, verdict, evidence)
-    following = config.steps[state.step_index + 1].weight_pct
-    reason = f"{place}: within its limits; next {following} %"
-    return _move(spec, state, Phase.CANARY, now, reason, verdict, evidence, step_index=state.step_index + 1)
-
-
-def _step_held(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
-    if state.stage is Phase.CANARY:
-        config, current = _canary_of(spec, state)
-        evidence = judge_canary(spec, config, current, state.weight_pct, observation)
-        if worst(evidence) is Verdict.BREACH:
-            return _roll_back(spec, state, evidence, now)
+def _held(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
+    if state.stage in {Phase.CANARY, Phase.SPLIT, Phase.BAKING} and fits_strategy(spec, state):
+        found = weigh(spec, state, observation)
+        if found.verdict is Verdict.BREACH:
+            return roll_back(spec, state, found.evidence, now)
     possible = "resumes, promotes or aborts" if state.is_promotable else "resumes or aborts"
     return Transition(state, None, f"{state.phase}: a person {possible} it", Verdict.INCONCLUSIVE)
-
-
-_STEPS: Mapping[Phase, Callable[[RolloutSpec, RolloutState, Observation, datetime], Transition]] = {
-    Phase.STAGING: _step_staging,
-    Phase.SMOKE: _step_smoke,
-    Phase.CANARY: _step_canary,
-}
-
-
-def _roll_back(spec: RolloutSpec, state: RolloutState, evidence: tuple[Evidence, ...], now: datetime) -> Transition:
-    why = "; ".join(piece.why for piece in evidence if piece.verdict is Verdict.BREACH)
-    return _move(spec, state, Phase.ROLLED_BACK, now, f"limit breached: {why}", Verdict.BREACH, evidence)
-
-
-def _hold(
-    spec: RolloutSpec,
-    state: RolloutState,
-    now: datetime,
-    why: str,
-    evidence: tuple[Evidence, ...] = (),
-    *,
-    due_us: int,
-) -> Transition:
-    if now - from_micros(due_us) <= spec.strategy.max_hold:
-        return Transition(state=state, weights=None, reason=why, verdict=Verdict.INCONCLUSIVE, evidence=evidence)
-    reason = f"{why}; without a verdict for more than {format_duration(spec.strategy.max_hold)}: a person decides"
-    waiting = Phase.WAITING_FOR_PERSON
-    return _move(spec, state, waiting, now, reason, Verdict.INCONCLUSIVE, evidence, resumes_to=state.phase)
-
-
-def _move(
-    spec: RolloutSpec,
-    state: RolloutState,
-    target: Phase,
-    now: datetime,
-    reason: str,
-    verdict: Verdict | None = None,
-    evidence: tuple[Evidence, ...] = (),
-    *,
-    step_index: int | None = None,
-    resumes_to: Phase | None = None,
-    subject: str | None = None,
-) -> Transition:
-    require_legal(state.phase, target, subject or f"rollout of {spec.candidate.variant} on {spec.endpoint!r}")
-    index = state.step_index if step_index is None else step_index
-    after = dataclasses.replace(
-        state,
-        phase=target,
-        since_us=to_micros(now),
-        step_index=index,
-        resumes_to=resumes_to,
-    )
-    after = dataclasses.replace(after, weight_pct=_weight_of(spec, after))
-    before, weights = production_weights(spec, state), production_weights(spec, after)
-    changed = weights if weights != before else None
-    return Transition(state=after, weights=changed, reason=reason, verdict=verdict, evidence=evidence)
-
-
-def _weight_of(spec: RolloutSpec, state: RolloutState) -> Decimal:
-    if state.stage is Phase.PROMOTED:
-        return _HUNDRED
-    if state.stage is Phase.CANARY and isinstance(spec.strategy, CanaryConfig):
-        return spec.strategy.steps[state.step_index].weight_pct
-    return Decimal(0)
-
-
-def _canary_of(spec: RolloutSpec, state: RolloutState) -> tuple[CanaryConfig, CanaryStep]:
-    if not isinstance(spec.strategy, CanaryConfig):
-        raise IllegalTransitionError(
-            f"rollout on {spec.endpoint!r}: is in a canary, but its strategy is {spec.strategy.type}; abort it"
-        )
-    return spec.strategy, spec.strategy.steps[state.step_index]

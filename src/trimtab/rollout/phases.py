@@ -15,7 +15,10 @@ class Phase(StrEnum):
 
     STAGING = "staging"
     SMOKE = "smoke"
+    SHADOW = "shadow"
     CANARY = "canary"
+    SPLIT = "split"
+    BAKING = "baking"
     PAUSED = "paused"
     WAITING_FOR_PERSON = "waiting_for_person"
     PROMOTED = "promoted"
@@ -32,6 +35,11 @@ class Phase(StrEnum):
         """Whether the rollout waits for a person and moves on only by an operation (or back, by a breach)."""
         return self in {Phase.PAUSED, Phase.WAITING_FOR_PERSON}
 
+    @property
+    def has_traffic(self) -> bool:
+        """Whether the candidate gets real requests, or copies of them."""
+        return self in {Phase.SHADOW, Phase.CANARY, Phase.SPLIT, Phase.BAKING}
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -42,25 +50,40 @@ class Move:
     cause: str
 
 
+_TAKEN_BACK = "limit breached, production refuses it, or aborted"
+
+
 def _moves() -> tuple[Move, ...]:
-    staging, smoke, canary = Phase.STAGING, Phase.SMOKE, Phase.CANARY
-    paused, waiting = Phase.PAUSED, Phase.WAITING_FOR_PERSON
+    staging, smoke, shadow, canary = Phase.STAGING, Phase.SMOKE, Phase.SHADOW, Phase.CANARY
+    split, baking = Phase.SPLIT, Phase.BAKING
     promoted, rolled_back, failed = Phase.PROMOTED, Phase.ROLLED_BACK, Phase.FAILED
+    waiting, held = Phase.WAITING_FOR_PERSON, (Phase.PAUSED, Phase.WAITING_FOR_PERSON)
+    working = (staging, smoke, shadow, canary, split, baking)
     return (
         Move(staging, smoke, "candidate loaded"),
         Move(staging, failed, "candidate does not load"),
-        Move(smoke, canary, "golden rows agree"),
-        Move(smoke, promoted, "golden rows agree; first version, or strategy recreate"),
+        Move(smoke, shadow, "golden rows agree; strategy shadow"),
+        Move(smoke, canary, "golden rows agree; strategy canary"),
+        Move(smoke, split, "golden rows agree; strategy ab"),
+        Move(smoke, baking, "golden rows agree; first version, or all traffic at once"),
         Move(smoke, failed, "golden rows differ"),
+        Move(shadow, baking, "answers agree, and a bake follows"),
+        Move(shadow, promoted, "answers agree, or by a person"),
+        Move(shadow, rolled_back, "production refuses it, or aborted"),
         Move(canary, canary, "verdict ok: next weight"),
+        Move(canary, baking, "verdict ok: 100 %"),
         Move(canary, promoted, "verdict ok after the last step, or by a person"),
-        Move(canary, rolled_back, "limit breached, or aborted"),
-        *(Move(stage, paused, "paused") for stage in (staging, smoke, canary)),
-        *(Move(stage, waiting, "inconclusive for too long") for stage in (staging, smoke, canary)),
-        *(Move(held, stage, "resumed") for held in (paused, waiting) for stage in (staging, smoke, canary)),
-        *(Move(held, promoted, "promoted by a person") for held in (paused, waiting)),
-        *(Move(held, rolled_back, "limit breached, or aborted") for held in (paused, waiting)),
+        Move(split, promoted, "by a person"),
+        Move(baking, promoted, "served, and verdict ok after the bake, or by a person"),
+        *(Move(stage, rolled_back, _TAKEN_BACK) for stage in (canary, split, baking)),
         *(Move(stage, rolled_back, "aborted") for stage in (staging, smoke)),
+        *(Move(stage, Phase.PAUSED, "paused") for stage in working),
+        *(Move(stage, waiting, "inconclusive for too long") for stage in (staging, smoke, canary, baking)),
+        Move(shadow, waiting, "answers do not agree, or inconclusive for too long"),
+        Move(split, waiting, "its time is over"),
+        *(Move(one, stage, "resumed") for one in held for stage in working),
+        *(Move(one, promoted, "promoted by a person") for one in held),
+        *(Move(one, rolled_back, _TAKEN_BACK) for one in held),
     )
 
 

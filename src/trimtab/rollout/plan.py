@@ -6,18 +6,24 @@ from decimal import Decimal
 
 import msgspec
 
-from trimtab.rollout.machine import production_weights
+from trimtab.core.enums import VariantRole
 from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
+from trimtab.rollout.traffic import production_shadows, production_weights
 from trimtab.serving.spec import EndpointSpec, LogSpec, VariantSpec
 
 __all__ = ["production_spec", "staging_spec"]
 
 
 def production_spec(spec: RolloutSpec, state: RolloutState, *, generation: int) -> EndpointSpec:
-    """Return what production shall be in ``state``; no variants when nothing is to be served (yet)."""
+    """Return what production shall be in ``state``; no variants when nothing is to be served (yet).
+
+    A live variant with 0 % stands by, loaded; a shadow gets copies, and its answers reach nobody.
+    """
     versions = {version.variant: version for version in (spec.stable, spec.candidate) if version is not None}
-    variants = tuple(
-        _variant(spec, versions[name], weight_pct) for name, weight_pct in production_weights(spec, state).items()
+    live, shadows = production_weights(spec, state), production_shadows(spec, state)
+    variants = (
+        *(_variant(spec, versions[name], weight_pct) for name, weight_pct in live.items()),
+        *(_variant(spec, versions[name], copied_pct, VariantRole.SHADOW) for name, copied_pct in shadows.items()),
     )
     return msgspec.structs.replace(
         _answering(spec, spec.endpoint, generation, variants),
@@ -25,6 +31,7 @@ def production_spec(spec: RolloutSpec, state: RolloutState, *, generation: int) 
         log=LogSpec(on_full=spec.on_full),
         variant_choice=spec.answering.variant_choice,
         pinned=spec.answering.pinned,
+        autoscaling=None if spec.answering.autoscaling is None else spec.answering.autoscaling.spec,
     )
 
 
@@ -51,7 +58,9 @@ def _answering(spec: RolloutSpec, endpoint: str, generation: int, variants: tupl
     )
 
 
-def _variant(spec: RolloutSpec, version: VersionRef, weight_pct: Decimal) -> VariantSpec:
+def _variant(
+    spec: RolloutSpec, version: VersionRef, weight_pct: Decimal, role: VariantRole = VariantRole.LIVE
+) -> VariantSpec:
     return VariantSpec(
         name=version.variant,
         model=spec.model,
@@ -59,4 +68,5 @@ def _variant(spec: RolloutSpec, version: VersionRef, weight_pct: Decimal) -> Var
         bundle_path=version.bundle_path,
         bundle_digest=version.bundle_digest,
         weight_pct=weight_pct,
+        role=role,
     )

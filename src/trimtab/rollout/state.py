@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from trimtab.core.canonical import JsonObject
-from trimtab.core.enums import Verdict
+from trimtab.core.enums import Task, Verdict
 from trimtab.core.errors import ConfigError
 from trimtab.rollout.answering import AnsweringConfig
 from trimtab.rollout.phases import Phase
-from trimtab.rollout.settings import RecreateConfig, Strategy
+from trimtab.rollout.strategies import Bake, RecreateConfig, Strategy, bake_of
 from trimtab.serving.spec import OnFull
 
 __all__ = [
@@ -22,9 +23,9 @@ __all__ = [
     "Observation",
     "RolloutSpec",
     "RolloutState",
+    "ServedState",
     "StagingObservation",
     "Transition",
-    "VariantObservation",
     "VersionRef",
 ]
 
@@ -51,6 +52,9 @@ class VersionRef:
 class RolloutSpec:
     """What shall happen: ``candidate`` replaces ``stable`` (None: nothing is served yet) on ``endpoint``.
 
+    All that its verdicts rest on is fixed here when it starts: ``strategy`` with its limits, ``task`` and ``metrics``
+    of the model (None and empty: stored before they were asked for). An edit of YAML never moves them.
+
     Raises:
         ConfigError: candidate and stable are the same version, or production and staging the same endpoint.
     """
@@ -65,6 +69,8 @@ class RolloutSpec:
     sticky_key: str | None = None
     on_full: OnFull = OnFull.REFUSE
     answering: AnsweringConfig = field(default_factory=AnsweringConfig)
+    task: Task | None = None
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rolled out."""
@@ -75,6 +81,11 @@ class RolloutSpec:
             )
         if self.endpoint == self.staging_endpoint:
             raise ConfigError(f"endpoint {self.endpoint!r}: is its own staging endpoint; name another one")
+
+    @property
+    def bake(self) -> Bake | None:
+        """The time in which the candidate has all traffic and is watched; a first version, until it is served."""
+        return bake_of(self.strategy if self.stable is not None else RecreateConfig(type="recreate"))
 
     def to_json(self) -> JsonObject:
         """Return the spec as JSON values."""
@@ -88,13 +99,18 @@ class RolloutSpec:
 
 @dataclass(frozen=True, slots=True)
 class RolloutState:
-    """Where a rollout stands since ``since_us``; ``resumes_to`` is the phase that a held one came from."""
+    """Where a rollout stands since ``since_us``; ``resumes_to`` is the phase that a held one came from.
+
+    ``generation`` of the production endpoint is the one that this state desires; None: it has not been desired yet, so
+    that nothing seen so far can be of this state.
+    """
 
     phase: Phase
     since_us: int
     step_index: int = 0
     weight_pct: Decimal = Decimal(0)
     resumes_to: Phase | None = None
+    generation: int | None = None
 
     @staticmethod
     def initial(now_us: int) -> RolloutState:
@@ -108,8 +124,8 @@ class RolloutState:
 
     @property
     def is_promotable(self) -> bool:
-        """Whether a person may promote it: it takes real traffic."""
-        return self.stage is Phase.CANARY
+        """Whether a person may promote it: it takes real traffic, or copies of it."""
+        return self.stage.has_traffic
 
     def to_json(self) -> JsonObject:
         """Return the state as JSON values."""
@@ -129,35 +145,6 @@ class StagingObservation:
     smoke_rows: int = 0
     smoke_max_abs_difference: float = 0.0
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VariantObservation:
-    """What one variant did in production since the state's ``since_us``, at the weight ``weight_pct``.
-
-    ``p95_ms`` is None when nothing was answered; ``quality`` (metric → value over ``labelled`` rows) when no true
-    outcome is known yet.
-    """
-
-    requests: int
-    errors: int
-    p95_ms: float | None
-    weight_pct: Decimal
-    labelled: int = 0
-    quality: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What is seen of a rollout at one moment.
-
-    ``staging`` is None while no server answers for the staging endpoint. ``production_generation_served`` says whether
-    production has taken up the generation that was last desired. ``variants`` is keyed by variant name.
-    """
-
-    staging: StagingObservation | None = None
-    production_generation_served: bool = False
-    variants: Mapping[str, VariantObservation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +171,38 @@ class Evidence:
     required: bool = True
 
 
+class ServedState(StrEnum):
+    """What production makes of the generation that was last desired."""
+
+    UNKNOWN = "unknown"
+    ARRIVING = "arriving"
+    SERVED = "served"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is seen of a rollout at one moment.
+
+    ``staging`` is None while no server answers for the staging endpoint. All else is of ``generation``, the one that
+    was last desired of production: what production makes of it (``production_error`` says why it is refused), the
+    ``requests`` that were drawn for the candidate in it, and the ``evidence``.
+    """
+
+    staging: StagingObservation | None = None
+    production: ServedState = ServedState.UNKNOWN
+    production_error: str | None = None
+    generation: int | None = None
+    requests: int = 0
+    evidence: tuple[Evidence, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """What a step or an operation decided.
 
-    ``weights`` (variant name → percent) is what production shall be made, None when it stays as it is. ``verdict`` is
-    None for what a person decided.
+    ``weights`` (live variant → percent) is what production shall be made, None when it stays as it is; a shadow comes
+    or goes without a weight. ``verdict`` is None for what a person decided.
     """
 
     state: RolloutState

@@ -16,7 +16,15 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.rollout.state import RolloutSpec, RolloutState, Transition
 
-__all__ = ["Rollout", "active_rollout", "create_rollout", "list_rollouts", "load_rollout", "save_transition"]
+__all__ = [
+    "Rollout",
+    "active_rollout",
+    "create_rollout",
+    "list_rollouts",
+    "load_rollout",
+    "require_unchanged",
+    "save_transition",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,17 @@ def load_rollout(connection: Connection, rollout_id: str) -> Rollout:
     if row is None:
         raise NotFoundError(f"rollout {rollout_id!r}: not known; list them with 'trimtab rollouts list'")
     return _from_row(row)
+
+
+def require_unchanged(connection: Connection, rollout: Rollout) -> None:
+    """Return if ``rollout`` is as it was read.
+
+    Raises:
+        ConflictError: it changed since; read it again and decide anew.
+    """
+    found = connection.execute(select(rollout_table.c.version).where(rollout_table.c.id == rollout.id)).scalar()
+    if found != rollout.version:
+        raise ConflictError(f"rollout {rollout.id}: changed since version {rollout.version}; read it again")
 
 
 def active_rollout(connection: Connection, endpoint: str) -> Rollout | None:

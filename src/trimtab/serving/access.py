@@ -33,7 +33,7 @@ def wanted_scope(method: str, path: str) -> AccessScope | None:
         return None
     if path.startswith("/v1/ground-truth"):
         return AccessScope.TRUTH
-    if path in {"/metrics", "/health", "/v1/stats"}:
+    if path in {"/metrics", "/health", "/v1/stats"} or path.startswith("/v1/variants/"):
         return AccessScope.METRICS
     # SageMaker's multi-model routes: loading and unloading change what is served.
     if path == "/models" or path.startswith("/models/"):

@@ -14,6 +14,7 @@ from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import SchemaFrame
 from trimtab.serving.access import Gate
+from trimtab.serving.arms import ArmCounts, ArmsReading
 from trimtab.serving.asgi import (
     BUDGET,
     REQUEST_ID,
@@ -32,8 +33,9 @@ from trimtab.serving.asgi import (
     while_connected,
 )
 from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint
+from trimtab.serving.exchange import Exchange
 from trimtab.serving.features.missed import missed_header
-from trimtab.serving.handler import Exchange, Handler
+from trimtab.serving.handler import Handler
 from trimtab.serving.hosting import Hosting
 from trimtab.serving.job_routes import ASYNC_SUFFIX, answer_job, submit_job
 from trimtab.serving.jobs import Jobs, StoredJob
@@ -85,6 +87,7 @@ class ServingApp:
         gate: Gate | None = None,
         bounds: Bounds | None = None,
         exposition: Callable[[], bytes] | None = None,
+        counted: Callable[[str], tuple[ArmCounts, ...]] | None = None,
         shadows: Shadows | None = None,
         hosting: Hosting | None = None,
         jobs: Jobs | None = None,
@@ -104,7 +107,9 @@ class ServingApp:
         self._handler = handler
         self._journal = journal
         self.recording = RecordingWatch(journal, metrics, now_us=now_us)
-        self._settle = Outcomes(self.recording, metrics, monotonic_ns=monotonic_ns).settle
+        outcomes = Outcomes(self.recording, metrics, monotonic_ns=monotonic_ns)
+        self._settle, self._settle_gone = outcomes.settle, outcomes.settle_gone
+        self._counted = table.ledgers.counts if counted is None else counted
         self._metrics = metrics
         metrics.tell_only(table.served)
         self._new_id = new_id
@@ -131,6 +136,7 @@ class ServingApp:
         try:
             response = await self._outcome(scope, receive, exchange, self._let_in)
         except ClientGoneError:
+            self._settle_gone(exchange)
             return
         finally:
             self.in_flight -= 1
@@ -209,22 +215,28 @@ class ServingApp:
             return await self._invocation(method, scope, receive, exchange, path[13:] or None)
         if path == "/v1/ground-truth":
             _allow(method, "POST")
-            body = await read_body(scope, receive, MAX_BODY_BYTES)
-            if len(body) > LARGE_BYTES:
-                accepted = await self._beside(body, partial(accept_large_ground_truth, self._journal, body, exchange))
-            else:
-                accepted = accept_ground_truth(self._journal, body, exchange)
-            self._metrics.truths.inc(accepted)
-            return json_response({"accepted": accepted, "request_id": exchange.request_id}, status=202)
+            return await self._take_truths(scope, receive, exchange)
         if self._jobs is not None and path.startswith("/v1/jobs/"):
             return await answer_job(self._jobs, path[9:], scope)
         if self._hosting is not None and (path == "/models" or path.startswith("/models/")):
             return await self._multi_model(self._hosting, path[8:], scope, receive, exchange)
+        if path.startswith("/v1/variants/") and path.endswith("/counts"):
+            _allow(method, _READ)
+            return self._variant_counts(path[13:-7])
         fixed = self._fixed.get(path.rstrip("/") or path)
         if fixed is None:
             raise NotFoundError(f"path {path[:80]!r}: nothing is there; /openapi.json lists what is; correct it")
         _allow(method, _READ)
         return fixed()
+
+    async def _take_truths(self, scope: Scope, receive: Receive, exchange: Exchange) -> Response:
+        body = await read_body(scope, receive, MAX_BODY_BYTES)
+        if len(body) > LARGE_BYTES:
+            accepted = await self._beside(body, partial(accept_large_ground_truth, self._journal, body, exchange))
+        else:
+            accepted = accept_ground_truth(self._journal, body, exchange)
+        self._metrics.truths.inc(accepted)
+        return json_response({"accepted": accepted, "request_id": exchange.request_id}, status=202)
 
     async def _open_inference(
         self, rest: str, method: str, scope: Scope, receive: Receive, exchange: Exchange
@@ -327,6 +339,11 @@ class ServingApp:
 
     async def _endpoint(self, name: str) -> LoadedEndpoint:
         return self._table.find(name) or await self._waking.wake(name)
+
+    def _variant_counts(self, name: str) -> Response:
+        generation = self._table.generation(name)
+        reading = ArmsReading(endpoint=name, at_us=self._now_us(), generation=generation, counts=self._counted(name))
+        return Response(200, msgspec.json.encode(reading))
 
     def _openapi(self) -> Response:
         try:

@@ -16,6 +16,7 @@ from trimtab.records.cursor import backlog_bytes
 from trimtab.records.journal import JournalWriter, file_bytes_within
 from trimtab.serving.access import Gate
 from trimtab.serving.app import ServingApp
+from trimtab.serving.arms import ArmLedgers
 from trimtab.serving.endpoints import EndpointTable
 from trimtab.serving.follow import Follower
 from trimtab.serving.handler import Handler
@@ -51,7 +52,9 @@ class Parts:
 
 def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Parts:
     """Return the parts of a server process, on real clocks; nothing is loaded yet."""
-    table, metrics = EndpointTable(), ServingMetrics()
+    worker = place.worker or 0
+    ledgers = ArmLedgers(f"{worker}.{os.getpid()}.{now_us()}", worker=worker, workers=place.workers)
+    table, metrics = EndpointTable(ledgers), ServingMetrics()
     # Not for secrets: it draws variants.
     residence = Residence(
         table=table,
@@ -66,7 +69,7 @@ def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Pa
     def written() -> dict[Path, int]:
         return journal.filled | shadows.positions()
 
-    shared = None if place.worker is None else SharedMetrics(metrics, place.told_in, written)
+    shared = None if place.worker is None else SharedMetrics(metrics, place.told_in, written, ledgers)
     jobs = Jobs(
         place.state / "jobs",
         limit=options.max_jobs,
@@ -87,6 +90,7 @@ def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Pa
         gate=Gate.of(options.keys, options.allowed_hosts, place.host),
         bounds=bounds,
         exposition=None if shared is None else shared.exposition,
+        counted=None if shared is None else shared.counts_of_variants,
         hosting=_hosting(options, place, table, residence),
         shadows=shadows,
         jobs=jobs,

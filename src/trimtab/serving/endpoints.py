@@ -12,6 +12,7 @@ from trimtab.bundle.predictor import Predictor
 from trimtab.core.enums import VariantRole
 from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.records.schema import SchemaFrame
+from trimtab.serving.arms import ArmLedger, ArmLedgers
 from trimtab.serving.batching import Batcher
 from trimtab.serving.features.filling import Features
 from trimtab.serving.spec import EndpointSpec, EndpointStatus, VariantSpec, VariantStatus
@@ -71,6 +72,7 @@ class LoadedEndpoint:
     """One generation of an endpoint. What it serves never changes: a request that began on it ends on it.
 
     ``is_plain``: a request is answered in one go, without waiting midway.
+    ``ledger``: where drawn requests are counted, if there are variants to compare.
     ``used_ns`` is the monotonic time of its last request. Work that waits midway says `enter` before and `leave`
     after: until then the generation is not unloaded, and its journal schemas stay declared.
     """
@@ -112,6 +114,7 @@ class LoadedEndpoint:
             else {variant.spec.name: Batcher(variant.predictor, spec.batching, counts.batches) for variant in self.live}
         )
         self.is_plain = not (self.batchers or self.takes_images) and features is None
+        self.ledger: ArmLedger | None = None
         self.used_ns = 0
         self.in_flight = 0
         self._when_idle: list[Callable[[], None]] = []
@@ -209,7 +212,8 @@ class EndpointTable:
     An endpoint is resident (its models are in memory) or parked (only its spec is; a request brings it back).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ledgers: ArmLedgers | None = None) -> None:
+        self.ledgers = ArmLedgers() if ledgers is None else ledgers
         self._endpoints: dict[str, LoadedEndpoint] = {}
         self._parked: dict[str, EndpointSpec] = {}
         self._only: str | None = None
@@ -258,6 +262,15 @@ class EndpointTable:
         """Endpoints whose models are in memory."""
         return tuple(self._endpoints.values())
 
+    def generation(self, name: str) -> int:
+        """Return the generation that is served as ``name``.
+
+        Raises:
+            NotFoundError: there is no such endpoint.
+        """
+        parked = self._parked.get(name)
+        return self.get(name).spec.generation if parked is None else parked.generation
+
     def served(self) -> frozenset[VariantKey]:
         """Return each variant of all endpoints, parked ones too."""
         specs = (*(endpoint.spec for endpoint in self._endpoints.values()), *self._parked.values())
@@ -266,6 +279,7 @@ class EndpointTable:
     def put(self, endpoint: LoadedEndpoint) -> None:
         """Serve ``endpoint`` from now on."""
         self._parked.pop(endpoint.spec.endpoint, None)
+        endpoint.ledger = self.ledgers.of(endpoint.spec)
         self._endpoints[endpoint.spec.endpoint] = endpoint
         self._choose_only()
 
@@ -277,6 +291,7 @@ class EndpointTable:
         """Serve it no longer."""
         self._endpoints.pop(name, None)
         self._parked.pop(name, None)
+        self.ledgers.retire(name)
         self._choose_only()
 
     def __contains__(self, name: object) -> bool:

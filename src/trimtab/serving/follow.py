@@ -19,7 +19,8 @@ import structlog
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import TrimtabError
 from trimtab.files import write_atomically
-from trimtab.serving.endpoints import EndpointTable
+from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint
+from trimtab.serving.last_good import LastGood
 from trimtab.serving.residence import Residence
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
 from trimtab.serving.spec_files import awaited_path, read_spec, read_status, status_path
@@ -69,6 +70,7 @@ class Follower:
         self._told_in = told_in or state
         self._table = table
         self._residence = residence
+        self._last_good = LastGood(state)
         self._pid = pid
         self._written: dict[str, EndpointStatus] = {}
         self._awaits = True
@@ -155,41 +157,56 @@ class Follower:
         try:
             spec = await asyncio.to_thread(read_spec, path)
             desired = spec.generation
-            if known is not None and known.error is None and _is_old(spec, known):
+            if known is not None and _is_old(spec, known):
                 return True
             if spec.variants:
                 status = (await self._residence.admit(spec)).status(self._pid)
             else:
                 await self._residence.remove(name)
                 status = self._status(name, generation=spec.generation, desired=spec.generation)
+            await asyncio.to_thread(self._last_good.keep, spec)
             _log.info("endpoint_serves", endpoint=name, generation=spec.generation)
         except (TrimtabError, OSError) as error:
             told = _sayable(str(error))
             _log.error("endpoint_failed", endpoint=name, generation=desired, error=told)
-            status = self._failed(name, desired, told)
+            status = await self._failed(name, desired, told)
         except Exception as error:  # noqa: BLE001 - the boundary: what one endpoint breaks on must not end the others'
             _log.error("endpoint_failed", endpoint=name, generation=desired, exc_info=error)
             told = (
                 f"endpoint {name!r}: broke inside the server while it was loaded ({type(error).__name__}: {error}), "
                 "expected it to load or be refused; the server's log says where"
             )
-            status = self._failed(name, desired, _sayable(told))
+            status = await self._failed(name, desired, _sayable(told))
         reached("serving.switched")
         self._table.statuses[name] = status
         await self._write_statuses()
         return status.error is None
 
-    def _failed(self, name: str, desired: int, error: str) -> EndpointStatus:
-        """Say what serves on: the generation before, in memory or not."""
-        current = self._table.find(name)
+    async def _failed(self, name: str, desired: int, error: str) -> EndpointStatus:
+        """Say what serves on: the generation before, in memory or not, or brought back after a restart."""
+        current = self._table.find(name) or await self._brought_back(name, desired)
         if current is not None:
             status = current.status(self._pid)
-            return msgspec.structs.replace(status, desired_generation=desired, error=error)
+            # A spec that cannot be read says no generation.
+            return msgspec.structs.replace(status, desired_generation=max(desired, status.generation), error=error)
         spec = self._table.parked(name)
         known = self._table.statuses.get(name)
         if spec is not None and known is not None:
             return msgspec.structs.replace(known, desired_generation=desired, error=error)
         return self._status(name, generation=0, desired=desired, error=error)
+
+    async def _brought_back(self, name: str, desired: int) -> LoadedEndpoint | None:
+        """Serve what was served before this process started, where what replaced it does not load."""
+        before = None if name in self._table else await asyncio.to_thread(self._last_good.before, name, desired)
+        if before is None:
+            return None
+        try:
+            loaded = await self._residence.admit(before)
+        except Exception as error:  # noqa: BLE001 - the boundary: the error that it is about is told in any case
+            _log.error("endpoint_not_brought_back", endpoint=name, generation=before.generation, error=str(error))
+            return None
+        _log.warning("endpoint_brought_back", endpoint=name, generation=before.generation, desired=desired)
+        return loaded
 
     def _status(self, name: str, *, generation: int, desired: int, error: str | None = None) -> EndpointStatus:
         return EndpointStatus(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
-
-import msgspec
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.predictor import Predictions
@@ -15,79 +13,18 @@ from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalFullError, JournalWriter
 from trimtab.records.schema import PredictionFrame, Scalar
 from trimtab.serving.asgi import Budget
+from trimtab.serving.batching import Batcher
 from trimtab.serving.endpoints import Assignment, LoadedEndpoint, LoadedVariant
 from trimtab.serving.event_times import with_event_times
+from trimtab.serving.exchange import NOTHING_SAID, Answer, Exchange, Row, RowContext, frame_of
 from trimtab.serving.features.filling import Filled
-from trimtab.serving.features.missed import Missed
+from trimtab.serving.listed import Listed, listed, listed_one
 from trimtab.serving.shadow import Copied
 from trimtab.serving.spec import OnFull
-from trimtab.serving.variant_metrics import EndpointMetrics
 
-__all__ = ["NOTHING_SAID", "Answer", "Exchange", "Handler", "Records", "RowContext"]
-
-Row = Mapping[str, Any]
+__all__ = ["Handler"]
 
 _RECORD_KEY: Final = "record_key"
-
-
-class Records(Protocol):
-    """Where the rows of a request get their ids, and where they are recorded: all of them, or none."""
-
-    @property
-    def new_id(self) -> Callable[[], str]:
-        """What returns a further id."""
-
-    def framed(self, frames: Sequence[PredictionFrame]) -> list[bytes]:
-        """See `JournalWriter.framed`."""
-
-    def append_framed(self, framed: Sequence[bytes]) -> None:
-        """See `JournalWriter.append_framed`."""
-
-
-class Exchange(msgspec.Struct):
-    """One request on its way: ``variant`` is noted when it is chosen, so that its outcome is counted for it.
-
-    ``variant_name``: the one that the caller named in a header. ``traceparent``: the caller's, where it is a valid one.
-    ``unrecorded``: rows that the journal had no room for. ``counts``: of its endpoint, once that is known.
-    ``copied``: what its shadows are to answer, once the caller has an answer. ``missed``: features without a value.
-    ``records``: who names and records its rows, where it is not the handler itself.
-    """
-
-    request_id: str
-    received_us: int
-    started_ns: int
-    variant_name: str | None = None
-    traceparent: bytes | None = None
-    variant: LoadedVariant | None = None
-    unrecorded: int = 0
-    counts: EndpointMetrics | None = None
-    copied: Copied | None = None
-    missed: tuple[Missed, ...] = ()
-    records: Records | None = None
-
-
-class RowContext(msgspec.Struct, frozen=True):
-    """What a caller says of the rows beside their features. Sequences are as long as the rows, or None."""
-
-    record_keys: Sequence[str] | None = None
-    event_us: Sequence[int] | None = None
-    source: str | None = None
-    sticky_keys: Sequence[str] | None = None
-
-
-NOTHING_SAID: Final = RowContext()
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """Answers to n rows by one variant. ``probabilities`` are in the order of ``classes``; None for regression."""
-
-    endpoint: str
-    variant: LoadedVariant
-    prediction_ids: list[str]
-    predictions: list[Any]
-    probability: list[float] | None
-    probabilities: list[list[float]] | None
-    classes: tuple[str, ...] = ()
 
 
 class Prepared(NamedTuple):
@@ -145,9 +82,11 @@ class Handler:
         """
         prepared = self._prepare(endpoint, rows, exchange, context, asked, filled)
         predictor = prepared.assignment.variant.predictor
+        if exchange.ledger is not None:
+            return self._finish(prepared, *self._timed(prepared))
         if prepared.recorded is not None:
-            return self._finish(prepared, *_listed_one(predictor.predict_one(prepared.inputs)))
-        return self._finish(prepared, *_listed(predictor.predict(prepared.inputs)))
+            return self._finish(prepared, *listed_one(predictor.predict_one(prepared.inputs)))
+        return self._finish(prepared, *listed(predictor.predict(prepared.inputs)))
 
     async def answer_waiting(
         self,
@@ -175,8 +114,8 @@ class Handler:
             variant = prepared.assignment.variant
             batcher = endpoint.batchers.get(variant.spec.name)
             if batcher is None:
-                return self._finish(prepared, *_listed(variant.predictor.predict(prepared.inputs)))
-            return self._finish(prepared, *_listed(await batcher.predict(prepared.inputs)))
+                return self._finish(prepared, *self._timed(prepared))
+            return self._finish(prepared, *listed(await self._batched(batcher, prepared)))
         finally:
             endpoint.leave()
 
@@ -217,10 +156,8 @@ class Handler:
             variant = prepared.assignment.variant
             batcher = endpoint.batchers.get(variant.spec.name)
             if batcher is None:
-                predictions = await asyncio.to_thread(variant.predictor.predict, prepared.inputs)
-            else:
-                predictions = await batcher.predict(prepared.inputs)
-            return self._finish(prepared, *_listed(predictions))
+                return self._finish(prepared, *await asyncio.to_thread(self._timed, prepared))
+            return self._finish(prepared, *listed(await self._batched(batcher, prepared)))
         finally:
             if self._tensors is not None:
                 self._tensors.give_back(size)
@@ -242,6 +179,8 @@ class Handler:
         else:
             assignment = endpoint.chosen(asked)
         variant = exchange.variant = assignment.variant
+        if endpoint.ledger is not None and assignment.probability is not None:
+            exchange.ledger, exchange.assignment = endpoint.ledger, assignment
         encoder, given = variant.predictor.encoder, rows
         if filled is not None:
             given = filled.rows
@@ -255,6 +194,23 @@ class Handler:
         else:
             inputs, recorded = one[0], (one[1],)
         return Prepared(endpoint, assignment, given, rows, events, inputs, recorded, exchange, context)
+
+    def _timed(self, prepared: Prepared) -> Listed:
+        """Run the model, and note for how long it ran."""
+        predictor, begun_ns = prepared.assignment.variant.predictor, self._monotonic_ns()
+        one = prepared.recorded is not None
+        found = (
+            listed_one(predictor.predict_one(prepared.inputs)) if one else listed(predictor.predict(prepared.inputs))
+        )
+        prepared.exchange.run_ns = self._monotonic_ns() - begun_ns
+        return found
+
+    async def _batched(self, batcher: Batcher, prepared: Prepared) -> Predictions:
+        """Let the model run for a batch, and note how long that took, waiting for others included."""
+        begun_ns = self._monotonic_ns()
+        predictions = await batcher.predict(prepared.inputs)
+        prepared.exchange.run_ns = self._monotonic_ns() - begun_ns
+        return predictions
 
     def _finish(
         self,
@@ -305,63 +261,16 @@ class Handler:
         shared = (endpoint.spec.generation, events, exchange, context, answer, assignment_probability, sticky_hash)
         try:
             if exchange.records is not None:
-                frames = [_frame(place, values, latency_ms, *shared) for place, values in enumerate(rows)]
+                frames = [frame_of(place, values, latency_ms, *shared) for place, values in enumerate(rows)]
                 exchange.records.append_framed(exchange.records.framed(frames))
             elif len(rows) == 1:
-                self._append(_frame(0, rows[0], latency_ms, *shared))
+                self._append(frame_of(0, rows[0], latency_ms, *shared))
             else:
-                self._append_all([_frame(place, values, latency_ms, *shared) for place, values in enumerate(rows)])
+                self._append_all([frame_of(place, values, latency_ms, *shared) for place, values in enumerate(rows)])
         except JournalFullError:
             exchange.unrecorded = len(rows)
             if endpoint.spec.log.on_full is OnFull.REFUSE:
                 raise
-
-
-def _frame(
-    place: int,
-    values: tuple[Scalar, ...],
-    latency_ms: float,
-    generation: int,
-    events: Sequence[int] | None,
-    exchange: Exchange,
-    context: RowContext,
-    answer: Answer,
-    assignment_probability: float | None,
-    sticky_hash: str | None,
-) -> PredictionFrame:
-    keys, probability = context.record_keys, answer.probability
-    return PredictionFrame(
-        answer.variant.schema.schema_id,
-        answer.prediction_ids[place],
-        exchange.request_id,
-        exchange.received_us if events is None else events[place],
-        exchange.received_us,
-        generation,
-        assignment_probability,
-        None if keys is None else keys[place],
-        context.source,
-        sticky_hash,
-        values,
-        answer.predictions[place],
-        None if probability is None else probability[place],
-        latency_ms,
-    )
-
-
-def _listed(predictions: Predictions) -> tuple[list[Any], list[float] | None, list[list[float]] | None]:
-    probability, probabilities = predictions.probability, predictions.probabilities
-    return (
-        predictions.labels.tolist(),
-        None if probability is None else probability.tolist(),
-        None if probabilities is None else probabilities.tolist(),
-    )
-
-
-def _listed_one(
-    answer: tuple[Any, float | None, list[float] | None],
-) -> tuple[list[Any], list[float] | None, list[list[float]] | None]:
-    label, probability, probabilities = answer
-    return [label], None if probability is None else [probability], None if probabilities is None else [probabilities]
 
 
 def _check(endpoint: LoadedEndpoint, rows: Sequence[Row], context: RowContext) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from trimtab.core.ids import IdFactory
 from trimtab.serving.asgi import ASKER, Asker, Receive, RefusedError, Response, Scope, json_response, read_body
 from trimtab.serving.endpoints import LoadedEndpoint
-from trimtab.serving.handler import Exchange
+from trimtab.serving.exchange import Exchange
 from trimtab.serving.jobs import Jobs, JobState, StoredJob
 
 __all__ = ["ASYNC_SUFFIX", "answer_job", "submit_job"]

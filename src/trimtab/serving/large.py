@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from trimtab.serving.asgi import RefusedError
-from trimtab.serving.handler import Records
+from trimtab.serving.exchange import Records
 
 __all__ = ["LARGE_BYTES", "InLoop", "Lane"]
 

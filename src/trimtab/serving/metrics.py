@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import generate_latest
@@ -10,7 +11,10 @@ from prometheus_client.exposition import generate_latest
 from trimtab.serving.counting import Count
 from trimtab.serving.variant_metrics import EndpointMetrics, VariantKey, VariantMetrics, VariantsCollector
 
-__all__ = ["ServingMetrics"]
+__all__ = ["IN_FLIGHT", "ServingMetrics"]
+
+IN_FLIGHT: Final = "trimtab_requests_in_flight"
+"""The gauge that says how busy a process is; whoever looks after several reads it of each."""
 
 
 class ServingMetrics:
@@ -20,7 +24,7 @@ class ServingMetrics:
         registry = self.registry = CollectorRegistry()
         self._variants = VariantsCollector()
         registry.register(self._variants)
-        self._in_flight = Gauge("trimtab_requests_in_flight", "Requests being read or answered.", registry=registry)
+        self._in_flight = Gauge(IN_FLIGHT, "Requests being read or answered.", registry=registry)
         self._backlog = Gauge(
             "trimtab_journal_backlog_bytes", "Recorded, not yet taken by the shipper.", registry=registry
         )

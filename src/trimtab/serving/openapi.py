@@ -329,6 +329,9 @@ def _generic() -> dict[str, Any]:
             "/v2/models/{endpoint}/versions/{version}/infer": _of_version(_infer("Answer tensors by a version.")),
             "/health": _get("State of server and endpoints."),
             "/v1/stats": _get("Requests, rows and latency quantiles of each variant, of this server process."),
+            "/v1/variants/{endpoint}/counts": _get(
+                "What each live variant did with the requests that were drawn for it.", "404", named=True
+            ),
             "/ping": _get("Are the endpoints loaded?", "503"),
             "/version": _get("The server's version, as text."),
             "/metrics": _get("Prometheus' text format."),

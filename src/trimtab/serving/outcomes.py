@@ -9,8 +9,9 @@ import msgspec
 import structlog
 
 from trimtab.core.errors import BackendError, NotFoundError, TrimtabError
+from trimtab.serving.arms import CLIENT_GONE
 from trimtab.serving.asgi import RefusedError, Response, Scope, error_response, header
-from trimtab.serving.handler import Exchange
+from trimtab.serving.exchange import Exchange
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.recording import NOT_RECORDED, RecordingWatch
 
@@ -43,6 +44,8 @@ class Outcomes:
                 self._metrics.unrouted(status).inc()
             return response
         metrics = variant.metrics
+        if exchange.ledger is not None:
+            self._note_drawn(exchange, status)
         if status < 400:
             metrics.answered.inc()
             metrics.latency_s.observe((self._monotonic_ns() - exchange.started_ns) / 1e9)
@@ -51,6 +54,17 @@ class Outcomes:
         else:
             metrics.failed.inc()
         return response
+
+    def settle_gone(self, exchange: Exchange) -> None:
+        """Count a request whose caller has hung up: a version that nobody waits for is no quick one."""
+        if exchange.ledger is not None:
+            self._note_drawn(exchange, CLIENT_GONE)
+
+    def _note_drawn(self, exchange: Exchange, status: int) -> None:
+        assignment, ledger = exchange.assignment, exchange.ledger
+        if assignment is not None and ledger is not None:
+            duration_ns = self._monotonic_ns() - exchange.started_ns
+            ledger.settle(assignment.variant.spec.name, assignment.sticky_hash, status, duration_ns, exchange.run_ns)
 
     def _note_unrecorded(self, exchange: Exchange, response: Response) -> Response:
         """Count rows that the journal had no room for, and tell the caller of an answer that is not on record."""

@@ -22,7 +22,7 @@ from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
 from trimtab.serving.event_times import with_event_times
 
 if TYPE_CHECKING:
-    from trimtab.serving.handler import Answer, Row, RowContext
+    from trimtab.serving.exchange import Answer, Row, RowContext
 
 __all__ = ["Copied", "ShadowDesk"]
 

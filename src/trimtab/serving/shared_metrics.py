@@ -18,9 +18,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from trimtab.serving.metrics import ServingMetrics
+from trimtab.serving.arms import ArmCounts, ArmLedgers, newest_of
+from trimtab.serving.metrics import IN_FLIGHT, ServingMetrics
 
-__all__ = ["SharedMetrics", "keep_counts_of", "sum_of"]
+__all__ = ["SharedMetrics", "in_flight_of", "keep_counts_of", "sum_of"]
 
 _SNAPSHOT: Final = "metrics.msgpack"
 _DEPARTED: Final = "departed.msgpack"
@@ -42,20 +43,27 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """What one worker counted, and how far it has filled its journals; ``folded``: the dead whose counts are in it."""
+    """What one worker counted, and how far it has filled its journals; ``folded``: the dead whose counts are in it.
+
+    ``arms``: by endpoint, what it counted of requests that were drawn.
+    """
 
     worker: str
     families: tuple[Family, ...]
     positions: dict[str, int] = {}
     folded: tuple[str, ...] = ()
+    arms: dict[str, tuple[ArmCounts, ...]] = {}
 
 
 class SharedMetrics:
     """The metrics of this worker and of those beside it, whose folders lie beside ``folder``."""
 
-    def __init__(self, metrics: ServingMetrics, folder: Path, written: Callable[[], dict[Path, int]]) -> None:
+    def __init__(
+        self, metrics: ServingMetrics, folder: Path, written: Callable[[], dict[Path, int]], ledgers: ArmLedgers
+    ) -> None:
         """``written`` says how far this worker has filled its journals."""
         self._metrics = metrics
+        self._ledgers = ledgers
         self._folder = folder
         self._written = written
         self._worker = f"{folder.name}.{os.getpid()}"
@@ -72,12 +80,18 @@ class SharedMetrics:
             worker=self._worker,
             families=tuple(_families(self._metrics.registry)),
             positions={str(path): position for path, position in self._written().items()},
+            arms=self._ledgers.by_endpoint(),
         )
         _write(self._folder / _SNAPSHOT, snapshot)
 
     def positions(self) -> dict[Path, int]:
         """Return how far the others have filled their journals."""
         return {Path(path): position for other in self._others() for path, position in other.positions.items()}
+
+    def counts_of_variants(self, endpoint: str) -> tuple[ArmCounts, ...]:
+        """Return what all workers counted of requests to ``endpoint`` that were drawn, those of the dead included."""
+        others = (one for other in self._others() for one in other.arms.get(endpoint, ()))
+        return (*self._ledgers.counts(endpoint), *others)
 
     def exposition(self) -> bytes:
         """Return all workers' metrics in Prometheus' text format 0.0.4."""
@@ -107,8 +121,22 @@ def keep_counts_of(folder: Path) -> None:
     path = folder.parent / _DEPARTED
     before = _read(path) or Snapshot(worker="departed", families=())
     families = sum_of([before.families, tuple(one for one in dead.families if one.kind in _ADDED_UP)])
-    _write(path, Snapshot("departed", families, folded=(*before.folded, dead.worker)[-_REMEMBERED:]))
+    arms = {
+        endpoint: newest_of((*before.arms.get(endpoint, ()), *dead.arms.get(endpoint, ())))
+        for endpoint in {**before.arms, **dead.arms}
+    }
+    _write(path, Snapshot("departed", families, folded=(*before.folded, dead.worker)[-_REMEMBERED:], arms=arms))
     (folder / _SNAPSHOT).unlink(missing_ok=True)
+
+
+def in_flight_of(folder: Path) -> float:
+    """Return how many requests the worker of ``folder`` was reading or answering when it told last; 0 if it never did.
+
+    It tells once a second.
+    """
+    told = _read(folder / _SNAPSHOT)
+    found = () if told is None else [family for family in told.families if family.name == IN_FLIGHT]
+    return sum(value for family in found for _, _, value in family.samples)
 
 
 def sum_of(workers: Iterable[Iterable[Family]]) -> tuple[Family, ...]:

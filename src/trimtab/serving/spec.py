@@ -13,6 +13,7 @@ from trimtab.core.errors import ConfigError
 from trimtab.core.names import ENDPOINT_NAME_RULE, is_endpoint_name
 
 __all__ = [
+    "AutoscalingSpec",
     "BatchingSpec",
     "EndpointSpec",
     "EndpointStatus",
@@ -120,6 +121,24 @@ class FeaturesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ConfigError(f"features: {sorted(both)[:20]} are key and feature at once; remove them from one")
 
 
+class AutoscalingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many workers an endpoint wants: so many that each has ``target_in_flight`` requests at a time to answer.
+
+    A worker is whatever the platform has more or fewer of: processes on this machine, pods, instances.
+    """
+
+    min_workers: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    max_workers: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    target_in_flight: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 8.0
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that cross."""
+        if self.min_workers > self.max_workers:
+            raise ConfigError(
+                f"autoscaling: min_workers {self.min_workers} is above max_workers {self.max_workers}; correct one"
+            )
+
+
 class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Desired state. A higher ``generation`` replaces a lower one; the server ignores a lower one."""
 
@@ -140,6 +159,8 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """None: each request goes through the model by itself, at once."""
     features: FeaturesSpec | None = None
     """None: a request says all features itself."""
+    autoscaling: AutoscalingSpec | None = None
+    """None: it has as many workers as there are."""
 
     @property
     def live(self) -> tuple[VariantSpec, ...]:

@@ -29,6 +29,7 @@ import structlog
 from trimtab.core.errors import BackendError
 from trimtab.files import write_atomically
 from trimtab.files.processes import started_ticks
+from trimtab.serving.autoscaling import Autoscaler
 from trimtab.serving.options import DRAIN_GRACE_S, ServerOptions
 from trimtab.serving.orders import Followed, WorkerOrders
 from trimtab.serving.place import ServerInfo, journal_folder, read_server_info, withdraw_info, write_info
@@ -42,6 +43,7 @@ _LONGEST_BACKOFF_S: Final = 30.0
 _STEADY_S: Final = 60.0
 _USAGE_ERROR: Final = 2
 _PR_SET_PDEATHSIG: Final = 1
+_LAST_GRACE_S: Final = 5.0
 
 _log = structlog.get_logger("trimtab.serving.workers")
 
@@ -60,6 +62,7 @@ class _Child:
     failures: int = 0
     again_at: float = 0.0
     read: dict[Path, _Read] = field(default_factory=dict)
+    leaving_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +79,11 @@ class Pool:
     followed: Followed | None = None
     _children: list[_Child] = field(default_factory=list)
     _told: dict[str, EndpointStatus] = field(default_factory=dict)
+    _autoscaler: Autoscaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with all workers."""
+        self._autoscaler = Autoscaler(self.state / "specs", self.workers, time.monotonic())
 
     def start(self) -> None:
         """Start all; what workers of an earlier run left behind is removed first."""
@@ -93,8 +101,9 @@ class Pool:
 
     @property
     def ready(self) -> bool:
-        """Whether every worker listens."""
-        return all(read_server_info(child.folder) is not None for child in self._children if child.folder is not None)
+        """Whether every worker listens that is to stay."""
+        staying = (child.folder for child in self._children if child.leaving_since is None)
+        return all(read_server_info(folder) is not None for folder in staying if folder is not None)
 
     def ended_at_start(self) -> int | None:
         """Return the exit code of a child that could not start as it was told to, None if there is none."""
@@ -106,7 +115,12 @@ class Pool:
 
     def look(self, now: float) -> None:
         """Start again what has died, and tell how the endpoints stand."""
+        spare = self._spare(now)
         for child in self._children:
+            if child.name in spare:
+                self._let_go(child, now)
+                continue
+            child.leaving_since = None
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child, now)
             if child.process is None and now >= child.again_at:
@@ -124,6 +138,28 @@ class Pool:
         _stop([child for child in self._children if child.folder is not None], patience_s)
         _stop([child for child in self._children if child.folder is None], patience_s)
         shutil.rmtree(self.state / "workers", ignore_errors=True)
+
+    def _spare(self, now: float) -> frozenset[str]:
+        """Return the workers that the load does not need, by the policies of the endpoints: the last ones."""
+        workers = [child for child in self._children if child.folder is not None]
+        wanted = self._autoscaler.wanted(lambda: _in_flight(workers), now)
+        return frozenset(child.name for child in workers[wanted:])
+
+    def _let_go(self, child: _Child, now: float) -> None:
+        """Have a worker end, after it has answered what it is answering; what it counted stays counted."""
+        process = child.process
+        if process is None:
+            return
+        if process.poll() is not None:
+            child.process, child.failures, child.again_at = None, 0, now
+            _keep_counts(child)
+        elif child.leaving_since is None:
+            child.leaving_since = now
+            _log.info("worker_spared", child=child.name)
+            process.terminate()
+        elif now - child.leaving_since > self.options.drain_timeout_s + _LAST_GRACE_S:
+            _log.warning("child_killed", child=child.name)
+            process.kill()
 
     def _start_again(self, child: _Child, now: float) -> None:
         try:
@@ -296,6 +332,24 @@ def _stop(children: list[_Child], timeout_s: float) -> None:
             _log.warning("child_killed", child=child.name)
             child.process.kill()
             child.process.wait()
+
+
+def _keep_counts(child: _Child) -> None:
+    # Start-up cost: Prometheus' client, which is wanted only now.
+    from trimtab.serving.shared_metrics import keep_counts_of
+
+    if child.folder is not None:
+        keep_counts_of(child.folder)
+        shutil.rmtree(child.folder, ignore_errors=True)
+
+
+def _in_flight(workers: list[_Child]) -> float:
+    # Start-up cost: Prometheus' client, which is wanted only where an endpoint has a policy.
+    from trimtab.serving.shared_metrics import in_flight_of
+
+    return sum(
+        in_flight_of(child.folder) for child in workers if child.folder is not None and child.process is not None
+    )
 
 
 def _statuses_of(child: _Child) -> dict[str, EndpointStatus]:

@@ -25,10 +25,12 @@ from trimtab.lake.feeds import quarantine_feed, release_feed
 from trimtab.lake.profile_store import save_profiles
 from trimtab.loop import keys
 from trimtab.loop.actor import Actor
+from trimtab.loop.arrivals import note_arrivals
 from trimtab.loop.ingestion import Ingestion
+from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.operation import perform
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import advance_rollouts, apply_desired, operate_rollout, start_rollout
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired, operate_rollout
 from trimtab.loop.schedules import run_due_monitors
 from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import Upkeep
@@ -61,11 +63,12 @@ def play(world: World) -> None:
 
 
 def _advance(world: World) -> None:
-    probe = ServingProbe(world.platform)
+    watch = RolloutWatch(world.platform)
     moved = True
     while moved:
         apply_desired(world.platform)
-        moved = any([advance_rollouts(world.platform, probe), advance_jobs(world.platform), world.deliver() > 0])
+        note_arrivals(world.platform)
+        moved = any([advance_rollouts(world.platform, watch), advance_jobs(world.platform), world.deliver() > 0])
 
 
 def _deliver_rows(world: World) -> None:

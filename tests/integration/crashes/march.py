@@ -48,7 +48,14 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         "projection.alias_moved",
         "event.committed",
     ),
-    "release": ("approval.decided", "rollout.stepped", "rollout.desired", "rollout.spec_written", "serving.switched"),
+    "release": (
+        "approval.decided",
+        "rollout.looked",
+        "rollout.stepped",
+        "rollout.desired",
+        "rollout.spec_written",
+        "serving.switched",
+    ),
     "go_back": ("approval.granted", "approval.answered", "action.executed"),
     "checks": ("monitors.judged", "monitors.recorded", "verification.judged", "audit.checkpointed"),
     "retrain": (

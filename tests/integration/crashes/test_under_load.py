@@ -65,7 +65,7 @@ strategy:
   steps:
     - {weight_pct: 20, duration: 3s, min_requests: 20}
     - {weight_pct: 50, duration: 1s, min_requests: 40}
-  limits: {max_error_rate: 0.01}
+  limits: {max_error_rate: 0.2, max_error_ratio: 20, max_latency_increase: null}  # known after some 30 requests
 """
 
 

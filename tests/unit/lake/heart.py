@@ -119,7 +119,6 @@ class Asked:
     source: str | None = None
     key: str | None = None
     prediction: str = "1"
-    drawn: bool = True
 
     @property
     def prediction_id(self) -> str:
@@ -155,7 +154,7 @@ def records_segment(
             event_us=each.event_us,
             received_us=each.event_us,
             generation=1,
-            assignment_probability=1.0 if each.drawn else None,
+            assignment_probability=1.0,
             record_key=each.key,
             source=each.source,
             sticky_hash=None,

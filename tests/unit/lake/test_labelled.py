@@ -123,13 +123,3 @@ def test_rows_of_one_variant_are_found(place: Workplace) -> None:
 
     assert found.answered == 1
     assert found.table["model_version"].to_pylist() == [2]
-
-
-def test_rows_whose_caller_named_the_variant_may_be_left_out(place: Workplace) -> None:
-    asked = [Asked(1), Asked(2, drawn=False), Asked(3)]
-    truth = [outcome_of("1", prediction_id=each.prediction_id) for each in asked]
-    taken_in(place, asked, truth=[truth])
-    assert labelled(place).answered == 3
-    drawn = labelled_rows(place.lake, MODEL, drawn_only=True)
-    assert drawn.table["prediction_id"].to_pylist() == [asked[0].prediction_id, asked[2].prediction_id]
-    assert labelled_rows(place.lake, "nobody", drawn_only=True).answered == 0

@@ -147,6 +147,17 @@ WAY: list[tuple[str, Standing, str, str | None]] = [
         "trimtab compare churn",
     ),
     (
+        "somebody went back to the version before",
+        replace(
+            SERVING,
+            newest=version(2, VersionState.APPROVED),
+            newest_has_served=True,
+            last_rollout=rollout(1, Phase.PROMOTED),
+        ),
+        "nobody has asked",
+        """trimtab predict churn-live '{"age": 54, "plan": "it'"'"'s plus"}'""",
+    ),
+    (
         "nobody asked",
         SERVING,
         "nobody has asked",

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from tests.conftest import BOTH
+from tests.unit.loop.counted import CountedRequests
 from tests.unit.loop.projects import MODEL, World
 
 from trimtab.core.errors import ApprovalRequiredError, ConflictError, IllegalTransitionError, NotFoundError
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import (
-    advance_rollouts,
-    aliases_of,
-    apply_desired,
-    decide_version,
-    operate_rollout,
-    start_rollback,
-    start_rollout,
-)
+from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.releases import aliases_of, decide_version, start_rollout
+from trimtab.loop.rollbacks import start_rollback
+from trimtab.loop.rollouts import advance_rollouts, apply_desired, operate_rollout
 from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.local import LocalDeployer
 from trimtab.rollout.machine import Operation
@@ -32,55 +24,14 @@ from trimtab.rollout.store import Rollout
 pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
 
-class Counting:
-    """Answers ``/metrics`` with what it is told."""
-
-    def __init__(self) -> None:
-        self.requests: dict[str, int] = {}
-        self.errors: dict[str, int] = {}
-        outer = self
-
-        class _Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(outer.text().encode())
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.http = HTTPServer(("127.0.0.1", 0), _Answer)
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-
-    def text(self) -> str:
-        lines = ["# TYPE trimtab_requests counter"]
-        for status, counts in (("2xx", self.requests), ("5xx", self.errors)):
-            lines += [
-                f'trimtab_requests_total{{endpoint="tiny",variant="{name}",status="{status}"}} {count}'
-                for name, count in counts.items()
-            ]
-        return "\n".join(lines) + "\n"
-
-
-@pytest.fixture
-def counting() -> Iterator[Counting]:
-    counting = Counting()
-    thread = threading.Thread(target=counting.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield counting
-    counting.http.shutdown()
-    counting.http.server_close()
-    thread.join(5)
-
-
 def _start(world: World, number: int) -> Rollout:
     with world.platform.database.transaction() as connection:
         return start_rollout(connection, world.platform, world.platform.files(MODEL), number, by="dana")
 
 
-def _advance(world: World, probe: ServingProbe | None = None) -> bool:
+def _advance(world: World, watch: RolloutWatch | None = None) -> bool:
     apply_desired(world.platform)
-    return advance_rollouts(world.platform, probe or ServingProbe(world.platform))
+    return advance_rollouts(world.platform, watch or RolloutWatch(world.platform))
 
 
 def _now(world: World, rollout: Rollout) -> Rollout:
@@ -135,7 +86,7 @@ def test_the_first_version_takes_all_traffic_after_its_smoke_test(world: World) 
     phases = []
     while _advance(world):
         phases.append(_now(world, rollout).state.phase)
-    assert phases == [Phase.SMOKE, Phase.PROMOTED]
+    assert phases == [Phase.SMOKE, Phase.BAKING, Phase.PROMOTED]
     assert _weights(world) == {"v1": 100}
     apply_desired(world.platform)
     staging = world.server.observe("tiny-staging")
@@ -154,39 +105,40 @@ def test_one_rollout_at_a_time_and_none_of_what_serves_already(world: World) -> 
         _start(world, 3)
 
 
-def test_a_canary_moves_by_its_steps_and_champion_and_challenger_follow(world: World, counting: Counting) -> None:
+def test_a_canary_moves_by_its_steps_and_champion_and_challenger_follow(world: World) -> None:
     _serving(world, 1)
     world.version(2)
-    world = World(replace(world.platform, serving_url=lambda: counting.url), world.clock, world.server, world.jobs)
-    probe, rollout = ServingProbe(world.platform), _start(world, 2)
-    counting.requests = {"v1": 500}
+    counted = CountedRequests(world.server)
+    watch, rollout = RolloutWatch(world.platform, counted), _start(world, 2)
     seen: list[dict[str, int]] = []
-    for _tick in range(12):
-        _advance(world, probe)
+    for _tick in range(40):
+        _advance(world, watch)
         if not seen or seen[-1] != _weights(world):
             seen.append(_weights(world))
             aliases = world.platform.database.read(lambda connection: aliases_of(connection, MODEL))
             assert aliases["champion"] == (2 if seen[-1] == {"v2": 100} else 1)
-        counting.requests = {name: counting.requests.get(name, 0) + 15 for name in ("v1", "v2")}
+        apply_desired(world.platform)
+        if len(_weights(world)) == 2:
+            counted.ask_both(2_000)
         world.clock.advance(timedelta(seconds=0.4))
     assert seen == [{"v1": 100}, {"v1": 80, "v2": 20}, {"v1": 50, "v2": 50}, {"v2": 100}]
     assert _now(world, rollout).state.phase is Phase.PROMOTED
 
 
-def test_errors_of_the_candidate_take_the_traffic_back_at_once(world: World, counting: Counting) -> None:
+def test_errors_of_the_candidate_take_the_traffic_back_at_once(world: World) -> None:
     _serving(world, 1)
     world.version(2)
-    world = World(replace(world.platform, serving_url=lambda: counting.url), world.clock, world.server, world.jobs)
-    probe, rollout = ServingProbe(world.platform), _start(world, 2)
-    counting.requests = {"v1": 1, "v2": 1}
-    while _advance(world, probe):
+    counted = CountedRequests(world.server)
+    watch, rollout = RolloutWatch(world.platform, counted), _start(world, 2)
+    while _advance(world, watch):
         pass
-    _advance(world, probe)
+    _advance(world, watch)
     assert _weights(world) == {"v1": 80, "v2": 20}
-    counting.requests, counting.errors = {"v1": 80, "v2": 18}, {"v2": 3}
-    assert _advance(world, probe)
+    counted.ask_both(300)
+    counted.ask("v2", 15, status=500)
+    assert _advance(world, watch)
     assert (_now(world, rollout).state.phase, _weights(world)) == (Phase.ROLLED_BACK, {"v1": 100})
-    assert not _advance(world, probe), "a finished rollout stays as it is"
+    assert not _advance(world, watch), "a finished rollout stays as it is"
 
 
 def test_a_candidate_that_does_not_load_fails_and_production_stays(world: World) -> None:
@@ -239,27 +191,6 @@ def test_applying_what_is_desired_again_changes_nothing(world: World) -> None:
     assert (path.stat().st_ino, path.read_bytes()) == before
 
 
-def test_a_rollout_that_cannot_be_observed_is_held_and_the_next_try_goes_on(world: World, counting: Counting) -> None:
-    _serving(world, 1)
-    world.version(2)
-    world = World(replace(world.platform, serving_url=lambda: counting.url), world.clock, world.server, world.jobs)
-    probe, rollout = ServingProbe(world.platform), _start(world, 2)
-    while _advance(world, probe):
-        pass
-    path = world.platform.project.root / "models" / MODEL / "deployment_config.yaml"
-    content = path.read_text()
-    path.write_text("strategy: {type: cannary}\n")
-    counting.requests = {"v1": 10, "v2": 10}
-    assert not _advance(world, probe)
-    world.clock.advance(timedelta(seconds=2))
-    counting.requests = {"v1": 90, "v2": 90}
-    assert not _advance(world, probe), "what cannot be judged is not promoted"
-    assert _weights(world) == {"v1": 80, "v2": 20}
-    path.write_text(content)
-    assert _advance(world, probe)
-    assert (_now(world, rollout).state.phase, _weights(world)) == (Phase.CANARY, {"v1": 50, "v2": 50})
-
-
 def test_deciding_a_version_twice_is_told_once(world: World) -> None:
     world.version(1, approved=False)
     for _time in range(2):
@@ -269,28 +200,9 @@ def test_deciding_a_version_twice_is_told_once(world: World) -> None:
     assert world.versions() == [(1, "approved")]
 
 
-def test_a_server_that_restarts_within_a_step_loses_what_it_had_counted_and_no_more(
-    world: World, counting: Counting
-) -> None:
+def test_rejecting_a_version_on_its_way_out_takes_its_traffic_back(world: World) -> None:
     _serving(world, 1)
     world.version(2)
-    platform = replace(world.platform, serving_url=lambda: counting.url)
-    world = World(platform, world.clock, world.server, world.jobs)
-    probe, rollout = ServingProbe(platform), _start(world, 2)
-    while _advance(world, probe):
-        pass
-    seen = []
-    for count in (0, 10, 4, 90, 130):
-        counting.requests, counting.errors = {"v1": count, "v2": count}, {"v2": 1 if count in {4, 90, 130} else 3}
-        variants = probe.observe(_now(world, rollout)).variants
-        seen.append((variants["v2"].requests, variants["v2"].errors))
-    assert seen == [(3, 3), (13, 3), (5, 1), (91, 1), (131, 1)], "never below what came since the restart"
-
-
-def test_rejecting_a_version_on_its_way_out_takes_its_traffic_back(world: World, counting: Counting) -> None:
-    _serving(world, 1)
-    world.version(2)
-    world = World(replace(world.platform, serving_url=lambda: counting.url), world.clock, world.server, world.jobs)
     rollout = _start(world, 2)
     while _advance(world):
         pass

@@ -12,8 +12,9 @@ from tests.conftest import BOTH
 from tests.unit.loop.projects import World
 
 from trimtab.db.tables import schedule_run
-from trimtab.loop.probe import ServingProbe
-from trimtab.loop.releases import advance_rollouts, apply_desired, start_rollout
+from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired
 from trimtab.loop.schedules import is_due, run_due_monitors
 
 _START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -53,7 +54,7 @@ def test_monitors_run_once_for_all_the_hours_that_were_missed(world: World) -> N
     with world.platform.database.transaction() as connection:
         start_rollout(connection, world.platform, world.platform.files("tiny"), 1, by="dana")
     apply_desired(world.platform)
-    while advance_rollouts(world.platform, ServingProbe(world.platform)):
+    while advance_rollouts(world.platform, RolloutWatch(world.platform)):
         pass
     last = world.platform.database.read(lambda c: c.execute(select(schedule_run.c.last_us)).scalar_one())
     assert last == world.platform.now_us()

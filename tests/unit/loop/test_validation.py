@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.integration.small_project import FILES, make_project
+from tests.unit.loop.projects import make_project as tiny_project
 
+from trimtab.loop.model_files import load_model_files
 from trimtab.loop.validation import validate_project
 
 
@@ -30,3 +32,40 @@ def test_an_empty_policy_is_refused_since_it_may_be_a_mistake(tmp_path: Path, co
     assert "is empty; expected rules; write 'rules: []'" in problem
     (project / "policy.yaml").write_text("rules: []\n")
     assert validate_project(project) == []
+
+
+def _deployment(limits: str) -> str:
+    return f"strategy:\n  type: ab\n  limits:\n    max_degradation:\n      {limits}\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ("recall: 0.1", "'recall' is not among the metrics of model.yaml, accuracy, f1; add it there under metrics"),
+        ("f1: 0.1", "'f1' is no mean over rows, so that versions cannot be compared by it while rows come in"),
+    ],
+)
+def test_a_metric_that_cannot_be_judged_is_named_with_its_line(tmp_path: Path, limits: str, expected: str) -> None:
+    project = tiny_project(tmp_path, deployment_config=_deployment(limits))
+    (problem,) = validate_project(project.root)
+    assert problem.startswith(f"{project.root / 'models/tiny/deployment_config.yaml'}:5: ")
+    assert expected in problem
+
+
+@pytest.mark.parametrize("kind", ["canary", "blue_green", "shadow", "ab"])
+def test_a_limit_that_no_traffic_can_show_to_hold_is_refused(tmp_path: Path, kind: str) -> None:
+    config = f"strategy:\n  type: {kind}\n  limits:\n    max_error_rate: 0\n"
+    project = tiny_project(tmp_path, deployment_config=config)
+    (problem,) = validate_project(project.root)
+    assert problem.startswith(f"{project.root / 'models/tiny/deployment_config.yaml'}:4: ")
+    assert "no number of requests shows that none ever fails" in problem
+
+
+def test_a_metric_that_is_a_mean_over_rows_may_be_limited_and_no_strategy_need_be_named(tmp_path: Path) -> None:
+    assert validate_project(tiny_project(tmp_path, deployment_config=_deployment("accuracy: 0.1")).root) == []
+    project = tiny_project(tmp_path, deployment_config="approval: {required: true}\n")
+    assert validate_project(project.root) == []
+    assert load_model_files(project, "tiny").strategy.type == "canary"
+    model = project.model_folder("tiny") / "model.yaml"
+    model.write_text(f"{model.read_text()}answers: batch\n")
+    assert load_model_files(project, "tiny").strategy.type == "shadow"

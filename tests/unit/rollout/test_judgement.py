@@ -293,3 +293,20 @@ def test_what_is_not_yet_known_says_how_much_more_is_needed() -> None:
 
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "more of its requests at this pace" in found.why
+
+
+def test_outcomes_that_never_came_do_not_end_the_comparison() -> None:
+    compared = after(PLAN, blocks(weights=(0.25,), looks=2, seed=31))
+    nothing_known = Block(1, 0.0, losses={"accuracy": ()})
+    assert judge(PLAN, accumulate(PLAN, compared, nothing_known)) == judge(PLAN, compared)
+
+
+def test_what_the_steps_before_show_late_is_a_breach_while_the_candidate_has_all_traffic() -> None:
+    plan = plan_of(replace(Limits(), max_degradation={"accuracy": 0.02}), Task.BINARY)
+    baking = after(plan, blocks(weights=(0.5, 1.0), looks=10, seed=32))
+    late = next(blocks(replace(GOOD, wrong=0.5), weights=(0.5,), requests=1_000, seed=33, metric="accuracy"))
+    told = judge(plan, accumulate(plan, baking, Block(1, 0.5, losses=late.losses)))
+    assert [(piece.name, piece.verdict) for piece in told] == [
+        ("error_rate", Verdict.OK),
+        ("degradation:accuracy", Verdict.BREACH),
+    ]

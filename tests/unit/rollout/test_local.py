@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from trimtab.core.errors import BackendError, ConfigError, ConflictError
+from trimtab.files.processes import started_ticks
 from trimtab.rollout.local import LocalDeployer
 from trimtab.serving.spec import EndpointSpec, EndpointStatus, VariantSpec
 
@@ -75,6 +76,17 @@ def test_the_status_of_a_dead_server_counts_as_absent(tmp_path: Path) -> None:
     gone.wait()
     report(tmp_path, gone.pid)
     assert LocalDeployer(tmp_path).observe("bikes") is None
+
+
+def test_the_status_of_a_dead_server_whose_number_is_another_process_s_counts_as_absent(tmp_path: Path) -> None:
+    status = report(tmp_path, os.getpid())
+    told = tmp_path / "server.json"
+    told.write_bytes(msgspec.json.encode({"pid": os.getpid(), "start_ticks": started_ticks(os.getpid()), "port": 1}))
+    assert LocalDeployer(tmp_path).observe("bikes") == status
+    told.write_bytes(msgspec.json.encode({"pid": os.getpid(), "start_ticks": 1}))
+    assert LocalDeployer(tmp_path).observe("bikes") is None
+    told.write_bytes(msgspec.json.encode({"pid": os.getpid() + 1, "start_ticks": 1}))
+    assert LocalDeployer(tmp_path).observe("bikes") == status, "a new server that does not listen yet"
 
 
 def test_an_endpoint_that_nobody_serves_has_no_status(tmp_path: Path) -> None:

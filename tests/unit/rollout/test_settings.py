@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
+from textwrap import indent
 
 import pytest
 
 from trimtab.config.loading import parse_yaml
+from trimtab.core.enums import Answers
 from trimtab.core.errors import ConfigError
 from trimtab.rollout.answering import BatchingConfig, FeaturesConfig
-from trimtab.rollout.settings import CanaryConfig, DeploymentConfig
+from trimtab.rollout.limits import Family
+from trimtab.rollout.settings import DeploymentConfig
+from trimtab.rollout.strategies import (
+    CanaryConfig,
+    CanaryStep,
+    ShadowConfig,
+    default_strategy,
+    planned_duration,
+    with_requirements,
+)
 from trimtab.serving.spec import BatchingSpec, EndpointSpec, FeaturesSpec, OnMissing
 
 CANARY = """
@@ -63,6 +76,56 @@ def test_an_endpoint_answers_as_a_spec_of_its_own_would_where_nothing_is_said() 
     assert FeaturesConfig.model_validate(features).spec == FeaturesSpec(**features)  # type: ignore[arg-type]
 
 
+def test_where_no_strategy_is_named_it_follows_from_how_the_model_answers() -> None:
+    realtime = read("approval: {required: true}").strategy_for(Answers.REALTIME)
+    assert isinstance(realtime, CanaryConfig)
+    assert [(int(step.weight_pct), step.duration // timedelta(minutes=1)) for step in realtime.steps] == [
+        (5, 60),
+        (10, 30),
+        (25, 30),
+        (50, 30),
+        (100, 30),
+    ]
+    batch = read("").strategy_for(Answers.BATCH)
+    assert isinstance(batch, ShadowConfig)
+    assert (batch.min_agreement, batch.min_rows) == (0.95, 1000)
+    assert read(RECREATE).strategy_for(Answers.BATCH).type == "recreate"
+
+
+@pytest.mark.parametrize(
+    ("delay", "written", "required"),
+    [
+        (timedelta(0), "{}", True),
+        (timedelta(hours=2), "{}", False),
+        (timedelta(hours=2), "{quality: true}", True),
+        (timedelta(0), "{quality: false}", False),
+    ],
+)
+def test_quality_is_waited_for_where_labels_come_while_versions_are_compared(
+    delay: timedelta, written: str, required: bool
+) -> None:
+    strategy = read(CANARY.replace("limits: {", f"limits: {{required: {written}, ")).strategy
+    assert strategy is not None
+    settled = with_requirements(strategy, delay)
+    assert isinstance(settled, CanaryConfig)
+    assert settled.limits.required == {Family.QUALITY: required}
+    assert with_requirements(settled, timedelta(days=9)) == settled, "settled once, when the rollout starts"
+
+
+def test_a_bake_is_no_time_in_which_versions_are_compared() -> None:
+    baked = CanaryConfig(type="canary", steps=(*default_steps()[:1], *default_steps()[-1:]))
+    settled = with_requirements(baked, timedelta(minutes=70))
+    assert isinstance(settled, CanaryConfig)
+    assert settled.limits.required == {Family.QUALITY: False}
+    assert planned_duration(baked) == timedelta(minutes=90)
+
+
+def default_steps() -> tuple[CanaryStep, ...]:
+    usual = default_strategy(Answers.REALTIME)
+    assert isinstance(usual, CanaryConfig)
+    return usual.steps
+
+
 def test_endpoints_default_to_the_models_name() -> None:
     config = read("strategy: {type: recreate}")
     assert (config.endpoint_of("heart"), config.staging_of("heart")) == ("heart", "heart-staging")
@@ -73,8 +136,21 @@ def test_endpoints_default_to_the_models_name() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("strategy: {type: bluegreen}", "'canary', 'recreate'"),
+        ("strategy: {type: bluegreen}", "'canary', 'blue_green', 'shadow', 'ab', 'recreate'"),
         ("strategy: {type: canary, steps: []}", "at least 1 item"),
+        ("strategy: {type: blue_green, bake: 0s}", "above 0s"),
+        ("strategy: {type: blue_green, limits: {max_error_ratio: 2}}", "which blue_green never has; remove it"),
+        ("strategy: {type: blue_green, limits: {max_degradation: {mape: 1}}}", "max_degradation compares"),
+        ("strategy: {type: shadow, limits: {max_latency_increase: 1}}", "which shadow never has; remove it"),
+        ("strategy: {type: blue_green, limits: {max_eror_rate: 2}}", "did you mean 'max_error_rate'?"),
+        ("strategy: {type: ab, weight_pct: 100}", "less than 100"),
+        ("strategy: {type: shadow, min_agreement: 1}", "less than 1"),
+        (CANARY.replace("limits: {", "limits: {max_error_ratio: 0.9, "), "greater than or equal to 1"),
+        (CANARY.replace("limits: {", "limits: {alpha: 0, "), "greater than 0"),
+        (
+            CANARY.replace("limits: {", "limits: {required: {speed: false}, "),
+            "'errors', 'latency', 'absolute' or 'quality'",
+        ),
         (CANARY.replace("50.5", "10"), "does not rise above 10"),
         (CANARY.replace("50.5", "101"), "less than or equal to 100"),
         (CANARY.replace("weight_pct: 10,", "weight_pct: 0,"), "greater than 0"),
@@ -96,3 +172,11 @@ def test_what_cannot_be_rolled_out_is_refused_with_the_reason(text: str, expecte
     with pytest.raises(ConfigError, match=r"deployment_config\.yaml:") as refused:
         read(text)
     assert expected in str(refused.value)
+
+
+def test_the_files_that_the_documentation_shows_are_read() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "rollouts.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(shown) >= 5
+    for text in shown:
+        read(f"strategy:\n  type: canary\n{indent(text, '  ')}" if text.startswith("limits:") else text)

@@ -70,9 +70,9 @@ def test_whoever_read_an_older_state_cannot_save(connection: Connection) -> None
 
 def test_a_decision_that_says_the_same_again_writes_nothing(connection: Connection) -> None:
     created = create_rollout(connection, "r1", spec(), now_us=NOW_US)
-    held = step(spec(), created.state, seen(10), START)
+    held = step(spec(), created.state, seen(created.state), START)
     once = save_transition(connection, created, held, at_us=NOW_US)
-    again = save_transition(connection, once, step(spec(), once.state, seen(10), START + MINUTE), at_us=NOW_US)
+    again = save_transition(connection, once, step(spec(), once.state, seen(once.state), START + MINUTE), at_us=NOW_US)
     assert (again.version, again.log) == (2, ())
 
 

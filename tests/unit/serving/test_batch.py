@@ -165,6 +165,7 @@ def test_a_bad_row_stops_its_part_before_anything_is_written(desk: Desk) -> None
         (HEADER + '1,2,male\n1,2,"male\n1,2,male\n1,2,male\n', "row 2: a quotation mark is never closed"),
         (HEADER.replace("\n", "\r") + "1,2,male\r", "its header cannot be read"),
         ("a" * 200_000 + "\n1\n", "its header cannot be read"),
+        ("height,weight\n1,2\n", "none is one that the model takes"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(desk: Desk, text: str, told: str) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trimtab.cli.output import console
+from trimtab.core.errors import ConfigError
 from trimtab.files import write_atomically
 
 __all__ = ["add_to"]
+
+
+class Scenario(StrEnum):
+    """What the demo plays."""
+
+    LOOP = "loop"
+    BAD_CANARY = "bad-canary"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,19 +34,25 @@ def demo(
         Path | None,
         typer.Option("--from", help="Another project to play the story on."),
     ] = None,
-    act: Annotated[int | None, typer.Option(help="Play only this act.", min=1, max=2)] = None,
+    scenario: Annotated[
+        Scenario, typer.Option(help="loop: once around; bad-canary: a bad version goes out, and is taken back.")
+    ] = Scenario.LOOP,
+    act: Annotated[int | None, typer.Option(help="Play only this act of the loop.", min=1, max=2)] = None,
     leave: Annotated[bool, typer.Option("--exit", help="Stop everything at the end.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what happened into this file.")] = None,
 ) -> None:
     """Run the loop once around on real data, from delivery to verified remediation; then keep it up to look at."""
+    if scenario is Scenario.BAD_CANARY and act is not None:
+        raise ConfigError(f"--act {act}: the scenario {scenario} has no acts; leave one of them out")
     # Start-up cost: the story needs the supervisor.
     from trimtab.cli.commands.processes import addresses
+    from trimtab.cli.scenarios.bad_canary import CHANGED, tell_bad_canary
     from trimtab.cli.stage import Stage
     from trimtab.cli.story import tell_story
 
-    stage = Stage(folder, example)
+    stage = Stage(folder, example, CHANGED if scenario is Scenario.BAD_CANARY else None)
     try:
-        outcome = tell_story(stage, act)
+        outcome = tell_story(stage, act) if scenario is Scenario.LOOP else tell_bad_canary(stage)
         if json_file is not None:
             write_atomically(json_file, json.dumps(outcome.to_json(), indent=2).encode())
         console.print(outcome.summary())
@@ -48,5 +63,5 @@ def demo(
             stage.stay()
     finally:
         stage.close()
-    if not outcome.loop_closed:
+    if not outcome.holds:
         raise typer.Exit(1)

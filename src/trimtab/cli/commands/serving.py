@@ -1,4 +1,4 @@
-"""Commands about serving: ``deploy``, ``rollouts``, ``predict``, ``replay``, ``history``."""
+"""Commands about serving: ``deploy``, ``rollouts``, ``predict``, ``replay``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from trimtab.cli.commands.models import parse_version
 from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import tell_next, tell_what_follows
 from trimtab.cli.output import AsJson, IdArgument, ProjectOption, console, errors_console, escaped, say, show_rows
+from trimtab.cli.rollout_end import await_promotion
+from trimtab.cli.rollout_view import drawn_rollout, watched
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Encoding
-from trimtab.core.errors import ApprovalRequiredError, BackendError, ConfigError, TrimtabError
+from trimtab.core.errors import BackendError, ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     from trimtab.cli.replaying import Sent
 
 __all__ = ["add_to"]
 
-_DEPLOY_TIMEOUT_S = 3600.0
 _ARRIVAL_TIMEOUT_S = 120.0
-_ASKS_A_PERSON = "waiting_for_person"
 
-rollouts = typer.Typer(help="Rollouts: list them, pause, resume, promote, abort one.", no_args_is_help=True)
+rollouts = typer.Typer(help="Rollouts: list them, watch, pause, resume, promote, abort one.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +35,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(deploy)
     app.command()(predict)
     app.command()(replay)
-    app.command()(history)
     app.add_typer(rollouts, name="rollouts")
 
 
@@ -52,30 +51,7 @@ def deploy(
     if not wait:
         say(started, as_json, f"Rollout {started['rollout_id']} has started; see 'trimtab rollouts list'.")
         return
-    answer: JsonObject = {}
-    waiting = console.status("staging") if not as_json else errors_console.status("staging")
-    # The status line is gone before Ctrl-C is answered beneath it.
-    with left_behind(_left_behind(started, remote=client.remote)), waiting as status:
-
-        def done() -> bool:
-            answer.update(client.ask("rollouts.show", rollout_id=started["rollout_id"]))
-            status.update(f"{answer['phase']} at {answer['weight_pct']} %: {escaped(answer['reason'])}")
-            return not answer["active"] or answer["phase"] == _ASKS_A_PERSON
-
-        if not client.wait(done, timeout_s=_DEPLOY_TIMEOUT_S):
-            raise BackendError(
-                f"rollout {started['rollout_id']}: still {answer['phase']} after an hour ({answer['reason']}); "
-                "it goes on; see 'trimtab rollouts list'"
-            )
-    if answer["phase"] == _ASKS_A_PERSON:
-        # Without real traffic there is nothing to promote yet.
-        verb, others = ("promote", "resume or abort") if float(answer["weight_pct"]) > 0 else ("resume", "abort")
-        raise ApprovalRequiredError(
-            f"rollout of {model}@{answer['candidate']}: {answer['reason']}; decide it by 'trimtab rollouts {verb} "
-            f"{started['rollout_id']} --reason WHY', or {others} in its place"
-        )
-    if answer["phase"] != "promoted":
-        raise TrimtabError(f"rollout of {model}@{answer['candidate']}: {answer['phase']}; {answer['reason']}")
+    answer = await_promotion(client, model, started["rollout_id"], as_json=as_json)
     say(
         answer,
         as_json,
@@ -83,12 +59,6 @@ def deploy(
     )
     if not as_json:
         tell_next(client, model, project)
-
-
-def _left_behind(started: JsonObject, *, remote: bool) -> str:
-    rollout_id = started["rollout_id"]
-    state = "goes on" if remote else "stands where it is, and goes on with 'trimtab up'"
-    return f"rollout {rollout_id} {state}; take it back by 'trimtab rollouts abort {rollout_id} --reason WHY'"
 
 
 @rollouts.command("list")
@@ -101,6 +71,30 @@ def list_rollouts(
     answer = connect(Path(project)).ask("rollouts.list", model=model)
     columns = ("rollout_id", "endpoint", "candidate", "stable", "phase", "weight_pct", "started_us", "reason")
     show_rows(answer, as_json, answer["rollouts"], columns, "No rollout yet; see 'trimtab deploy'.")
+
+
+@rollouts.command("watch")
+def watch_rollout(
+    rollout_id: Annotated[str | None, typer.Argument(help="Its id; default: the newest one.")] = None,
+    model: Annotated[str | None, typer.Option(help="The newest one of this model.")] = None,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Show a rollout while it moves: shares, limits and why; until it has ended or asks a person."""
+    client = connect(Path(project))
+    answer = watched(client, _named(client, rollout_id, model), as_json=as_json)
+    if not as_json and not console.is_terminal:
+        console.print(drawn_rollout(answer, {}))
+
+
+def _named(client: Client, rollout_id: str | None, model: str | None) -> str:
+    if rollout_id is not None:
+        return rollout_id
+    newest = client.ask("rollouts.list", model=model, limit=1)["rollouts"]
+    if not newest:
+        whose = "" if model is None else f" of {model!r}"
+        raise NotFoundError(f"rollouts: there is none{whose} yet; start one by 'trimtab deploy MODEL'")
+    return str(newest[0]["rollout_id"])
 
 
 def _operate(name: str, help_text: str) -> None:
@@ -124,17 +118,6 @@ _operate("pause", "Hold a rollout where it is.")
 _operate("resume", "Let a held rollout go on.")
 _operate("promote", "Send all traffic to the candidate now.")
 _operate("abort", "Take all traffic back from the candidate now.")
-
-
-def history(
-    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
-    project: ProjectOption = ".",
-    as_json: AsJson = False,
-) -> None:
-    """Say what an endpoint served, since when, and who made it so."""
-    answer = connect(Path(project)).ask("endpoints.history", endpoint=endpoint)
-    columns = ("generation", "at_us", "variants", "actor", "reason")
-    show_rows(answer, as_json, answer["generations"], columns, "")
 
 
 def predict(

@@ -147,6 +147,7 @@ def show_version(
         return
     console.print(Text.assemble((f"{model}@{number}", "bold"), f"  {answer['algorithm']}, {answer['state']}"))
     shown = {
+        "stage": answer["stage"],
         "aliases": answer["aliases"],
         "metrics": _listed(answer["metrics"]),
         "gates": "; ".join(

@@ -19,7 +19,7 @@ from trimtab.db.tables.judgement import (
     retraining_event,
     verification,
 )
-from trimtab.db.tables.serving import endpoint, endpoint_history, rollout
+from trimtab.db.tables.serving import endpoint, endpoint_history, rollout, rollout_analysis, rollout_look
 from trimtab.db.tables.trust import api_key, audit_entry, audit_head
 from trimtab.db.tables.versions import job, model_version
 from trimtab.db.tables.work import event, event_delivery, heartbeat, lease, notification, queue_message, schedule_run
@@ -50,6 +50,8 @@ __all__ = [
     "report",
     "retraining_event",
     "rollout",
+    "rollout_analysis",
+    "rollout_look",
     "schedule_run",
     "snapshot",
     "verification",

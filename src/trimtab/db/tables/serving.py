@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from trimtab.db.tables.columns import ID, NAME, metadata, micros, spec, version
 
-__all__ = ["endpoint", "endpoint_history", "rollout"]
+__all__ = ["endpoint", "endpoint_history", "rollout", "rollout_analysis", "rollout_look"]
 
 endpoint = Table(
     "endpoint",
@@ -28,6 +28,9 @@ endpoint_history = Table(
     Column("actor", NAME, nullable=False),
     Column("reason", Text, nullable=False),
     spec(),
+    micros("served_us", nullable=True),
+    Column("rollout_id", ID, nullable=True),
+    Index(None, "endpoint", "at_us"),
 )
 
 rollout = Table(
@@ -48,4 +51,27 @@ rollout = Table(
     # One rollout at a time on an endpoint.
     Index(None, "endpoint", unique=True, sqlite_where=text("active"), postgresql_where=text("active")),
     Index(None, "model", "started_us"),
+)
+
+rollout_analysis = Table(
+    "rollout_analysis",
+    metadata,
+    Column("rollout_id", ID, ForeignKey("rollout.id"), primary_key=True),
+    micros("updated_us"),
+    Column("looks", Integer, nullable=False),
+    spec(),
+    version(),
+)
+
+rollout_look = Table(
+    "rollout_look",
+    metadata,
+    Column("rollout_id", ID, ForeignKey("rollout.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    micros("at_us"),
+    Column("generation", Integer, nullable=True),
+    Column("step_index", Integer, nullable=False),
+    Column("phase", String(24), nullable=False),
+    Column("verdict", String(16), nullable=True),
+    spec(),
 )

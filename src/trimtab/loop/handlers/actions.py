@@ -17,7 +17,8 @@ from trimtab.loop.cases import note, note_action
 from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import finish_action
 from trimtab.loop.platform import Platform
-from trimtab.loop.releases import start_rollback, start_rollout
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollbacks import start_rollback
 from trimtab.loop.trainings import request_training
 from trimtab.notify.message import Message
 from trimtab.notify.store import enqueue

@@ -13,8 +13,9 @@ from trimtab.core.errors import NotFoundError
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.releases import operate_rollout, start_rollout
+from trimtab.loop.releases import start_rollout
 from trimtab.loop.requests import Id, Limited, ModelRequest, Number, OfModel, Reason
+from trimtab.loop.rollouts import operate_rollout
 from trimtab.loop.standing import example_row
 from trimtab.registry import store as registry
 from trimtab.registry.versions import VersionState
@@ -102,28 +103,6 @@ def operate(platform: Platform, actor: Actor, request: OperateRollout) -> JsonOb
     return _described(after)
 
 
-@operation("endpoints.history", "GET", "/api/endpoints/{endpoint}/history", Role.VIEWER, OneEndpoint)
-def show_history(platform: Platform, _actor: Actor, request: OneEndpoint) -> JsonObject:
-    """Say what an endpoint served, since when, and who made it so; newest first."""
-    with platform.database.reading() as connection:
-        generations = endpoint_store.endpoint_generations(connection, request.endpoint, limit=request.limit)
-    if not generations:
-        raise NotFoundError(f"endpoint {request.endpoint!r}: never served anything; see 'trimtab status'")
-    return {
-        "endpoint": request.endpoint,
-        "generations": [
-            {
-                "generation": found.spec.generation,
-                "at_us": found.at_us,
-                "actor": found.actor,
-                "reason": found.reason,
-                "variants": weights_of(found.spec),
-            }
-            for found in generations
-        ],
-    }
-
-
 @operation("endpoints.example", "GET", "/api/endpoints/{endpoint}/example", Role.VIEWER, NamedEndpoint)
 def show_example(platform: Platform, _actor: Actor, request: NamedEndpoint) -> JsonObject:
     """Return a row that an endpoint can answer, of values that its version learnt from."""
@@ -153,6 +132,8 @@ def _described(rollout: Rollout) -> JsonObject:
         "phase": rollout.state.phase.value,
         "weight_pct": str(rollout.state.weight_pct),
         "active": not rollout.state.phase.is_final,
+        "strategy": rollout.spec.strategy.type,
+        "promotable": rollout.state.is_promotable,
         "started_us": rollout.started_us,
         "finished_us": rollout.finished_us,
         "reason": (rollout.last or {}).get("reason", "just started"),

@@ -17,6 +17,7 @@ from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of, decide_version
 from trimtab.loop.requests import ModelRequest, Number, Reason
+from trimtab.loop.stages import stages_of
 from trimtab.loop.trainings import find_job
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion
@@ -50,7 +51,9 @@ def list_versions(platform: Platform, _actor: Actor, request: ModelRequest) -> J
     with platform.database.reading() as connection:
         found = registry.listing(connection, model=request.model)
         aliases = aliases_of(connection, files.endpoint)
-    return {"model": request.model, "versions": [_described(version, aliases) for version in found]}
+        stages = stages_of(connection, files.endpoint)
+    described = [{**_described(version, aliases), "stage": stages.of(version)} for version in found]
+    return {"model": request.model, "versions": described}
 
 
 @operation("versions.show", "GET", "/api/models/{model}/versions/{number}", Role.VIEWER, OneVersion)
@@ -60,11 +63,13 @@ def show_version(platform: Platform, _actor: Actor, request: OneVersion) -> Json
     with platform.database.reading() as connection:
         found = registry.get(connection, request.model, request.number)
         aliases = aliases_of(connection, files.endpoint)
+        stage = stages_of(connection, files.endpoint).of(found)
         result = find_job(connection, found.job_id).spec.get("result") or {}
         snapshot = find_snapshot(connection, platform.lake, found.snapshot_id)
     manifest = read_manifest(Path(found.bundle_path), expected_digest=found.digest)
     return {
         **_described(found, aliases),
+        "stage": stage,
         "gates": result.get("gates", []),
         "notes": result.get("notes", []),
         "params": dict(manifest.params),

@@ -18,8 +18,12 @@ strategy:
   steps:  # share of the traffic, at least so long, and after so many requests to the new version
     - {weight_pct: 20, duration: 1m, min_requests: 20}
     - {weight_pct: 50, duration: 1m, min_requests: 20}  # with real traffic: 30m and 1000
-  limits: {max_error_rate: 0.01, max_latency_p95_ms: 250}  # beyond one, the old version has all traffic again at once
-  max_hold: 2m  # without enough requests for so long, a person is asked (trimtab rollouts promote)
+  limits:  # beyond one, the old version has all traffic again at once; each step waits until they are known to hold
+    max_error_rate: 0.05  # known after some 110 answers of the new version without an error; 0.01 takes 550
+    max_latency_p95_ms: 250
+    max_error_ratio: 1.5  # times the errors of the old version, in the same time
+    max_latency_increase: 0.2  # at most 20 % slower than the old version: known after some 650 requests to both
+  max_hold: 2m  # without enough requests to know for so long, a person is asked (trimtab rollouts promote)
 approval: {required: true}  # trimtab versions approve, before it goes out
 """
 

@@ -23,6 +23,7 @@ from trimtab.serving.batch.recording import Named, Recorder, RowNames, values_of
 __all__ = ["Answered", "Answerer", "Identified", "added_columns", "check_columns", "prediction_id"]
 
 _ERROR: Final = "prediction_error"
+_NAMED: Final = 8
 _TRUE: Final = ("true", "yes", "1", "1.0")
 _FALSE: Final = ("false", "no", "0", "0.0")
 
@@ -115,6 +116,11 @@ class Answerer:
             DataContractError: a column is of a type that the model cannot take.
         """
         inputs, errors = self._typed(table)
+        if table.num_rows and not inputs.num_columns:
+            names = ", ".join(feature.name for feature in self._features[:_NAMED])
+            raise DataContractError(
+                f"columns: none is one that the model takes ({names}, …); name them as the model does"
+            )
         self._predictor.encoder.encode_table(inputs.slice(0, 0))
         named = None if self._recorder is None else self._names.read(table, errors)
         kept = np.ones(table.num_rows, dtype=bool)

@@ -20,6 +20,7 @@ __all__ = ["ScannedCsv", "read_csv_part", "scan_csv"]
 
 _CHUNK_BYTES: Final = 4 << 20
 _PART_BYTES: Final = 32 << 20
+_LONGEST_NAME: Final = 10_000
 _QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 
 
@@ -189,6 +190,13 @@ def _header(path: Path, stream: BinaryIO, end: int | None) -> tuple[str, ...]:
         raise DataContractError(
             f"{path}: its header cannot be read ({told}); expected lines as of CSV; write it anew"
         ) from error
+    longest = max(map(len, columns), default=0)
+    if longest > _LONGEST_NAME:
+        # The reader has a limit of its own, which belongs to the whole process.
+        raise DataContractError(
+            f"{path}: its header cannot be read (a name of {longest} characters); expected lines as of CSV; "
+            "write it anew"
+        )
     if not columns:
         raise DataContractError(f"{path}: is empty; expected a first line with the names of the columns; add it")
     return columns

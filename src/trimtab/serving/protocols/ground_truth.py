@@ -11,7 +11,7 @@ from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import TruthFrame
 from trimtab.records.truths import TruthRecord, truth_frames
-from trimtab.serving.handler import Exchange
+from trimtab.serving.exchange import Exchange
 from trimtab.serving.protocols.bodies import decode
 
 __all__ = ["MAX_BODY_BYTES", "MAX_RECORDS", "accept_ground_truth", "accept_large_ground_truth"]

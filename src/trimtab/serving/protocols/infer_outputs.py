@@ -8,7 +8,7 @@ from typing import Any, Final
 from trimtab.bundle.manifest import Manifest
 from trimtab.core.errors import ConfigError
 from trimtab.serving.asgi import Headers, Response, json_response
-from trimtab.serving.handler import Answer
+from trimtab.serving.exchange import Answer
 from trimtab.serving.protocols.tensors import encode_tensor
 
 __all__ = ["check_outputs", "infer_response", "output_metadata", "output_tensors"]

@@ -19,7 +19,7 @@ from trimtab.bundle.manifest import Feature
 from trimtab.core.errors import ConfigError
 from trimtab.serving.asgi import JSON, Response, json_response
 from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
-from trimtab.serving.handler import Answer, Exchange
+from trimtab.serving.exchange import Answer, Exchange
 from trimtab.serving.protocols.bodies import FieldValue, decode
 from trimtab.serving.protocols.csv_rows import check_columns, csv_line, csv_rows, named_rows
 from trimtab.serving.protocols.invocation_headers import CSV, IMAGE, JSON_LINES, InvocationHeaders

@@ -16,7 +16,7 @@ from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import ConfigError
 from trimtab.serving.asgi import Response, json_response
 from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
-from trimtab.serving.handler import Answer, Exchange, RowContext
+from trimtab.serving.exchange import Answer, Exchange, RowContext
 from trimtab.serving.protocols.bodies import FieldValue, checked_keys, checked_source, decode, event_micros
 from trimtab.serving.protocols.infer_outputs import check_outputs, infer_response, output_metadata, output_tensors
 from trimtab.serving.protocols.json_tensors import check_values

@@ -10,8 +10,8 @@ import msgspec
 from trimtab.core.errors import ConfigError
 from trimtab.serving.asgi import Response, json_response
 from trimtab.serving.endpoints import LoadedEndpoint
+from trimtab.serving.exchange import NOTHING_SAID, Answer, Exchange, RowContext
 from trimtab.serving.features.base import Why
-from trimtab.serving.handler import NOTHING_SAID, Answer, Exchange, RowContext
 from trimtab.serving.protocols.bodies import FieldValue, checked_keys, checked_source, decode, event_micros
 from trimtab.serving.protocols.question import Question
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from trimtab.serving.asgi import Response
 from trimtab.serving.endpoints import LoadedVariant
-from trimtab.serving.handler import NOTHING_SAID, Answer, Exchange, RowContext
+from trimtab.serving.exchange import NOTHING_SAID, Answer, Exchange, RowContext
 
 __all__ = ["Question"]
 

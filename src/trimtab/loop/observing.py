@@ -1,0 +1,268 @@
+"""Looks at rollouts: what staging and production say, and what the two versions' requests tell since the last look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Task, Verdict
+from trimtab.core.errors import BackendError
+from trimtab.loop.block_news import News, news_of, together
+from trimtab.loop.platform import Platform
+from trimtab.loop.rollout_quality import LabelCursor, QualityUnits, quality_since
+from trimtab.loop.rollouts import Seen
+from trimtab.loop.variant_counts import HttpArmReader
+from trimtab.rollout.analysis_plan import AnalysisPlan
+from trimtab.rollout.analysis_state import AnalysisState, accumulate
+from trimtab.rollout.analysis_store import Analysis
+from trimtab.rollout.arm_reader import ArmReader, CountCursor, block_between
+from trimtab.rollout.block import Block
+from trimtab.rollout.judgement import judge
+from trimtab.rollout.phases import Phase
+from trimtab.rollout.state import Evidence, Observation, ServedState, StagingObservation
+from trimtab.rollout.store import Rollout
+from trimtab.rollout.strategy_plan import incomparable, plan_for
+from trimtab.serving.keys import read_own_key
+from trimtab.serving.spec import EndpointStatus
+
+__all__ = ["RolloutWatch"]
+
+_COMPARED: Final = frozenset({Phase.SHADOW, Phase.CANARY, Phase.SPLIT, Phase.BAKING})
+_QUALITY_S: Final = 1.0
+_QUALITY_SHARE: Final = 0.1
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """All that a look must know of those before it.
+
+    ``news``: what was new since the look numbered ``looks``, the last one that was kept.
+    """
+
+    counts: CountCursor
+    labels: LabelCursor
+    state: AnalysisState
+    looks: int
+    news: News
+
+    @staticmethod
+    def of(analysis: Analysis, before_generation: int) -> _Known:
+        """Return what is stored; at the first look, that nothing up to ``before_generation`` is the rollout's."""
+        if not analysis.content:
+            counts, labels = CountCursor(before_generation), LabelCursor(before_generation)
+            return _Known(counts, labels, AnalysisState(), analysis.looks, [])
+        content = analysis.content
+        return _Known(
+            CountCursor.from_json(content["counts"]),
+            LabelCursor.from_json(content["labels"]),
+            AnalysisState.from_json(content["state"]),
+            analysis.looks,
+            content["news"] if content["looks"] == analysis.looks else [],
+        )
+
+    def to_json(self) -> JsonObject:
+        return {
+            "counts": self.counts.to_json(),
+            "labels": self.labels.to_json(),
+            "state": self.state.to_json(),
+            # Without news it is the same whenever it is stored: what has not changed need not be.
+            "looks": self.looks if self.news else None,
+            "news": self.news,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the lake said of the answers' quality after ``since``, good until ``until_s`` of the machine's time.
+
+    ``fault``: why it said nothing.
+    """
+
+    since: LabelCursor
+    until_s: float
+    after: LabelCursor
+    units: QualityUnits
+    fault: str | None = None
+
+
+class RolloutWatch:
+    """Looks at rollouts. What was counted before is in the database: here is only what spares asking the lake again."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        reader: ArmReader | None = None,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``reader``: of the counts; None: over HTTP, from the platform's server."""
+        self._platform = platform
+        self._reader = reader or HttpArmReader(platform.serving_url, lambda: read_own_key(platform.project.serving))
+        self._monotonic_s = monotonic_s
+        self._asked: dict[str, _Asked] = {}
+
+    def look(self, rollout: Rollout, analysis: Analysis) -> Seen:
+        """Return what is seen of ``rollout``, beyond what ``analysis`` says was seen before."""
+        deployer, stage, wanted = self._platform.deployer, rollout.state.stage, rollout.state.generation
+        staging = _staging(deployer.observe(rollout.spec.staging_endpoint), rollout)
+        seen = replace(_production(wanted, deployer.observe(rollout.spec.endpoint)), staging=staging)
+        generation = 0 if wanted is None else wanted
+        task = rollout.spec.task
+        if task is None:
+            task = self._platform.files(rollout.spec.model).model.task
+        known = _Known.of(analysis, generation - 1 if stage in _COMPARED else generation)
+        plan = plan_for(
+            rollout.spec.strategy,
+            task,
+            sticky=rollout.spec.sticky_key is not None or known.counts.sticky,
+            baking=stage is Phase.BAKING,
+        )
+        if stage not in _COMPARED or plan is None:
+            # The first look says where the rollout's own generations begin: those after the present one.
+            return Seen(seen, None if analysis.content or plan is None else known.to_json())
+        return self._judged(rollout, task, plan, known, seen, generation)
+
+    def _judged(
+        self,
+        rollout: Rollout,
+        task: Task,
+        plan: AnalysisPlan,
+        known: _Known,
+        seen: Observation,
+        generation: int,
+    ) -> Seen:
+        counts, blocks, unread = self._counted(rollout, known.counts)
+        asked = self._quality(rollout, plan, known.labels, sticky=counts.sticky)
+        # Until it is stored it is said again: else what is stored would hang on when the lake was asked.
+        labels, units = (asked.after, asked.units) if asked.since == known.labels else (known.labels, QualityUnits())
+        counts, added = _quality_blocks(counts, units)
+        blocks = (*blocks, *added)
+        if counts.sticky and not plan.sticky:
+            plan = replace(plan, sticky=True)
+        state = known.state
+        for block in blocks:
+            state = accumulate(plan, state, block)
+        observation = replace(
+            seen,
+            requests=counts.requests_of(rollout.spec.candidate.variant, generation),
+            evidence=(
+                *judge(plan, state),
+                *incomparable(rollout.spec.strategy, task),
+                *unread,
+                *_unread_quality(rollout, plan, asked.fault),
+            ),
+        )
+        # It may be stored without a look: then the next look that is kept tells of it, too.
+        known = _Known(counts, labels, state, known.looks, together(known.news, news_of(blocks)))
+        return Seen(observation, known.to_json(), {"blocks": known.news})
+
+    def _counted(
+        self, rollout: Rollout, cursor: CountCursor
+    ) -> tuple[CountCursor, tuple[Block, ...], tuple[Evidence, ...]]:
+        """Return what was counted since ``cursor``, and evidence that holds the rollout where that is not known."""
+        if rollout.state.stage is Phase.SHADOW:
+            return cursor, (), ()
+        try:
+            reading = self._reader.read(rollout.spec.endpoint)
+            why = "no server answers that could say what its variants did"
+        except BackendError as error:
+            _log.warning("counts.unread", rollout=rollout.id, error=str(error))
+            reading, why = None, str(error)
+        if reading is None:
+            return cursor, (), (Evidence("counts", Verdict.INCONCLUSIVE, None, None, why),)
+        stable = rollout.spec.stable
+        cursor, blocks = block_between(
+            cursor,
+            reading,
+            candidate=rollout.spec.candidate.variant,
+            stable=None if stable is None else stable.variant,
+        )
+        return cursor, blocks, ()
+
+    def _quality(self, rollout: Rollout, plan: AnalysisPlan, cursor: LabelCursor, *, sticky: bool) -> _Asked:
+        """Return what the lake has since ``cursor``, or what it said last.
+
+        It is asked a tenth of the time at most: asking costs a join. In a bake, too: outcomes of the steps come late.
+        """
+        now_s = self._monotonic_s()
+        asked = self._asked.get(rollout.id)
+        if asked is not None and now_s < asked.until_s:
+            return asked
+        after, units, fault = cursor, QualityUnits(), None
+        try:
+            after, units = quality_since(self._platform, rollout, plan, cursor, sticky=sticky)
+        except Exception as error:  # noqa: BLE001 - the lake's boundary: what breaks there must not hinder a way back
+            _log.warning("outcomes.unread", rollout=rollout.id, error=str(error))
+            fault = str(error)
+        ended_s = self._monotonic_s()
+        until_s = ended_s + max(_QUALITY_S, (ended_s - now_s) / _QUALITY_SHARE)
+        asked = _Asked(cursor, until_s, after, units, fault)
+        self._asked = {rollout.id: asked} | {
+            known: one for known, one in self._asked.items() if known != rollout.id and one.until_s > now_s - 60
+        }
+        return asked
+
+
+def _unread_quality(rollout: Rollout, plan: AnalysisPlan, fault: str | None) -> tuple[Evidence, ...]:
+    """Return evidence that holds a rollout which waits for outcomes, or agreement, while the lake cannot be read."""
+    if fault is None:
+        return ()
+    awaited = rollout.state.stage is not Phase.BAKING and (plan.paired or plan.limits.quality_required)
+    why = f"the answers' outcomes cannot be read: {fault}"
+    return (Evidence("outcomes", Verdict.INCONCLUSIVE, None, None, why, required=awaited),)
+
+
+def _quality_blocks(counts: CountCursor, units: QualityUnits) -> tuple[CountCursor, tuple[Block, ...]]:
+    """Return blocks of losses and agreement alone, in the segments of the counts of the same generation."""
+    blocks = []
+    for generation in units.generations:
+        counts, segment = counts.segment_of(generation)
+        losses = units.losses.get(generation, {})
+        drawn = next((unit.probability for of_metric in losses.values() for unit in of_metric), 0.0)
+        blocks.append(
+            Block(
+                generation=generation,
+                probability=drawn,
+                segment=segment,
+                sticky=counts.sticky,
+                losses=losses,
+                pairs=units.pairs.get(generation, {}),
+                agreement=units.agreement.get(generation, ()),
+            )
+        )
+    return counts, tuple(blocks)
+
+
+def _staging(status: EndpointStatus | None, rollout: Rollout) -> StagingObservation | None:
+    if status is None:
+        return None
+    if status.error is not None:
+        return StagingObservation(ready=False, error=status.error)
+    digest = rollout.spec.candidate.bundle_digest
+    found = next((variant for variant in status.variants if variant.bundle_digest == digest), None)
+    if found is None:
+        return StagingObservation(ready=False)
+    return StagingObservation(
+        ready=found.ready,
+        smoke_rows=found.smoke_rows,
+        smoke_max_abs_difference=found.smoke_max_abs_difference,
+        error=found.error,
+    )
+
+
+def _production(wanted: int | None, served: EndpointStatus | None) -> Observation:
+    """Return what production makes of the generation ``wanted`` of it."""
+    if wanted is None or served is None:
+        return Observation()
+    if served.generation == wanted:
+        return Observation(production=ServedState.SERVED, generation=wanted)
+    refused = served.error if served.desired_generation >= wanted else None
+    state = ServedState.ARRIVING if refused is None else ServedState.REFUSED
+    return Observation(production=state, production_error=refused, generation=wanted)

@@ -1,0 +1,47 @@
+"""Going back: an earlier version takes all traffic at once."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role
+from trimtab.loop.actor import Actor
+from trimtab.loop.operation import operation
+from trimtab.loop.operations.deployment import weights_of
+from trimtab.loop.platform import Platform
+from trimtab.loop.requests import ModelRequest, Number, Reason
+from trimtab.loop.rollbacks import start_rollback
+from trimtab.rollout import endpoint_store, store
+
+
+class Rollback(ModelRequest):
+    """To which version, and why; without a number to the one that served before."""
+
+    number: Number | None = Field(
+        default=None, description="A version that served before; null: the one before this, or what a rollout replaces."
+    )
+    reason: Reason = ""
+
+
+@operation("rollouts.rollback", "POST", "/api/models/{model}/rollback", Role.APPROVER, Rollback)
+def roll_back(platform: Platform, actor: Actor, request: Rollback) -> JsonObject:
+    """Go back to an earlier version at once: abort what is under way, or bring the version in without a canary."""
+    files = platform.files(request.model)
+    reason = request.reason or f"rolled back by {actor.name}"
+    with platform.database.transaction() as connection:
+        done = start_rollback(
+            connection, platform, files, to=request.number, by=actor.name, reason=reason, action_id=None
+        )
+        running = store.active_rollout(connection, files.endpoint)
+        wanted = endpoint_store.desired(connection, files.endpoint)
+    platform.wake.set()
+    return {
+        "model": request.model,
+        "endpoint": files.endpoint,
+        "done": done,
+        "rollout_id": None if running is None else running.id,
+        "number": None if running is None else running.spec.candidate.number,
+        "generation": 0 if wanted is None else wanted.generation,
+        "serves": {} if wanted is None else weights_of(wanted),
+    }

@@ -1,0 +1,60 @@
+"""Asks the inference server what it counted of an endpoint's variants."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from trimtab.core.errors import BackendError
+from trimtab.serving.arms import ArmsReading
+
+__all__ = ["HttpArmReader"]
+
+_TIMEOUT_S: Final = 1.0
+_MOST_BYTES: Final = 32_000_000
+# Through no proxy of the environment: the server is on this machine, and the key is nobody else's.
+_direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class HttpArmReader:
+    """Reads the counts over HTTP. Whoever asks waits a second at most, so that a server that hangs delays little."""
+
+    def __init__(self, url: Callable[[], str | None], key: Callable[[], str | None] = lambda: None) -> None:
+        """``url``: of the server, None while there is none; ``key``: what it is asked with, if it wants one."""
+        self._url = url
+        self._key = key
+
+    def read(self, endpoint: str) -> ArmsReading | None:
+        """Return what was counted; None while no server answers.
+
+        Raises:
+            BackendError: a server answers, and what it says cannot be read.
+        """
+        url = self._url()
+        if url is None:
+            return None
+        key = self._key()
+        headers = {} if key is None else {"X-API-Key": key}
+        asked = urllib.request.Request(f"{url}/v1/variants/{urllib.parse.quote(endpoint)}/counts", headers=headers)
+        try:
+            with _direct.open(asked, timeout=_TIMEOUT_S) as answer:
+                return msgspec.json.decode(answer.read(_MOST_BYTES), type=ArmsReading)
+        except urllib.error.HTTPError as error:
+            with error:
+                told = f"answered {error.code}"
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ConnectionRefusedError):
+                return None
+            told = f"does not answer ({error.reason})"
+        except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
+            told = f"cannot be understood ({error})"
+        raise BackendError(
+            f"endpoint {endpoint!r}: {url} {told} when asked what its variants did, expected counts within "
+            f"{_TIMEOUT_S:g} s; the server's log says why"
+        )

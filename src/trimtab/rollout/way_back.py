@@ -1,0 +1,40 @@
+"""Which versions an endpoint can go back to: those that were promoted on it, in the order in which they fell away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from trimtab.db.engine import Connection
+from trimtab.db.tables import rollout as rollout_table
+from trimtab.rollout.phases import Phase
+
+__all__ = ["promoted_versions", "way_back"]
+
+
+def promoted_versions(connection: Connection, endpoint: str) -> list[int]:
+    """Return the version that each promotion on ``endpoint`` was of, oldest first; one may stand there repeatedly."""
+    query = (
+        select(rollout_table.c.candidate)
+        .where(rollout_table.c.endpoint == endpoint, rollout_table.c.phase == Phase.PROMOTED.value)
+        .order_by(rollout_table.c.finished_us, rollout_table.c.started_us, rollout_table.c.id)
+    )
+    return [int(number) for number in connection.execute(query).scalars()]
+
+
+def way_back(promoted: Sequence[int]) -> list[int]:
+    """Return the versions below the one that serves, the nearest first, given all promotions, oldest first.
+
+    Going back to a version takes those off that came after it: a second rollback goes further back, and not forth to
+    the version that the first one left.
+
+    >>> way_back([1, 2, 3]), way_back([1, 2, 3, 2]), way_back([1, 2, 3, 2, 4]), way_back([])
+    ([2, 1], [1], [2, 1], [])
+    """
+    standing: list[int] = []
+    for number in promoted:
+        if number in standing:
+            del standing[standing.index(number) :]
+        standing.append(number)
+    return standing[-2::-1]

@@ -1,0 +1,231 @@
+"""What each of several live variants did with the requests that were drawn for it: counts to compare them by.
+
+Within a generation the chance of being drawn is constant, so that counts say all that a comparison needs, whatever the
+order of events. They only grow: a reader may miss a reading, or take one twice, and takes differences.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from trimtab.measures.duration_buckets import FAILED, bucket_of
+from trimtab.serving.spec import EndpointSpec
+
+__all__ = ["CLIENT_GONE", "ArmCounts", "ArmLedger", "ArmLedgers", "ArmsReading", "newest_of"]
+
+CLIENT_GONE: Final = 499
+"""Status of a request whose caller hung up before it was answered, by nginx's custom."""
+
+_RETIRED_S: Final = 300.0
+_MOST_KEYS: Final = 200_000
+_KEPT_GENERATIONS: Final = 8
+_DRAWN, _FAILED, _REFUSED, _TIMED = 1, 2, 4, 8
+
+_Buckets = tuple[tuple[int, int], ...]
+
+
+class ArmCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one server process counted for one variant in one generation, of requests that were drawn and have settled.
+
+    A request whose caller named the variant is in none of it. The counts only grow within a ``series``: the life of
+    one process; ``worker`` is the place that the process has among those of its server. ``probability``: of being
+    drawn, 0..1. ``sticky``: some requests bore a key, and each key contributed to each count once at most; if so, only
+    to that of one worker.
+
+    ``failed``: 5xx. ``refused``: 4xx after the variant was chosen. ``latency`` and ``run`` (the model alone) are
+    (bucket, count) by bucket, see `trimtab.measures.duration_buckets`; what failed, or was not waited for, stands in
+    the last one, and what was refused in none.
+
+    ``requests``, ``errors`` and ``durations`` are the same as ``drawn``, ``failed`` and ``latency``, of all requests,
+    on every worker, also of a key that contributed before.
+    """
+
+    series: str
+    worker: int
+    generation: int
+    variant: str
+    probability: float
+    sticky: bool
+    drawn: int
+    failed: int
+    refused: int
+    latency: _Buckets
+    run: _Buckets
+    requests: int
+    errors: int
+    durations: _Buckets
+
+
+class ArmsReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What all processes of a server counted for an endpoint, whose present ``generation`` is told, too.
+
+    Generations that were replaced are told of for five minutes longer: requests settle late. ``counts`` is empty where
+    there are fewer than two live variants.
+    """
+
+    endpoint: str
+    at_us: int
+    generation: int
+    counts: tuple[ArmCounts, ...]
+
+
+@dataclass(slots=True)
+class _Arm:
+    probability: float
+    drawn: int = 0
+    failed: int = 0
+    refused: int = 0
+    latency: dict[int, int] = field(default_factory=dict)
+    run: dict[int, int] = field(default_factory=dict)
+    requests: int = 0
+    errors: int = 0
+    durations: dict[int, int] = field(default_factory=dict)
+
+
+class ArmLedger:
+    """Counts one generation of one endpoint. Lives in the event loop's thread.
+
+    A caller with a sticky key always gets the same variant, so that its second failure tells nothing new of the
+    variant: a key counts once. It counts on worker ``hash % workers`` only, so that no two count it. Beyond
+    ``most_keys`` no further key is counted, whatever it was drawn for.
+    """
+
+    def __init__(
+        self, spec: EndpointSpec, series: str, *, worker: int = 0, workers: int = 1, most_keys: int = _MOST_KEYS
+    ) -> None:
+        self._generation = spec.generation
+        self._series = series
+        self._worker = worker
+        self._workers = workers
+        self._most_keys = most_keys
+        self._sticky = spec.sticky_key is not None
+        self._marks: dict[int, int] = {}
+        self._arms = {variant.name: _Arm(float(variant.weight_pct / 100)) for variant in spec.live}
+
+    def settle(self, variant: str, sticky_hash: str | None, status: int, duration_ns: int, run_ns: int) -> None:
+        """Count a request that was drawn for ``variant``, now that it is known what became of it.
+
+        ``sticky_hash``: 64 bits in hexadecimal, of the key that drew it, if one did.
+        """
+        arm = self._arms[variant]
+        failed, refused = status >= 500, 400 <= status < 500 and status != CLIENT_GONE
+        lost = failed or status == CLIENT_GONE
+        happened = _DRAWN | (_FAILED if failed else 0) | (_REFUSED if refused else _TIMED)
+        counts = happened if sticky_hash is None else self._first_of_key(int(sticky_hash, 16), happened)
+        arm.requests += 1
+        if counts & _DRAWN:
+            arm.drawn += 1
+        if failed:
+            arm.errors += 1
+            if counts & _FAILED:
+                arm.failed += 1
+        if refused:
+            if counts & _REFUSED:
+                arm.refused += 1
+            return
+        bucket = FAILED if lost else bucket_of(duration_ns)
+        arm.durations[bucket] = arm.durations.get(bucket, 0) + 1
+        if counts & _TIMED:
+            arm.latency[bucket] = arm.latency.get(bucket, 0) + 1
+            run = FAILED if lost else bucket_of(run_ns)
+            arm.run[run] = arm.run.get(run, 0) + 1
+
+    def counts(self) -> tuple[ArmCounts, ...]:
+        """Return the counts of all variants, also of those that were not drawn yet."""
+        return tuple(
+            ArmCounts(
+                series=self._series,
+                worker=self._worker,
+                generation=self._generation,
+                variant=name,
+                probability=arm.probability,
+                sticky=self._sticky,
+                drawn=arm.drawn,
+                failed=arm.failed,
+                refused=arm.refused,
+                latency=tuple(sorted(arm.latency.items())),
+                run=tuple(sorted(arm.run.items())),
+                requests=arm.requests,
+                errors=arm.errors,
+                durations=tuple(sorted(arm.durations.items())),
+            )
+            for name, arm in self._arms.items()
+        )
+
+    def _first_of_key(self, key: int, happened: int) -> int:
+        """Return what of ``happened`` happens to the key for the first time, and remember it."""
+        self._sticky = True
+        if key % self._workers != self._worker:
+            return 0
+        known = self._marks.get(key)
+        if known is None:
+            if len(self._marks) >= self._most_keys:
+                return 0
+            known = 0
+        self._marks[key] = known | happened
+        return happened & ~known
+
+
+class ArmLedgers:
+    """The ledgers of one server process. They outlive the models: what is unloaded for a while counts on."""
+
+    def __init__(
+        self, series: str = "", *, worker: int = 0, workers: int = 1, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``series`` names the process, unlike any before it."""
+        self._series = series
+        self._worker = worker
+        self._workers = workers
+        self._now_s = now_s
+        self._made = 0
+        self._ledgers: dict[tuple[str, int], ArmLedger] = {}
+        self._retired_s: dict[tuple[str, int], float] = {}
+
+    def of(self, spec: EndpointSpec) -> ArmLedger | None:
+        """Return the ledger of a generation that is served from now on; None where there is nothing to compare."""
+        key = spec.endpoint, spec.generation
+        self.retire(spec.endpoint)
+        self._retired_s.pop(key, None)
+        # One of weight 0 counts: while a new version bakes, the old one stands by without any callers.
+        if len(spec.live) < 2:
+            return None
+        ledger = self._ledgers.get(key)
+        if ledger is None:
+            self._made += 1
+            series = f"{self._series}.{self._made}"
+            ledger = ArmLedger(spec, series, worker=self._worker, workers=self._workers)
+            self._ledgers[key] = ledger
+        return ledger
+
+    def retire(self, endpoint: str) -> None:
+        """Note that no generation of the endpoint is served any more. Requests that are midway still count."""
+        for key in self._ledgers:
+            if key[0] == endpoint:
+                self._retired_s.setdefault(key, self._now_s())
+
+    def counts(self, endpoint: str) -> tuple[ArmCounts, ...]:
+        """Return what was counted for an endpoint."""
+        self._forget()
+        return tuple(one for key, ledger in self._ledgers.items() if key[0] == endpoint for one in ledger.counts())
+
+    def by_endpoint(self) -> dict[str, tuple[ArmCounts, ...]]:
+        """Return what was counted for each endpoint that there are ledgers of."""
+        self._forget()
+        return {endpoint: self.counts(endpoint) for endpoint in dict.fromkeys(name for name, _ in self._ledgers)}
+
+    def _forget(self) -> None:
+        now_s = self._now_s()
+        for key in [key for key, since_s in self._retired_s.items() if now_s - since_s > _RETIRED_S]:
+            del self._retired_s[key], self._ledgers[key]
+
+
+def newest_of(counts: Iterable[ArmCounts]) -> tuple[ArmCounts, ...]:
+    """Return those of the newest generations: what the dead have counted must not pile up."""
+    found = tuple(counts)
+    kept = sorted({one.generation for one in found})[-_KEPT_GENERATIONS:]
+    return tuple(one for one in found if one.generation in kept)

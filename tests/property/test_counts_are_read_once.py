@@ -1,0 +1,163 @@
+"""Whatever becomes of readings on their way, each request that a server counted is taken once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trimtab.rollout.arm_reader import CountCursor, block_between
+from trimtab.rollout.block import Block, Tally
+from trimtab.serving.arms import ArmCounts, ArmLedger, ArmsReading
+from trimtab.serving.spec import EndpointSpec, VariantSpec
+
+WORKERS = 2
+WEIGHTS = (10, 25, 50, 100)
+
+
+def spec(generation: int) -> EndpointSpec:
+    weight = WEIGHTS[generation % len(WEIGHTS)]
+    live = tuple(
+        VariantSpec(
+            name=name, model="m", model_version=number, bundle_path="", bundle_digest="", weight_pct=Decimal(share)
+        )
+        for number, (name, share) in enumerate({"v1": 100 - weight, "v2": weight}.items(), start=1)
+    )
+    return EndpointSpec(endpoint="heart", generation=generation, variants=live)
+
+
+@dataclass
+class Server:
+    """Two workers that count, restart, and go from one generation to the next."""
+
+    generation: int = 1
+    lives: list[int] = field(default_factory=lambda: [0] * WORKERS)
+    ledgers: dict[tuple[int, int, int], ArmLedger] = field(default_factory=dict)
+
+    def ask(self, worker: int, key: int | None, draw: bool, status: int) -> None:
+        place = (worker, self.lives[worker], self.generation)
+        if place not in self.ledgers:
+            series = f"{worker}.{self.lives[worker]}"
+            self.ledgers[place] = ArmLedger(spec(self.generation), series, worker=worker, workers=WORKERS)
+        is_candidate = draw if key is None else key % 3 == 0
+        hashed = None if key is None else f"{key:016x}"
+        self.ledgers[place].settle("v2" if is_candidate else "v1", hashed, status, 1_000 * status, 900)
+
+    def counts(self) -> tuple[ArmCounts, ...]:
+        return tuple(one for ledger in self.ledgers.values() for one in ledger.counts())
+
+
+def summed(tallies: Iterable[Tally | ArmCounts]) -> dict[str, object]:
+    """Return the sum of each number; of buckets by bucket."""
+    found: dict[str, object] = {}
+    for one in fields(Tally):
+        values = [getattr(tally, one.name) for tally in tallies]
+        if all(isinstance(value, int) for value in values):
+            found[one.name] = sum(values)
+            continue
+        buckets: dict[int, int] = {}
+        for bucket, count in (pair for value in values for pair in value):
+            buckets[bucket] = buckets.get(bucket, 0) + count
+        found[one.name] = buckets
+    return found
+
+
+requests = st.tuples(
+    st.just("ask"),
+    st.integers(0, WORKERS - 1),
+    st.none() | st.integers(0, 11),
+    st.booleans(),
+    st.sampled_from((200, 200, 404, 500)),
+)
+actions = st.lists(
+    requests
+    | st.tuples(st.just("restart"), st.integers(0, WORKERS - 1))
+    | st.tuples(st.sampled_from(("step", "read"))),
+    max_size=60,
+)
+
+
+def run(taken: list[tuple[object, ...]]) -> tuple[Server, list[tuple[ArmCounts, ...]]]:
+    server, readings = Server(), []
+    for name, *how in taken:
+        if name == "ask":
+            server.ask(*how)  # type: ignore[arg-type]
+        elif name == "restart":
+            server.lives[int(str(how[0]))] += 1
+        elif name == "step":
+            server.generation = min(server.generation + 1, 4)
+        else:
+            readings.append(server.counts())
+    return server, readings
+
+
+def blocks_of(readings: Iterable[tuple[ArmCounts, ...]], cursor: CountCursor) -> tuple[CountCursor, list[Block]]:
+    taken: list[Block] = []
+    for counts in readings:
+        told = ArmsReading(endpoint="heart", at_us=0, generation=1, counts=counts)
+        cursor, blocks = block_between(cursor, told, candidate="v2", stable="v1")
+        cursor = CountCursor.from_json(cursor.to_json())
+        taken.extend(blocks)
+    return cursor, taken
+
+
+@given(taken=actions, data=st.data())
+def test_lost_late_repeated_and_partial_readings_lose_and_double_nothing(
+    taken: list[tuple[object, ...]], data: st.DataObject
+) -> None:
+    server, readings = run(taken)
+    some = data.draw(st.lists(st.sampled_from(readings), max_size=8)) if readings else []
+    silent = [data.draw(st.sets(st.integers(0, WORKERS - 1))) for _ in some]
+    partial = [
+        tuple(one for one in reading if one.worker not in workers)
+        for reading, workers in zip(some, silent, strict=True)
+    ]
+    cursor, blocks = blocks_of([*partial, server.counts(), *partial], CountCursor(after_generation=0))
+    for variant, name in (("v2", "candidate"), ("v1", "stable")):
+        counted = [one for one in server.counts() if one.variant == variant]
+        assert summed([getattr(block, name) for block in blocks]) == summed(counted)
+    for block in blocks:
+        numbers = [value for name in ("candidate", "stable") for value in summed([getattr(block, name)]).values()]
+        assert all(value >= 0 for value in numbers if isinstance(value, int))
+        assert block.probability == WEIGHTS[block.generation % len(WEIGHTS)] / 100
+    for generation in range(1, 5):
+        asked = sum(one.requests for one in server.counts() if (one.variant, one.generation) == ("v2", generation))
+        assert cursor.requests_of("v2", generation) == asked
+
+
+@given(taken=actions, data=st.data())
+def test_no_key_counts_twice_within_a_segment(taken: list[tuple[object, ...]], data: st.DataObject) -> None:
+    keyed = [action for action in taken if action[0] != "ask" or action[2] is not None]
+    server, readings = run(keyed)
+    some = data.draw(st.lists(st.sampled_from(readings), max_size=8)) if readings else []
+    _, blocks = blocks_of([*some, server.counts()], CountCursor(after_generation=0))
+    for segment in {block.segment for block in blocks}:
+        of_it = [block for block in blocks if block.segment == segment]
+        assert all(block.sticky for block in of_it)
+        assert len({block.generation for block in of_it}) == 1
+        assert sum(block.candidate.drawn for block in of_it) <= 4, "of keys 0..11 a third belongs to the candidate"
+        assert sum(block.stable.drawn for block in of_it) <= 8
+
+
+@given(taken=actions)
+def test_what_was_there_before_the_rollout_is_left_out(taken: list[tuple[object, ...]]) -> None:
+    server, _ = run(taken)
+    _, blocks = blocks_of([server.counts()], CountCursor(after_generation=2))
+    assert all(block.generation > 2 for block in blocks)
+    later = [one for one in server.counts() if one.generation > 2 and one.variant == "v2"]
+    assert sum(block.candidate.requests for block in blocks) == sum(one.requests for one in later)
+
+
+def test_generations_that_are_long_over_are_forgotten_and_never_read_again() -> None:
+    server, cursor, taken = Server(), CountCursor(after_generation=0), 0
+    for generation in range(1, 12):
+        server.generation = generation
+        server.ask(0, None, draw=True, status=200)
+        cursor, blocks = blocks_of([server.counts()], cursor)
+        taken += sum(block.candidate.requests for block in blocks)
+    assert taken == 11
+    assert len({one.generation for one in cursor.seen}) == 4
+    assert blocks_of([server.counts()], cursor) == (cursor, [])

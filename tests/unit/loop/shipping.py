@@ -1,0 +1,103 @@
+"""Answers and outcomes as they are shipped to the lake, for tests of what a rollout learns of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.unit.loop.projects import MODEL, World
+
+from trimtab.core.enums import ColumnKind, Task, VariantRole
+from trimtab.loop.ingestion import Ingestion
+from trimtab.records.schema import PredictionFrame, SchemaFrame, TruthFrame
+from trimtab.records.segments import predictions_table, segment_id, truth_table, write_segment
+
+__all__ = ["SECOND_US", "Asked", "Shipping"]
+
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A row that was answered: which version, and when after the start of the rollout."""
+
+    at_s: int
+    version: int = 1
+    prediction: str = "yes"
+    request: str | None = None
+    generation: int = 2
+    probability: float = 0.9
+    chance: float | None = 0.25
+    key: str | None = None
+    place: int = 0
+    shadow_of: Asked | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.version}-{self.at_s}-{self.place}"
+
+
+class Shipping:
+    """Ships what was answered, and lets it be processed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.start_us = world.platform.now_us()
+        self.parts = 0
+        self.ingestion = Ingestion(world.platform)
+
+    def rows(self, *asked: Asked) -> None:
+        for version in sorted({each.version for each in asked}):
+            of_it = [each for each in asked if each.version == version]
+            role = VariantRole.SHADOW if of_it[0].shadow_of is not None else VariantRole.LIVE
+            self.parts += 1
+            schema = SchemaFrame(
+                schema_id=1,
+                endpoint=MODEL,
+                model=MODEL,
+                model_version=version,
+                variant=f"v{version}",
+                bundle_digest="b" * 64,
+                task=Task.BINARY,
+                features=(("age", ColumnKind.NUMBER), ("chol", ColumnKind.NUMBER), ("sex", ColumnKind.CATEGORY)),
+                role=role,
+            )
+            table = predictions_table(schema, [self._frame(each) for each in of_it], self._segment())
+            write_segment(self.world.platform.project.intake, table)
+        self.process()
+
+    def outcomes(self, truth: str, *asked: Asked, known_s: int = 0) -> None:
+        self.parts += 1
+        known_us = self.start_us + known_s * SECOND_US
+        frames = [TruthFrame(MODEL, each.id, None, None, truth, known_us, known_us) for each in asked]
+        write_segment(self.world.platform.project.intake, truth_table(frames, self._segment()))
+        self.process()
+
+    def process(self) -> None:
+        while self.ingestion.run():
+            pass
+
+    def _segment(self) -> str:
+        return segment_id("journal", 0, 1, str(self.parts))
+
+    def _frame(self, each: Asked) -> PredictionFrame:
+        at_us = self.start_us + each.at_s * SECOND_US
+        chance = each.chance
+        if chance is not None and each.version == 1:
+            chance = 1 - chance
+        return PredictionFrame(
+            schema_id=1,
+            prediction_id=each.id,
+            request_id=each.request or each.id,
+            event_us=at_us,
+            received_us=at_us,
+            generation=each.generation,
+            assignment_probability=chance,
+            record_key=None,
+            source=None,
+            sticky_hash=each.key,
+            values=(50.0, 200.0, "male"),
+            prediction=each.prediction,
+            probability=each.probability,
+            latency_ms=1.0,
+            shadow_of=None if each.shadow_of is None else each.shadow_of.id,
+        )

@@ -1,0 +1,285 @@
+"""What a rollout sees: counts are taken once, survive whoever looks, and without them nothing is promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.conftest import BOTH
+from tests.unit.loop.counted import CountedRequests
+from tests.unit.loop.projects import MODEL, World
+from tests.unit.loop.shipping import Asked, Shipping
+
+from trimtab.core.enums import Verdict
+from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import Seen, advance_rollouts, apply_desired, operate_rollout
+from trimtab.rollout import analysis_store, store
+from trimtab.rollout.machine import Operation
+from trimtab.rollout.phases import Phase
+from trimtab.rollout.state import Evidence, ServedState
+from trimtab.rollout.store import Rollout
+
+pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
+
+CANARY = """
+sticky_key: {sticky}
+strategy:
+  type: canary
+  steps:
+    - {{weight_pct: 20, duration: 1h, min_requests: 20}}
+    - {{weight_pct: 50, duration: 1h, min_requests: 20}}
+    - {{weight_pct: 100, duration: 1h, min_requests: 20}}
+"""
+
+
+class Going:
+    """A rollout of version 2 over version 1, with a server that counts."""
+
+    def __init__(self, world: World, config: str = CANARY, *, sticky: str = "null") -> None:
+        self.world = world
+        self.counted = CountedRequests(world.server)
+        (world.platform.project.root / "models" / MODEL / "deployment_config.yaml").write_text(
+            config.format(sticky=sticky)
+        )
+        self.watch = RolloutWatch(world.platform, self.counted)
+        self.id = self._start(1)
+        self.advance()
+        self.id = self._start(2)
+        self.advance()
+
+    def _start(self, number: int) -> str:
+        self.world.version(number)
+        with self.world.platform.database.transaction() as connection:
+            return start_rollout(connection, self.world.platform, self.world.platform.files(MODEL), number, by="d").id
+
+    @property
+    def now(self) -> Rollout:
+        return self.world.platform.database.read(lambda connection: store.load_rollout(connection, self.id))
+
+    def advance(self, *, after: timedelta = timedelta(0)) -> Phase:
+        """Let some time go by, and the rollout go as far as it can."""
+        self.world.clock.advance(after)
+        apply_desired(self.world.platform)
+        while advance_rollouts(self.world.platform, self.watch):
+            pass
+        apply_desired(self.world.platform)
+        return self.now.state.phase
+
+    def busy(self) -> None:
+        """Have so many requests go well that no limit is in doubt."""
+        for _ in range(10):
+            self.counted.ask_both(4_000)
+            assert self.advance(after=timedelta(seconds=10)) is Phase.CANARY
+
+    def look(self) -> Seen:
+        rollout = self.now
+        spec = [spec for spec in self.world.server.applied if spec.endpoint == MODEL][-1]
+        rollout = replace(rollout, state=replace(rollout.state, generation=spec.generation))
+        return self.watch.look(
+            rollout, self.world.platform.database.read(lambda c: analysis_store.load_analysis(c, rollout.id))
+        )
+
+    def keep(self) -> None:
+        """Store what is known, as the loop does now and then, without a look."""
+        with self.world.platform.database.transaction() as connection:
+            known = analysis_store.load_analysis(connection, self.id)
+            content = self.look().analysis
+            assert content is not None
+            analysis_store.save_analysis(connection, known, content, None, at_us=known.updated_us)
+
+    def evidence(self) -> dict[str, Evidence]:
+        return {piece.name: piece for piece in self.look().observation.evidence}
+
+    def look_again(self) -> None:
+        """Another control plane takes over."""
+        self.watch = RolloutWatch(self.world.platform, self.counted)
+
+
+def test_a_candidate_like_the_stable_version_goes_out_step_by_step(world: World) -> None:
+    going = Going(world)
+    assert going.now.state.phase is Phase.CANARY
+    going.busy()
+    assert {
+        name for name, piece in going.evidence().items() if piece.verdict is not Verdict.OK and piece.required
+    } == set()
+    assert going.advance(after=timedelta(hours=1)) is Phase.CANARY
+    assert going.now.state.weight_pct == 50
+    assert going.look().observation.requests == 0, "the next step asks for requests of its own"
+    going.counted.ask_both(100)
+    assert going.advance(after=timedelta(hours=1)) is Phase.BAKING
+    assert going.look().observation.production is ServedState.SERVED
+    going.counted.ask("v2", 1_000)
+    assert going.advance(after=timedelta(hours=1)) is Phase.PROMOTED
+
+
+def _erring(counted: CountedRequests) -> None:
+    counted.ask("v2", 150, status=500)
+
+
+def _slow(counted: CountedRequests) -> None:
+    counted.ask("v2", 3_000, latency_ms=2.0)
+
+
+@pytest.mark.parametrize("worse", [_erring, _slow], ids=["erring", "slow"])
+def test_a_worse_candidate_is_taken_back_in_the_middle_of_a_step(
+    world: World, worse: Callable[[CountedRequests], None]
+) -> None:
+    going = Going(world)
+    for _ in range(4):
+        going.counted.ask_both(2_000)
+        assert going.advance(after=timedelta(seconds=10)) is Phase.CANARY
+    worse(going.counted)
+    assert going.advance() is Phase.ROLLED_BACK
+    assert going.advance(after=timedelta(hours=1)) is Phase.ROLLED_BACK
+
+
+def test_what_was_counted_outlives_whoever_looks_and_the_server(world: World) -> None:
+    going = Going(world)
+    going.counted.ask_both(1_000)
+    assert going.look().observation.requests == 200
+    going.advance(after=timedelta(seconds=10))
+    going.look_again()
+    assert going.look().observation.requests == 200
+    assert going.evidence()["errors"].candidate_n == 200
+    going.counted.restart()
+    assert going.look().observation.requests == 200, "what the server forgot is still known"
+    going.counted.ask_both(500)
+    assert (going.look().observation.requests, going.evidence()["errors"].stable_n) == (300, 1_200)
+    going.advance(after=timedelta(seconds=10))
+    going.advance(after=timedelta(seconds=10))
+    assert (going.look().observation.requests, going.evidence()["errors"].stable_n) == (300, 1_200)
+
+
+def test_looking_without_storing_changes_nothing(world: World) -> None:
+    going = Going(world)
+    going.counted.ask_both(1_000)
+    first = going.look()
+    assert going.look() == first
+    assert going.look().analysis == first.analysis
+
+
+def test_a_rollout_whose_counts_cannot_be_read_is_held_and_says_so(world: World) -> None:
+    going = Going(world)
+    going.busy()
+    going.advance(after=timedelta(minutes=58))
+    going.counted.hindered = "the server talks nonsense"
+    assert going.advance(after=timedelta(minutes=2)) is Phase.CANARY
+    assert going.evidence()["counts"].why == "the server talks nonsense"
+    going.counted.hindered, going.counted.answers = None, False
+    assert going.advance(after=timedelta(minutes=1)) is Phase.CANARY
+    assert going.evidence()["counts"].verdict is Verdict.INCONCLUSIVE
+    assert going.now.state.weight_pct == 20
+    going.counted.answers = True
+    going.advance()
+    assert going.now.state.weight_pct == 50
+
+
+def test_a_second_try_of_a_version_does_not_inherit_the_first_ones_counts(world: World) -> None:
+    going = Going(world)
+    going.counted.ask_both(1_000)
+    going.advance(after=timedelta(seconds=10))
+    with world.platform.database.transaction() as connection:
+        operate_rollout(connection, world.platform, going.now, Operation.ABORT, by="dana", reason="not now")
+    going.advance()
+    with world.platform.database.transaction() as connection:
+        going.id = start_rollout(connection, world.platform, world.platform.files(MODEL), 2, by="dana").id
+    assert going.advance() is Phase.CANARY
+    assert going.look().observation.requests == 0
+    going.counted.ask_both(100)
+    assert going.look().observation.requests == 20
+
+
+def test_looks_tell_of_all_that_was_new_also_of_what_was_stored_between_them(world: World) -> None:
+    going = Going(world)
+    for _ in range(20):
+        going.counted.ask_both(100)
+        going.counted.ask("v1", 4, status=422)
+        going.counted.ask("v2", 1, status=422)
+        going.keep()
+        going.counted.ask("v1", 1)
+        going.advance(after=timedelta(seconds=12))
+    looks = world.platform.database.read(lambda connection: analysis_store.list_looks(connection, going.id))
+    blocks = [block for look in looks for block in look.content.get("blocks", [])]
+    assert sum(block["candidate"]["drawn"] for block in blocks) == 420
+    assert sum(block["candidate"]["refused"] for block in blocks) == 20
+    assert sum(block["stable"]["requests"] for block in blocks) == 1_700
+    going.advance(after=timedelta(minutes=1))
+    count = len(looks) + 1
+    for _ in range(5):
+        going.advance(after=timedelta(minutes=1))
+        looks = world.platform.database.read(lambda connection: analysis_store.list_looks(connection, going.id))
+        assert len(looks) == count, "where nothing is new there is nothing to keep"
+
+
+def test_a_candidate_that_is_wrong_more_often_is_taken_back_once_the_outcomes_say_so(world: World) -> None:
+    limited = CANARY.rstrip() + "\n  limits: {{max_degradation: {{accuracy: 0.02}}}}\n"
+    going = Going(world, limited)
+    shipping = Shipping(world)
+    drawn = [2 if number % 5 == 0 else 1 for number in range(400)]
+    asked = [
+        Asked(1 + number // 100, version, place=number, chance=0.2, prediction="no" if number % 10 == 0 else "yes")
+        for number, version in enumerate(drawn)
+    ]
+    shipping.rows(*asked)
+    going.counted.ask_both(400)
+    assert going.advance(after=timedelta(seconds=10)) is Phase.CANARY
+    assert going.evidence()["degradation:accuracy"].candidate_n == 0
+    shipping.outcomes("yes", *asked)
+    going.look_again()
+    found = going.evidence()["degradation:accuracy"]
+    assert (found.candidate_n, found.stable_n) == (80, 320)
+    assert found.verdict is Verdict.BREACH
+    assert going.advance() is Phase.ROLLED_BACK
+
+
+_BAKED = """
+strategy:
+  type: canary
+  steps: [{{weight_pct: 20, duration: 1h, min_requests: 20}}, {{weight_pct: 100, duration: 1h, min_requests: 20}}]
+  limits: {{max_degradation: {{accuracy: 0.02}}, required: {{quality: {waits}}}}}
+"""
+
+
+def _answers(number: int) -> Asked:
+    chosen = 2 if number % 5 == 0 else 1
+    return Asked(1, chosen, place=number, chance=0.2, prediction="no" if number % 10 == 0 else "yes")
+
+
+def test_outcomes_of_the_steps_that_come_in_the_bake_still_take_the_candidate_back(world: World) -> None:
+    going, shipping = Going(world, _BAKED.replace("{waits}", "false")), Shipping(world)
+    asked = [_answers(number) for number in range(400)]
+    shipping.rows(*asked)
+    going.busy()
+    assert going.advance(after=timedelta(hours=1)) is Phase.BAKING
+    shipping.outcomes("yes", *asked)
+    going.look_again()
+    assert going.advance() is Phase.ROLLED_BACK
+
+
+def test_outcomes_that_say_nothing_of_a_metric_do_not_end_the_comparison(world: World) -> None:
+    described = world.platform.project.root / "models" / MODEL / "model.yaml"
+    described.write_text(described.read_text().replace("f1", "recall"))
+    going = Going(world, _BAKED.replace("{waits}", "true").replace("accuracy", "recall"))
+    shipping = Shipping(world)
+    asked = [_answers(number) for number in range(400)]
+    shipping.rows(*asked)
+    shipping.outcomes("no", *asked)
+    going.counted.ask_both(400)
+    going.advance(after=timedelta(seconds=10))
+    assert {"errors", "latency_p50", "degradation:recall"} <= set(going.evidence())
+
+
+def test_a_lake_that_cannot_be_read_holds_a_rollout_and_does_not_hinder_the_way_back(world: World) -> None:
+    going, shipping = Going(world, _BAKED.replace("{waits}", "true")), Shipping(world)
+    shipping.rows(*[_answers(number) for number in range(40)])
+    for path in world.platform.lake.root.rglob("*.parquet"):
+        path.write_bytes(b"not what was written")
+    going.look_again()
+    going.counted.ask_both(2_000)
+    assert going.advance(after=timedelta(hours=1)) is Phase.CANARY
+    assert going.evidence()["outcomes"].verdict is Verdict.INCONCLUSIVE
+    going.counted.ask("v2", 300, status=500)
+    assert going.advance() is Phase.ROLLED_BACK
