@@ -58,7 +58,7 @@ def _serve(walk: Walk) -> None:
     walk.next_step("approved and does not serve yet", f"trimtab deploy {MODEL}@1")
     said = walk.says("deploy", f"{MODEL}@1")
     assert f"{MODEL}@1 serves" in said
-    assert "smoke test passed" in said
+    assert "it is served; promoted" in said
     (version,) = walk.tell("versions", "list", MODEL)["versions"]
     assert (version["number"], version["state"]) == (1, "approved")
     (model,) = walk.tell("status")["models"]

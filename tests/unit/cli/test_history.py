@@ -46,22 +46,22 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 def test_the_history_says_when_and_why(run: Run) -> None:
     lines = run("history", MODEL).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 6  # a title; the first version; twice another one, which is loaded and then alone
     assert "started by" in lines[0]
     assert "2030-01-01 02:00:00" in lines[1]
     assert "v1 100 %" in lines[1]
     assert lines[1].rstrip().endswith("started because: too many [chargebacks]")
-    assert "2030-01-01 01:00:00  2030-01-01 02:00:00" in lines[2]
+    assert "2030-01-01 01:00:00  2030-01-01 02:00:00" in lines[3]
 
 
 def test_one_moment_is_told_whole(run: Run) -> None:
     told = run("history", MODEL, "--at", "2030-01-01T01:30")
     first, titles, version, by, rollout = told.splitlines()
-    assert first.split() == f"{MODEL} generation 2, 2030-01-01 01:00:00 to 2030-01-01 02:00:00".split()
+    assert first.split() == f"{MODEL} generation 3, 2030-01-01 01:00:00 to 2030-01-01 02:00:00".split()
     assert titles.split() == ["version", "share", "bundle", "dataset", "approved", "by"]
     assert version.split()[:3] == ["2", "100", "%"]
     assert version.split()[-2:] == ["d" * 12, "dana"]
-    assert by.startswith("set by conductor: smoke test passed")
+    assert by == "set by conductor: all traffic: it is served; promoted"
     assert rollout.endswith("started by dana")
 
 
