@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from trimtab.measures.betting import BetProcess
 from trimtab.measures.duration_buckets import bucket_of, lower_edge_ns
-from trimtab.measures.label_process import LabelProcess, log_mean_exp
+from trimtab.measures.label_process import LabelProcess
+from trimtab.measures.renewed_bets import RenewedBets
 from trimtab.rollout.latency import QUANTILES
-from trimtab.rollout.wealth import split_alpha, start_share
+from trimtab.rollout.wealth import segment_share, split_alpha
 
 __all__ = ["DEFAULT_MARGINS", "NAMES", "NO_MARGINS", "Margins", "breaches", "evidence_of_harm"]
 
@@ -48,9 +49,10 @@ DEFAULT_MARGINS = Margins(1.5, 0.1, 0.01)
 
 def evidence_of_harm(traffic: Traffic, margins: Margins) -> dict[str, Floats]:
     """Return the logarithm of each metric's e-value against "no harm beyond the margin", (runs, looks)."""
-    found = {"errors": _labels(traffic, traffic.failed[1], traffic.failed[0], margins.errors)}
-    for name, (candidate, stable) in _exceedances(traffic, margins.latency).items():
-        found[f"latency_{name}"] = _labels(traffic, candidate, stable, 1.0)
+    drawn = traffic.drawn.sum(axis=0)
+    found = {"errors": _labels(traffic, traffic.failed[1], traffic.failed[0], drawn, margins.errors)}
+    for name, (candidate, stable, judged) in _exceedances(traffic, margins.latency).items():
+        found[f"latency_{name}"] = _labels(traffic, candidate, stable, drawn * judged, 1.0)
     found["degradation:accuracy"] = _losses(traffic, margins.accuracy)
     return found
 
@@ -67,34 +69,40 @@ def breaches(evidence: Mapping[str, Floats], alpha: float) -> dict[str, NDArray[
     return {**found, "all": np.any(list(found.values()), axis=0)}
 
 
-def _labels(traffic: Traffic, candidate: Counts, stable: Counts, ratio: float) -> Floats:
-    runs = len(candidate)
-    processes: list[LabelProcess] = []
+def _labels(traffic: Traffic, candidate: Counts, stable: Counts, units: Counts, ratio: float) -> Floats:
+    start = LabelProcess.start(ratio, shape=(len(candidate),))
+    gains = [
+        start.with_counts(float(weight), candidate[:, look], stable[:, look]).log_wealth
+        for look, weight in enumerate(traffic.weights)
+    ]
+    return _renewed(np.stack(gains, axis=1), units, sticky=traffic.sticky)
+
+
+def _renewed(gains: Floats, units: Counts, *, sticky: bool) -> Floats:
+    """Return the logarithm of the e-value after each look, from its gains (runs, looks, J) and units (runs, looks)."""
+    runs, _, size = gains.shape
+    bets, over = RenewedBets.start(size, shape=(runs,)), np.full(runs, -np.inf)
     logs = np.zeros((runs, LOOKS))
-    for look, weight in enumerate(traffic.weights):
-        if look % _PHASE == 0:
-            processes.append(LabelProcess.start(ratio, shape=(runs,)))
-        updated = processes[-1:] if traffic.sticky else processes
-        updated = [process.with_counts(float(weight), candidate[:, look], stable[:, look]) for process in updated]
-        processes[-len(updated) :] = updated
-        logs[:, look] = _mixed([process.log_e for process in processes], sticky=traffic.sticky)
+    for look in range(LOOKS):
+        share = np.log(segment_share(look // _PHASE + 1)) if sticky else 0.0
+        if sticky and look and look % _PHASE == 0:
+            over = np.maximum(over, logs[:, look - 1])
+            bets = RenewedBets.start(size, shape=(runs,))
+        bets = bets.with_gains(gains[:, look], units[:, look])
+        logs[:, look] = np.maximum(over, bets.log_e + share)
     return logs
 
 
-def _mixed(logs: list[Floats], *, sticky: bool) -> Floats:
-    parts = [log + np.log(start_share(ordinal)) for ordinal, log in enumerate(logs, start=1)]
-    if sticky:
-        return np.asarray(np.max(parts, axis=0))
-    kept = np.full_like(parts[0], -np.log(len(parts) + 1))
-    return np.asarray(np.logaddexp.reduce([*parts, kept]))
+def _exceedances(traffic: Traffic, margin: float) -> dict[str, tuple[Counts, Counts, Counts]]:
+    """Return by quantile how many exceeded it, candidate's beyond the margin and stable's, and where it is judged.
 
-
-def _exceedances(traffic: Traffic, margin: float) -> dict[str, tuple[Counts, Counts]]:
-    """Return by quantile how many exceeded it, candidate's beyond the margin and stable's, (runs, looks) each."""
+    Each is of shape (runs, looks); the last is 0 or 1.
+    """
     candidate, stable = traffic.durations[1], traffic.durations[0]
     runs, size = len(candidate), len(BUCKETS)
     beyond = np.array([_first_beyond(int(bucket), margin) for bucket in BUCKETS])
-    found = {name: (np.zeros((runs, LOOKS), np.int64), np.zeros((runs, LOOKS), np.int64)) for name in QUANTILES}
+    none = np.zeros((runs, LOOKS), np.int64)
+    found = {name: (none.copy(), none.copy(), none.copy()) for name in QUANTILES}
     filling, reference = np.zeros((runs, size), np.int64), np.zeros((runs, size), np.int64)
     drawn = np.zeros((2, runs), np.int64)
     for look in range(LOOKS):
@@ -111,6 +119,7 @@ def _exceedances(traffic: Traffic, margin: float) -> dict[str, tuple[Counts, Cou
             counts = judged & (place < size - 1)
             found[name][0][:, look] = np.where(counts, mine[np.arange(runs), beyond[place]], 0)
             found[name][1][:, look] = np.where(counts, other[np.arange(runs), place + 1], 0)
+            found[name][2][:, look] = counts
         filling = filling + stable[:, look]
         full = filling.sum(axis=1) >= _REFERENCE
         reference[full], filling[full] = filling[full], 0
@@ -145,17 +154,8 @@ def _losses(traffic: Traffic, margin: float) -> Floats:
     bets = BetProcess.start(-1.0, 1.0).bets
     # One gambler at a time: all of them at once would not fit into memory.
     gained = np.stack([np.add.reduceat(np.log1p(bet * excess), edges, axis=1) for bet in bets], axis=-1)
-    wealth = gained.cumsum(axis=1)
-    logs = np.zeros((len(drawn), LOOKS))
-    for look in range(LOOKS):
-        phases = range(look // _PHASE + 1)
-        ends = [min(look, phase * _PHASE + _PHASE - 1) if traffic.sticky else look for phase in phases]
-        parts = [
-            log_mean_exp(wealth[:, end] - (wealth[:, phase * _PHASE - 1] if phase else 0.0))
-            for phase, end in zip(phases, ends, strict=True)
-        ]
-        logs[:, look] = _mixed(parts, sticky=traffic.sticky)
-    return logs
+    units = np.add.reduceat(counts, edges, axis=1, dtype=np.int64)
+    return _renewed(gained, units, sticky=traffic.sticky)
 
 
 def _before(values: NDArray[np.generic], phase_of: Counts, sticky: bool) -> Floats:

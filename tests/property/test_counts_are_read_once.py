@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trimtab.rollout.arm_reader import CountCursor, block_between
 from trimtab.rollout.block import Block, Tally
-from trimtab.serving.arms import ArmCounts, ArmLedger, ArmsReading
+from trimtab.serving.arms import ArmCounts, ArmLedger, ArmsReading, kept_of
 from trimtab.serving.spec import EndpointSpec, VariantSpec
 
 WORKERS = 2
@@ -36,6 +36,13 @@ class Server:
     generation: int = 1
     lives: list[int] = field(default_factory=lambda: [0] * WORKERS)
     ledgers: dict[tuple[int, int, int], ArmLedger] = field(default_factory=dict)
+    dead: tuple[ArmCounts, ...] = ()
+
+    def restart(self, worker: int) -> None:
+        """Have a worker die; its supervisor keeps what it counted."""
+        for place in [place for place in self.ledgers if place[0] == worker]:
+            self.dead = kept_of(self.dead, self.ledgers.pop(place).counts())
+        self.lives[worker] += 1
 
     def ask(self, worker: int, key: int | None, draw: bool, status: int) -> None:
         place = (worker, self.lives[worker], self.generation)
@@ -47,7 +54,7 @@ class Server:
         self.ledgers[place].settle("v2" if is_candidate else "v1", hashed, status, 1_000 * status, 900)
 
     def counts(self) -> tuple[ArmCounts, ...]:
-        return tuple(one for ledger in self.ledgers.values() for one in ledger.counts())
+        return (*self.dead, *(one for ledger in self.ledgers.values() for one in ledger.counts()))
 
 
 def summed(tallies: Iterable[Tally | ArmCounts]) -> dict[str, object]:
@@ -86,7 +93,7 @@ def run(taken: list[tuple[object, ...]]) -> tuple[Server, list[tuple[ArmCounts, 
         if name == "ask":
             server.ask(*how)  # type: ignore[arg-type]
         elif name == "restart":
-            server.lives[int(str(how[0]))] += 1
+            server.restart(int(str(how[0])))
         elif name == "step":
             server.generation = min(server.generation + 1, 4)
         else:
@@ -140,6 +147,54 @@ def test_no_key_counts_twice_within_a_segment(taken: list[tuple[object, ...]], d
         assert len({block.generation for block in of_it}) == 1
         assert sum(block.candidate.drawn for block in of_it) <= 4, "of keys 0..11 a third belongs to the candidate"
         assert sum(block.stable.drawn for block in of_it) <= 8
+
+
+@given(taken=actions, data=st.data())
+def test_lives_without_keys_that_are_kept_as_one_let_no_key_count_twice(
+    taken: list[tuple[object, ...]], data: st.DataObject
+) -> None:
+    failing = [(*act[:4], 200 if act[2] is None else 500) if act[0] == "ask" else act for act in taken]
+    server, readings = run(failing)
+    some = data.draw(st.lists(st.sampled_from(readings), max_size=8)) if readings else []
+    _, blocks = blocks_of([*some, server.counts()], CountCursor(after_generation=0))
+    for segment in {block.segment for block in blocks}:
+        of_it = [block for block in blocks if block.segment == segment]
+        assert sum(block.candidate.failed for block in of_it) <= 4
+        assert sum(block.stable.failed for block in of_it) <= 8
+
+
+def test_a_late_reading_of_a_life_that_another_series_holds_by_now_is_not_taken_again() -> None:
+    server = Server()
+    for _life in range(2):
+        server.ask(0, None, draw=True, status=200)
+        late = server.counts()
+        server.restart(0)
+    _, blocks = blocks_of([late, server.counts(), late], CountCursor(after_generation=0))
+    assert sum(block.candidate.requests for block in blocks) == 2
+
+
+def test_lives_that_are_kept_as_one_leave_the_number_of_a_later_life_as_it_is() -> None:
+    server, cursor, taken = Server(), CountCursor(after_generation=0), list[Block]()
+    for life, key in enumerate((None, None, 0, 0)):
+        server.ask(0, key, draw=True, status=200 if key is None else 500)
+        # In its third life it is told of while nothing of the dead can be read.
+        told = [one for one in server.counts() if life != 2 or one not in server.dead]
+        cursor, blocks = blocks_of([tuple(told)], cursor)
+        taken += blocks
+        server.restart(0)
+    failed = {block.segment: block.candidate.failed for block in taken if block.candidate.failed}
+    assert list(failed.values()) == [1, 1], "one key, once in each of two lives"
+
+
+def test_what_is_remembered_of_a_worker_that_dies_over_and_over_does_not_grow_with_its_counts() -> None:
+    server, cursor, taken = Server(), CountCursor(after_generation=0), 0
+    for _life in range(30):
+        server.ask(0, None, draw=True, status=200)
+        cursor, blocks = blocks_of([server.counts()], cursor)
+        taken += sum(block.candidate.requests for block in blocks)
+        server.restart(0)
+    cursor, _ = blocks_of([server.counts()], cursor)
+    assert (taken, len(cursor.seen), cursor.requests_of("v2", 1)) == (30, 2, 30)
 
 
 @given(taken=actions)

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trimtab.core.enums import Task
-from trimtab.rollout.analysis_plan import Limits, plan_of
+from trimtab.rollout.analysis_plan import PlannedLimits, plan_of
 from trimtab.rollout.analysis_state import AnalysisState, accumulate
 from trimtab.rollout.block import Block, LossUnit, Tally
 from trimtab.rollout.judgement import judge
+from trimtab.rollout.state import Evidence
 
 PLAN = plan_of(
-    Limits(
+    PlannedLimits(
         max_degradation={"accuracy": 0.02}, max_estimated_degradation={"brier": 0.1}, max_run_time_increase=None,
         max_latency_increase=None,
     ),
@@ -55,18 +56,25 @@ def _blocks(draw: st.DrawFn) -> list[Block]:
     ]
 
 
-def _numbers(blocks: list[Block]) -> list[float]:
+def _judged(blocks: list[Block]) -> tuple[Evidence, ...]:
     state = AnalysisState()
     for block in blocks:
         state = accumulate(PLAN, state, block)
     assert AnalysisState.from_json(state.to_json()) == state
-    found = judge(PLAN, state)
+    return judge(PLAN, state)
+
+
+def _but_harm(evidence: tuple[Evidence, ...]) -> list[float]:
     return [
         number
-        for piece in found
-        for number in (piece.e_harm, piece.e_safe, piece.value, piece.lower, piece.upper)
+        for piece in evidence
+        for number in (piece.e_safe, piece.value, piece.lower, piece.upper)
         if number is not None
     ]
+
+
+def _harms(evidence: tuple[Evidence, ...]) -> list[float]:
+    return [piece.e_harm for piece in evidence if piece.e_harm is not None]
 
 
 def _joined(first: Block, second: Block) -> Block:
@@ -85,7 +93,7 @@ def _joined(first: Block, second: Block) -> Block:
 
 @settings(deadline=None, max_examples=60)
 @given(_blocks())
-def test_how_traffic_is_cut_into_blocks_changes_no_evidence(blocks: list[Block]) -> None:
+def test_how_traffic_is_cut_into_blocks_changes_nothing_but_when_bets_on_harm_begin(blocks: list[Block]) -> None:
     coarse: list[Block] = []
     for block in blocks:
         if coarse and coarse[-1].generation == block.generation:
@@ -93,4 +101,17 @@ def test_how_traffic_is_cut_into_blocks_changes_no_evidence(blocks: list[Block])
         else:
             coarse.append(block)
 
-    assert _numbers(coarse) == pytest.approx(_numbers(blocks), rel=1e-6, abs=1e-9)
+    assert _but_harm(_judged(coarse)) == pytest.approx(_but_harm(_judged(blocks)), rel=1e-6, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(_blocks(), st.integers(1, 3))
+def test_a_look_at_which_nothing_is_new_changes_no_evidence(blocks: list[Block], times: int) -> None:
+    looked = [
+        each
+        for block in blocks
+        for each in (*[Block(block.generation, block.probability)] * times, block)
+    ]  # fmt: skip
+
+    assert _harms(_judged(looked)) == pytest.approx(_harms(_judged(blocks)), rel=1e-9)
+    assert _but_harm(_judged(looked)) == pytest.approx(_but_harm(_judged(blocks)), rel=1e-6, abs=1e-9)

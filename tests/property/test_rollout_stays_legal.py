@@ -54,7 +54,7 @@ stagings = st.builds(
 )
 evidence = st.builds(
     Evidence,
-    name=st.sampled_from(["errors", "error_rate", "agreement", "degradation:mape"]),
+    name=st.sampled_from(["errors", "error_rate", "agreement", "degradation:mape", "prediction_shift"]),
     verdict=st.sampled_from(Verdict),
     value=st.none(),
     limit=st.none(),

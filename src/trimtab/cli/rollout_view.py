@@ -27,7 +27,7 @@ _ASKS_A_PERSON: Final = "waiting_for_person"
 _COLOURS: Final = {"breach": "red", "inconclusive": "yellow", "ok": "green"}
 _WORDS: Final = {"breach": "broken", "inconclusive": "open", "ok": "kept"}
 _TONES: Final = {"promoted": "green", "rolled_back": "red", "failed": "red"}
-_PER_CENT: Final = ("error_rate", "latency_p95_ms", "agreement", "degradation:", "estimated:")
+_PER_CENT: Final = ("error_rate", "latency_p95_ms", "agreement", "prediction_shift", "degradation:", "estimated:")
 
 
 @dataclass(frozen=True, slots=True)

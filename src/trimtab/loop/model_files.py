@@ -19,9 +19,9 @@ from trimtab.measures.row_losses import row_loss, row_loss_metrics
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.remediation.policy import PolicyConfig
 from trimtab.retraining.settings import RetrainConfig
-from trimtab.rollout.limits import QualityLimits
+from trimtab.rollout.limits import Family, Limits, QualityLimits
 from trimtab.rollout.settings import DeploymentConfig
-from trimtab.rollout.strategies import RecreateConfig, Strategy
+from trimtab.rollout.strategies import CanaryConfig, RecreateConfig, Strategy
 from trimtab.training.settings import TrainingConfig
 
 __all__ = ["FILE_MODELS", "ModelFiles", "git_commit_of", "load_model_files", "load_policy"]
@@ -148,6 +148,8 @@ def _check_limits(model: ModelConfig, deployment: Loaded[DeploymentConfig]) -> N
             f"{deployment.at('strategy', 'limits', 'max_error_rate')}: strategy.limits.max_error_rate: found 0; "
             "no number of requests shows that none ever fails: each rollout would wait for a person; write 0.001"
         )
+    if isinstance(strategy, CanaryConfig):
+        _check_errors(strategy.limits, deployment)
     if not isinstance(strategy.limits, QualityLimits):
         return
     for metric in strategy.limits.max_degradation:
@@ -163,6 +165,18 @@ def _check_limits(model: ModelConfig, deployment: Loaded[DeploymentConfig]) -> N
                 f"{at}: strategy.limits.max_degradation: {metric!r} is no mean over rows, so that versions cannot be "
                 f"compared by it while rows come in; expected one of {', '.join(row_loss_metrics(model.task))}"
             )
+
+
+def _check_errors(limits: Limits, deployment: Loaded[DeploymentConfig]) -> None:
+    unlimited = limits.max_error_rate in (None, 1)
+    if unlimited and limits.max_error_ratio is not None and limits.required.get(Family.ERRORS, True):
+        found = "null" if limits.max_error_rate is None else "1"
+        raise ConfigError(
+            f"{deployment.at('strategy', 'limits', 'max_error_rate')}: strategy.limits.max_error_rate: found {found} "
+            "beside a max_error_ratio; where neither version fails there is no ratio, and only this limit tells that "
+            "all is well: each faultless rollout would wait for a person; write 0.01, or set max_error_ratio to null, "
+            "or required: {errors: false}"
+        )
 
 
 def git_commit_of(folder: Path) -> str | None:

@@ -13,8 +13,9 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Task, Verdict
 from trimtab.core.errors import BackendError
 from trimtab.loop.block_news import News, news_of, together
+from trimtab.loop.outcomes_watch import OutcomesWatch
 from trimtab.loop.platform import Platform
-from trimtab.loop.rollout_quality import LabelCursor, QualityUnits, quality_since
+from trimtab.loop.rollout_quality import LabelCursor, QualityUnits
 from trimtab.loop.rollouts import Seen
 from trimtab.loop.variant_counts import HttpArmReader
 from trimtab.rollout.analysis_plan import AnalysisPlan
@@ -33,8 +34,9 @@ from trimtab.serving.spec import EndpointStatus
 __all__ = ["RolloutWatch"]
 
 _COMPARED: Final = frozenset({Phase.SHADOW, Phase.CANARY, Phase.SPLIT, Phase.BAKING})
-_QUALITY_S: Final = 1.0
-_QUALITY_SHARE: Final = 0.1
+# A server tries again after two seconds.
+_REFUSED_S: Final = 3.0
+_REMEMBERED_S: Final = 3600.0
 
 _log = structlog.get_logger(__name__)
 
@@ -78,41 +80,30 @@ class _Known:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the lake said of the answers' quality after ``since``, good until ``until_s`` of the machine's time.
-
-    ``fault``: why it said nothing.
-    """
-
-    since: LabelCursor
-    until_s: float
-    after: LabelCursor
-    units: QualityUnits
-    fault: str | None = None
-
-
 class RolloutWatch:
-    """Looks at rollouts. What was counted before is in the database: here is only what spares asking the lake again."""
+    """Looks at rollouts. What was counted before is in the database: here is only what the lake and production said."""
 
     def __init__(
         self,
         platform: Platform,
         reader: ArmReader | None = None,
         *,
+        outcomes: OutcomesWatch | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``reader``: of the counts; None: over HTTP, from the platform's server."""
+        """``reader``: of the counts; None: over HTTP, from the platform's server. ``outcomes``: of the lake."""
         self._platform = platform
         self._reader = reader or HttpArmReader(platform.serving_url, lambda: read_own_key(platform.project.serving))
+        self._outcomes = outcomes or OutcomesWatch(platform)
         self._monotonic_s = monotonic_s
-        self._asked: dict[str, _Asked] = {}
+        self._refused: dict[str, tuple[int | None, float]] = {}
 
     def look(self, rollout: Rollout, analysis: Analysis) -> Seen:
         """Return what is seen of ``rollout``, beyond what ``analysis`` says was seen before."""
         deployer, stage, wanted = self._platform.deployer, rollout.state.stage, rollout.state.generation
         staging = _staging(deployer.observe(rollout.spec.staging_endpoint), rollout)
-        seen = replace(_production(wanted, deployer.observe(rollout.spec.endpoint)), staging=staging)
+        production = self._lasting(rollout, _production(wanted, deployer.observe(rollout.spec.endpoint)))
+        seen = replace(production, staging=staging)
         generation = 0 if wanted is None else wanted
         task = rollout.spec.task
         if task is None:
@@ -139,10 +130,8 @@ class RolloutWatch:
         generation: int,
     ) -> Seen:
         counts, blocks, unread = self._counted(rollout, known.counts)
-        asked = self._quality(rollout, plan, known.labels, sticky=counts.sticky)
-        # Until it is stored it is said again: else what is stored would hang on when the lake was asked.
-        labels, units = (asked.after, asked.units) if asked.since == known.labels else (known.labels, QualityUnits())
-        counts, added = _quality_blocks(counts, units)
+        told = self._outcomes.since(rollout, plan, known.labels, sticky=counts.sticky)
+        counts, added = _quality_blocks(counts, told.units)
         blocks = (*blocks, *added)
         if counts.sticky and not plan.sticky:
             plan = replace(plan, sticky=True)
@@ -156,12 +145,30 @@ class RolloutWatch:
                 *judge(plan, state),
                 *incomparable(rollout.spec.strategy, task),
                 *unread,
-                *_unread_quality(rollout, plan, asked.fault),
+                *_unread_quality(rollout, plan, told.fault),
             ),
         )
         # It may be stored without a look: then the next look that is kept tells of it, too.
-        known = _Known(counts, labels, state, known.looks, together(known.news, news_of(blocks)))
+        known = _Known(counts, told.after, state, known.looks, together(known.news, news_of(blocks)))
         return Seen(observation, known.to_json(), {"blocks": known.news})
+
+    def _lasting(self, rollout: Rollout, seen: Observation) -> Observation:
+        """Return what is seen of production; a refusal is one once it has lasted until after another try.
+
+        For one worker that had no memory for a moment, while the others serve it, a version need not go back.
+        """
+        if seen.production is not ServedState.REFUSED:
+            self._refused.pop(rollout.id, None)
+            return seen
+        now_s = self._monotonic_s()
+        generation, since_s = self._refused.get(rollout.id, (None, now_s))
+        if generation != seen.generation:
+            since_s = now_s
+            recent = {name: one for name, one in self._refused.items() if now_s - one[1] < _REMEMBERED_S}
+            self._refused = {**recent, rollout.id: (seen.generation, now_s)}
+        if now_s - since_s >= _REFUSED_S:
+            return seen
+        return replace(seen, production=ServedState.ARRIVING, production_error=None)
 
     def _counted(
         self, rollout: Rollout, cursor: CountCursor
@@ -186,29 +193,6 @@ class RolloutWatch:
         )
         return cursor, blocks, ()
 
-    def _quality(self, rollout: Rollout, plan: AnalysisPlan, cursor: LabelCursor, *, sticky: bool) -> _Asked:
-        """Return what the lake has since ``cursor``, or what it said last.
-
-        It is asked a tenth of the time at most: asking costs a join. In a bake, too: outcomes of the steps come late.
-        """
-        now_s = self._monotonic_s()
-        asked = self._asked.get(rollout.id)
-        if asked is not None and now_s < asked.until_s:
-            return asked
-        after, units, fault = cursor, QualityUnits(), None
-        try:
-            after, units = quality_since(self._platform, rollout, plan, cursor, sticky=sticky)
-        except Exception as error:  # noqa: BLE001 - the lake's boundary: what breaks there must not hinder a way back
-            _log.warning("outcomes.unread", rollout=rollout.id, error=str(error))
-            fault = str(error)
-        ended_s = self._monotonic_s()
-        until_s = ended_s + max(_QUALITY_S, (ended_s - now_s) / _QUALITY_SHARE)
-        asked = _Asked(cursor, until_s, after, units, fault)
-        self._asked = {rollout.id: asked} | {
-            known: one for known, one in self._asked.items() if known != rollout.id and one.until_s > now_s - 60
-        }
-        return asked
-
 
 def _unread_quality(rollout: Rollout, plan: AnalysisPlan, fault: str | None) -> tuple[Evidence, ...]:
     """Return evidence that holds a rollout which waits for outcomes, or agreement, while the lake cannot be read."""
@@ -220,12 +204,14 @@ def _unread_quality(rollout: Rollout, plan: AnalysisPlan, fault: str | None) -> 
 
 
 def _quality_blocks(counts: CountCursor, units: QualityUnits) -> tuple[CountCursor, tuple[Block, ...]]:
-    """Return blocks of losses and agreement alone, in the segments of the counts of the same generation."""
+    """Return blocks of losses and answers alone, in the segments of the counts of the same generation."""
     blocks = []
     for generation in units.generations:
         counts, segment = counts.segment_of(generation)
         losses = units.losses.get(generation, {})
-        drawn = next((unit.probability for of_metric in losses.values() for unit in of_metric), 0.0)
+        answered = units.predictions.get(generation, ())
+        chances = [unit.probability for of_metric in losses.values() for unit in of_metric]
+        drawn = next(iter([*chances, *(unit.probability for unit in answered)]), 0.0)
         blocks.append(
             Block(
                 generation=generation,
@@ -235,6 +221,7 @@ def _quality_blocks(counts: CountCursor, units: QualityUnits) -> tuple[CountCurs
                 losses=losses,
                 pairs=units.pairs.get(generation, {}),
                 agreement=units.agreement.get(generation, ()),
+                predictions=answered,
             )
         )
     return counts, tuple(blocks)

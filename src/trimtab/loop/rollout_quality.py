@@ -21,11 +21,12 @@ from trimtab.lake.labelled import answered_rows
 from trimtab.loop.platform import Platform
 from trimtab.measures.answers import Answers
 from trimtab.rollout.analysis_plan import AnalysisPlan, loss_of
-from trimtab.rollout.block import LossUnit
+from trimtab.rollout.block import AnsweredUnit, LossUnit
 from trimtab.rollout.store import Rollout
 from trimtab.rollout.strategies import ShadowConfig
 from trimtab.rollout.units import (
     AnsweredRows,
+    answered_units,
     due_rows,
     first_of_keys,
     loss_units,
@@ -68,16 +69,20 @@ class LabelCursor:
 
 @dataclass(frozen=True, slots=True)
 class QualityUnits:
-    """What is new, by generation: units with their losses; of a shadow pairs of losses, and shares of agreement."""
+    """What is new, by generation: units with their losses; of a shadow pairs of losses, and shares of agreement.
+
+    ``predictions``: units with what they were answered, where these are compared.
+    """
 
     losses: Mapping[int, Mapping[str, tuple[LossUnit, ...]]] = field(default_factory=dict)
     pairs: Mapping[int, Mapping[str, tuple[tuple[float, float], ...]]] = field(default_factory=dict)
     agreement: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    predictions: Mapping[int, tuple[AnsweredUnit, ...]] = field(default_factory=dict)
 
     @property
     def generations(self) -> tuple[int, ...]:
         """Those of which there is anything, in order."""
-        return tuple(sorted({*self.losses, *self.pairs, *self.agreement}))
+        return tuple(sorted({*self.losses, *self.pairs, *self.agreement, *self.predictions}))
 
 
 def quality_since(
@@ -89,10 +94,11 @@ def quality_since(
     the rollout's start are read, to know which one that was.
     """
     limits = plan.limits
-    if not (limits.max_degradation or limits.max_estimated_degradation or plan.paired):
+    answers = bool(limits.max_estimated_degradation) or limits.max_prediction_shift is not None or plan.paired
+    if not (limits.max_degradation or answers):
         return cursor, QualityUnits()
     reached = [cursor.labelled_us] if limits.max_degradation else []
-    reached += [cursor.answered_us] if limits.max_estimated_degradation or plan.paired else []
+    reached += [cursor.answered_us] if answers else []
     since_us = rollout.started_us if sticky else max(rollout.started_us, min(reached) - _SLACK_US)
     with platform.database.reading() as connection:
         segments = delivered_since(connection, since_us)
@@ -118,21 +124,26 @@ def _of_split(
     units = units_of(rows, due_rows(rows, label_delay_us=_us(model.label_delay), now_us=now_us))
     known = rows.known
     losses = {metric: means(_losses(live, metric, model, known), units) for metric in plan.limits.max_degradation}
-    turn, labelled_us = passed(units, after_us=cursor.labelled_us)
+    turn, labelled_us = passed(units, after_us=cursor.labelled_us, settled_us=now_us - _SETTLED_US)
     labelled = np.bincount(units.of_row[known], minlength=len(units.received_us)) > 0
     chosen = turn & first_of_keys(units, labelled)
     found: Losses = loss_units(units, losses, chosen)
     cursor = replace(cursor, labelled_us=labelled_us)
-    if not plan.limits.max_estimated_degradation:
+    if not plan.limits.max_estimated_degradation and plan.limits.max_prediction_shift is None:
         return cursor, QualityUnits(losses=found)
-    guesses = {"accuracy": means(_chance_of_error(live, model), units)}
     settled = (units.received_us > cursor.answered_us) & (units.received_us <= now_us - _SETTLED_US)
     fresh = settled & first_of_keys(units, np.ones(len(settled), dtype=np.bool_))
+    guesses: dict[str, Floats] = {}
+    if plan.limits.max_estimated_degradation:
+        guesses = {"accuracy": means(_chance_of_error(live, model), units)}
     for generation, by_metric in loss_units(units, guesses, fresh, estimated=True).items():
         of_it = found.setdefault(generation, {})
         of_it["accuracy"] = (*of_it.get("accuracy", ()), *by_metric["accuracy"])
     answered_us = int(units.received_us[settled].max(initial=cursor.answered_us))
-    return replace(cursor, answered_us=answered_us), QualityUnits(losses=found)
+    predictions: dict[int, tuple[AnsweredUnit, ...]] = {}
+    if plan.limits.max_prediction_shift is not None:
+        predictions = answered_units(units, live["prediction"].to_pylist(), fresh)
+    return replace(cursor, answered_us=answered_us), QualityUnits(losses=found, predictions=predictions)
 
 
 def _of_shadow(
@@ -153,7 +164,7 @@ def _of_shadow(
     live = live.take(places)
     rows = _rows(live, rollout.spec.candidate.variant)
     units = units_of(rows, due_rows(rows, label_delay_us=_us(model.label_delay), now_us=now_us))
-    turn, labelled_us = passed(units, after_us=cursor.labelled_us)
+    turn, labelled_us = passed(units, after_us=cursor.labelled_us, settled_us=now_us - _SETTLED_US)
     pairs: Pairs = {}
     columns = {"truth": live["truth"], "prediction": shadow["prediction"], "probability": shadow["probability"]}
     for metric in plan.limits.max_degradation:

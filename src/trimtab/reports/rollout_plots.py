@@ -24,7 +24,9 @@ _TITLES: Final = {
     "refusals": ("Refusals, as a multiple of the version before", "×"),
     "latency_p95_ms": ("Requests slower than the limit", "%"),
     "agreement": ("Answers that agree", "%"),
+    "prediction_shift": ("Shift of the predictions, in points", "%"),
 }
+_ASKS_ONLY: Final = "prediction_shift"
 _PER_CENT: Final = frozenset({"error_rate", "latency_p95_ms", "agreement"})
 
 
@@ -88,7 +90,7 @@ def _most_against(look: LookData) -> float | None:
     shares = [
         100 * math.log(max(piece["e_harm"], 1.0)) / -math.log(piece["alpha"])
         for piece in look.evidence
-        if piece.get("e_harm") is not None and piece.get("alpha")
+        if piece.get("e_harm") is not None and piece.get("alpha") and piece["name"] != _ASKS_ONLY
     ]
     return min(max(shares), 200.0) if shares else None
 

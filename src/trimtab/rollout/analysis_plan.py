@@ -13,20 +13,22 @@ from trimtab.core.enums import Task
 from trimtab.core.errors import ConfigError
 from trimtab.measures.row_losses import RowLoss, row_loss, row_loss_metrics
 from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES
+from trimtab.rollout.predictions import SHIFT
 from trimtab.rollout.wealth import split_alpha
 
-__all__ = ["AnalysisPlan", "Limits", "loss_of", "plan_of"]
+__all__ = ["AnalysisPlan", "PlannedLimits", "loss_of", "plan_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PlannedLimits:
     """What the candidate must keep to; None or nothing: not judged.
 
     ``max_error_ratio``, ``max_refusal_ratio``: times as often as at the stable version. ``max_latency_increase``,
     ``max_run_time_increase``: share by which quantiles may be above its. ``max_error_rate`` (0..1) and
     ``max_latency_p95_ms``: of the candidate alone. ``max_degradation``: metric → share that it may be worse;
     ``max_estimated_degradation``: the same, of the model's own estimate. ``min_agreement`` over ``min_agreement_rows``
-    requests: of a shadow with what was answered. ``quality_required``: whether OK waits for the true outcomes.
+    requests: of a shadow with what was answered. ``max_prediction_shift``: between shares of answers, 0..1.
+    ``quality_required``: whether OK waits for the true outcomes.
     """
 
     max_error_ratio: float | None = 1.5
@@ -39,6 +41,7 @@ class Limits:
     max_estimated_degradation: Mapping[str, float] = field(default_factory=dict)
     min_agreement: float | None = None
     min_agreement_rows: int = 1000
+    max_prediction_shift: float | None = None
     quality_required: bool = True
     alpha: float = 0.01
     alpha_ok: float = 0.05
@@ -51,7 +54,7 @@ class AnalysisPlan:
     ``sticky``: a key counts once in a segment. ``paired``: the candidate is a shadow, which takes no traffic.
     """
 
-    limits: Limits
+    limits: PlannedLimits
     task: Task
     sticky: bool
     paired: bool
@@ -67,14 +70,14 @@ class AnalysisPlan:
         return _PLAN.validate_python(data)
 
 
-def plan_of(limits: Limits, task: Task, *, sticky: bool = False, paired: bool = False) -> AnalysisPlan:
+def plan_of(limits: PlannedLimits, task: Task, *, sticky: bool = False, paired: bool = False) -> AnalysisPlan:
     """Return what is judged, and how the error rate of a false rollback is shared out.
 
     Raises:
         ConfigError: a metric is no mean over rows, so that it cannot be compared while rows come in; or an error rate
             is not between 0 and 0.5.
 
-    >>> plan = plan_of(Limits(max_degradation={"accuracy": 0.02}), Task.BINARY)
+    >>> plan = plan_of(PlannedLimits(max_degradation={"accuracy": 0.02}), Task.BINARY)
     >>> round(sum(plan.alphas.values()), 6), len(plan.alphas)
     (0.01, 9)
     """
@@ -97,11 +100,12 @@ def plan_of(limits: Limits, task: Task, *, sticky: bool = False, paired: bool = 
             "latency": [f"latency_{name}" for name in QUANTILES] if limits.max_latency_increase is not None else [],
             "run": [f"run_{name}" for name in RUN_QUANTILES] if limits.max_run_time_increase is not None else [],
             "estimated": [f"estimated:{metric}" for metric in limits.max_estimated_degradation],
+            "predictions": [SHIFT] if limits.max_prediction_shift is not None else [],
         }
     return AnalysisPlan(limits, task, sticky, paired, split_alpha(limits.alpha, families))
 
 
-def _absolute(limits: Limits) -> list[str]:
+def _absolute(limits: PlannedLimits) -> list[str]:
     names = []
     if limits.max_error_rate is not None and limits.max_error_rate < 1:
         names.append("error_rate")

@@ -15,11 +15,13 @@ from trimtab.rollout.arm_labels import Labels, with_labels
 from trimtab.rollout.block import Block
 from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES, LatencyState, slower_than, with_latency
 from trimtab.rollout.losses import LossState, with_losses, with_pairs
-from trimtab.rollout.rates import Hits, with_hits
+from trimtab.rollout.predictions import PredictionState, with_predictions
+from trimtab.rollout.rates import SLOW_SHARE, Hits, with_hits
 
 __all__ = ["AnalysisState", "accumulate"]
 
 _COLD = 20
+_FORMAT = 2
 _NS_PER_MS = 1e6
 
 
@@ -40,15 +42,21 @@ class AnalysisState:
     durations: Mapping[str, LatencyState] = field(default_factory=dict)
     losses: Mapping[str, LossState] = field(default_factory=dict)
     agreement: AgreementState = field(default_factory=AgreementState)
+    predictions: PredictionState = field(default_factory=PredictionState)
 
     def to_json(self) -> JsonObject:
         """Return the state as JSON values."""
-        return dict(_STATE.dump_python(self, mode="json"))
+        return {**_STATE.dump_python(self, mode="json"), "format": _FORMAT}
 
     @staticmethod
     def from_json(data: Any) -> AnalysisState:
-        """Return the state that `to_json` wrote."""
-        return _STATE.validate_python(data)
+        """Return the state that `to_json` wrote; what was written in another format begins anew.
+
+        Evidence of a rollout that was under way when the format changed is gathered again, from what comes after.
+        """
+        if data.get("format") != _FORMAT:
+            return AnalysisState()
+        return _STATE.validate_python({name: value for name, value in data.items() if name != "format"})
 
 
 def accumulate(plan: AnalysisPlan, before: AnalysisState, block: Block) -> AnalysisState:
@@ -76,6 +84,7 @@ def accumulate(plan: AnalysisPlan, before: AnalysisState, block: Block) -> Analy
         durations=_durations(plan, state, block, judged=warm),
         losses=_losses(plan, state, block),
         agreement=with_agreement(state.agreement, block.agreement, plan.limits.min_agreement),
+        predictions=_predictions(plan, state, block),
     )
 
 
@@ -89,9 +98,9 @@ def _labels(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str,
         "refusals": (block.candidate.refused, block.stable.refused),
     }
     return {
-        name: with_labels(state.labels.get(name, ()), block, *pair)
-        for name, pair in counts.items()
-        if name in plan.alphas
+        name: with_labels(state.labels.get(name, Labels()), block, *counts[name], ratio=ratio)
+        for name, ratio in (("errors", plan.limits.max_error_ratio), ("refusals", plan.limits.max_refusal_ratio))
+        if ratio is not None and name in plan.alphas
     }
 
 
@@ -99,22 +108,23 @@ def _hits(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str, H
     """Return the counts against absolute limits: of a limit on time what is beyond it for certain, and perhaps."""
     found = dict(state.hits)
 
-    def add(name: str, hits: int, requests: int) -> None:
-        found[name] = with_hits(found.get(name, ()), block.generation, hits, requests)
+    def add(name: str, limit: float, hits: int, requests: int) -> None:
+        found[name] = with_hits(found.get(name, Hits()), hits, requests, limit=limit)
 
     candidate, stable = block.candidate, block.stable
-    if "error_rate" in plan.alphas:
-        add("error_rate", candidate.errors, candidate.requests)
-        add("error_rate:stable", stable.errors, stable.requests)
+    limit = plan.limits.max_error_rate
+    if limit is not None and "error_rate" in plan.alphas:
+        add("error_rate", limit, candidate.errors, candidate.requests)
+        add("error_rate:stable", limit, stable.errors, stable.requests)
     limit_ms = plan.limits.max_latency_p95_ms
     # The first requests of a generation warm it up: they are slow for no fault of the model's.
     if limit_ms is not None and "latency_p95_ms" in plan.alphas and state.drawn[0] >= _COLD:
         certain, perhaps = slower_than(candidate.durations, limit_ms * _NS_PER_MS)
         requests = sum(count for _, count in candidate.durations)
-        add("latency_p95_ms", certain, requests)
-        add("latency_p95_ms:perhaps", perhaps, requests)
+        add("latency_p95_ms", SLOW_SHARE, certain, requests)
+        add("latency_p95_ms:perhaps", SLOW_SHARE, perhaps, requests)
         beside = slower_than(stable.durations, limit_ms * _NS_PER_MS)[0]
-        add("latency_p95_ms:stable", beside, sum(count for _, count in stable.durations))
+        add("latency_p95_ms:stable", SLOW_SHARE, beside, sum(count for _, count in stable.durations))
     return found
 
 
@@ -139,17 +149,22 @@ def _losses(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str,
         old = found.get(name, LossState())
         if plan.paired:
             pairs = block.pairs.get(metric, ())
-            found[name] = with_pairs(old, pairs, loss, degradation, generation=block.generation)
+            found[name] = with_pairs(old, pairs, loss, degradation)
             continue
         units = [unit for unit in block.losses.get(metric, ()) if not unit.estimated]
-        found[name] = with_losses(old, units, loss, degradation, segment=block.segment, generation=block.generation)
+        found[name] = with_losses(old, units, loss, degradation, segment=block.segment)
     for metric, degradation in limits.max_estimated_degradation.items() if not plan.paired else ():
         name, loss = f"estimated:{metric}", loss_of(metric, plan.task)
         units = [unit for unit in block.losses.get(metric, ()) if unit.estimated]
-        found[name] = with_losses(
-            found.get(name, LossState()), units, loss, degradation, segment=block.segment, generation=block.generation
-        )
+        found[name] = with_losses(found.get(name, LossState()), units, loss, degradation, segment=block.segment)
     return found
+
+
+def _predictions(plan: AnalysisPlan, state: AnalysisState, block: Block) -> PredictionState:
+    most = plan.limits.max_prediction_shift
+    if most is None or plan.paired:
+        return state.predictions
+    return with_predictions(state.predictions, block.predictions, most, plan.task, segment=block.segment)
 
 
 _STATE: TypeAdapter[AnalysisState] = TypeAdapter(AnalysisState)

@@ -1,16 +1,16 @@
-"""Whose events they were, kept as counts: all that the test on labels needs of a rollout, in a few numbers."""
+"""Whose events they were, as counts and bets: all that the test on labels needs of a rollout, in a few numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from trimtab.measures.label_process import LabelProcess
 from trimtab.rollout.block import Block
-from trimtab.rollout.wealth import Wealth, mixed_over_starts, start_share
+from trimtab.rollout.wealth import HarmBets, Wealth, segment_share
 
-__all__ = ["LabelCounts", "Labels", "counted", "label_wealth", "ratio_band", "with_labels"]
+__all__ = ["Labels", "counted", "label_wealth", "ratio_band", "with_labels"]
 
 _HALVINGS = 14
 _FARTHEST = 50.0
@@ -27,73 +27,108 @@ class LabelCounts:
     stable: int
 
 
-Labels = tuple[LabelCounts, ...]
+@dataclass(frozen=True, slots=True)
+class SegmentBets:
+    """The bets on harm of one segment; without sticky keys all is one segment."""
+
+    segment: int
+    bets: HarmBets = field(default_factory=HarmBets)
 
 
-def with_labels(rows: Labels, block: Block, candidate: int, stable: int) -> Labels:
-    """Return the counts with those of ``block``; the order of blocks, and how they are cut, makes no difference.
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Whose events they were: counts, and the bets that they are the candidate's more often than a ratio allows."""
 
-    A block in which only one version could be drawn adds nothing.
+    counts: tuple[LabelCounts, ...] = ()
+    harm: tuple[SegmentBets, ...] = ()
+
+
+def with_labels(labels: Labels, block: Block, candidate: int, stable: int, *, ratio: float | None) -> Labels:
+    """Return the labels with those of ``block``, whose bets on harm are against ``ratio``; None: none are made.
+
+    How blocks are cut makes no difference to the counts; bets begin anew with each block. A block in which only one
+    version could be drawn adds nothing.
     """
     if not 0 < block.probability < 1:
-        return rows
+        return labels
     key = (block.segment, block.generation, block.probability)
-    found = {(row.segment, row.generation, row.probability): row for row in rows}
-    # A generation without events is kept too: which start is the how-manieth must not hang on what happened.
+    found = {(row.segment, row.generation, row.probability): row for row in labels.counts}
+    # A segment without events is kept too: which one is the how-manieth must not hang on what happened.
     old = found.get(key, LabelCounts(*key, 0, 0))
     found[key] = replace(old, candidate=old.candidate + candidate, stable=old.stable + stable)
-    return tuple(found[key] for key in sorted(found))
+    counts = tuple(found[key] for key in sorted(found))
+    if ratio is None:
+        return Labels(counts)
+    segments = {one.segment: one for one in labels.harm}
+    bets = segments.get(block.segment, SegmentBets(block.segment)).bets
+    gains = LabelProcess.start(ratio).with_counts(block.probability, candidate, stable).log_wealth
+    segments[block.segment] = SegmentBets(
+        block.segment, bets.with_gains(gains, block.candidate.drawn + block.stable.drawn)
+    )
+    return Labels(counts, tuple(segments[key] for key in sorted(segments)))
 
 
-def label_wealth(rows: Labels, ratio: float, *, sticky: bool) -> Wealth:
+def label_wealth(labels: Labels, ratio: float, *, sticky: bool) -> Wealth:
     """Return the evidence that events are more (harm), or less (safe), than ``ratio`` times as likely at the candidate.
 
-    Without sticky keys a process starts with each generation (`mixed_over_starts`), and the first one tells of
-    safety. With them a key keeps its version, so that the labels of two segments are not independent: each segment is
-    a test of its own, with a share of the error, and safety is told by the latest.
+    ``ratio`` is the one that bets were made against. Safety rests on all events since the start. With sticky keys a
+    key keeps its version, so that the labels of two segments are not independent: each segment is a test of its own,
+    with a share of the error, and safety is told by the latest.
     """
-    if not rows:
+    if not labels.counts:
         return Wealth()
-    if sticky:
-        return _by_segment(rows, ratio)
-    harm, safe = LabelProcess.start(ratio), LabelProcess.start(1 / ratio)
-    starts: dict[int, float] = {}
-    for row in reversed(rows):
-        harm, safe = _after(harm, row), _after_mirrored(safe, row)
-        starts[row.generation] = float(harm.log_e)
-    return Wealth(mixed_over_starts([starts[generation] for generation in sorted(starts)]), float(safe.log_e))
+    harms = [one.bets.log_e + (_log_share(ordinal) if sticky else 0.0) for ordinal, one in enumerate(labels.harm, 1)]
+    return Wealth(max(harms, default=0.0), _log_safe(labels.counts, ratio, sticky=sticky))
 
 
-def _by_segment(rows: Labels, ratio: float) -> Wealth:
-    harms: list[float] = []
-    log_safe = 0.0
-    for ordinal, segment in enumerate(sorted({row.segment for row in rows}), start=1):
-        harm, safe = LabelProcess.start(ratio), LabelProcess.start(1 / ratio)
-        for row in rows:
-            if row.segment == segment:
-                harm, safe = _after(harm, row), _after_mirrored(safe, row)
-        share = math.log(start_share(ordinal))
-        harms.append(float(harm.log_e) + share)
-        log_safe = float(safe.log_e) + share
-    return Wealth(max(harms), log_safe)
+def _log_share(ordinal: int) -> float:
+    return math.log(segment_share(ordinal))
 
 
-def _after(process: LabelProcess, row: LabelCounts) -> LabelProcess:
-    return process.with_counts(row.probability, row.candidate, row.stable)
+def _log_safe(counts: tuple[LabelCounts, ...], ratio: float, *, sticky: bool) -> float:
+    parts = _in_tests(counts, sticky=sticky)
+    log_e = float(_mirrored(parts[-1], ratio).log_e)
+    return log_e + _log_share(len(parts)) if sticky else log_e
 
 
-def _after_mirrored(process: LabelProcess, row: LabelCounts) -> LabelProcess:
-    return process.with_counts(1 - row.probability, row.stable, row.candidate)
+def _log_more(counts: tuple[LabelCounts, ...], ratio: float, *, sticky: bool) -> float:
+    """Return the evidence, over everything since the start, that the ratio is more than ``ratio``."""
+    parts = _in_tests(counts, sticky=sticky)
+    logs = [float(_ahead(part, ratio).log_e) for part in parts]
+    return max(log + _log_share(ordinal) for ordinal, log in enumerate(logs, 1)) if sticky else logs[0]
 
 
-def ratio_band(rows: Labels, alpha: float, alpha_ok: float, *, sticky: bool) -> tuple[float, float]:
-    """Return ratios between which the true one lies: all that neither side of the test can refuse.
+def _in_tests(counts: tuple[LabelCounts, ...], *, sticky: bool) -> list[list[LabelCounts]]:
+    if not sticky:
+        return [list(counts)]
+    return [[row for row in counts if row.segment == segment] for segment in sorted({row.segment for row in counts})]
 
-    The lower bound errs with ``alpha``, the upper with ``alpha_ok``. They lie within 1/50 and 50; beyond, the bounds
-    are 0 and ∞.
+
+def _ahead(counts: list[LabelCounts], ratio: float) -> LabelProcess:
+    process = LabelProcess.start(ratio)
+    for row in counts:
+        process = process.with_counts(row.probability, row.candidate, row.stable)
+    return process
+
+
+def _mirrored(counts: list[LabelCounts], ratio: float) -> LabelProcess:
+    process = LabelProcess.start(1 / ratio)
+    for row in counts:
+        process = process.with_counts(1 - row.probability, row.stable, row.candidate)
+    return process
+
+
+def ratio_band(labels: Labels, alpha: float, alpha_ok: float, *, sticky: bool) -> tuple[float, float]:
+    """Return ratios between which the true one lies, over everything since the start.
+
+    All that neither side of the test can refuse: the lower bound errs with ``alpha``, the upper with ``alpha_ok``. They
+    lie within 1/50 and 50; beyond, the bounds are 0 and ∞.
     """
-    low = _last(lambda ratio: label_wealth(rows, ratio, sticky=sticky).log_harm >= -math.log(alpha), rising=False)
-    high = _last(lambda ratio: label_wealth(rows, ratio, sticky=sticky).log_safe >= -math.log(alpha_ok), rising=True)
+    counts = labels.counts
+    if not counts:
+        return 0.0, math.inf
+    low = _last(lambda ratio: _log_more(counts, ratio, sticky=sticky) >= -math.log(alpha), rising=False)
+    high = _last(lambda ratio: _log_safe(counts, ratio, sticky=sticky) >= -math.log(alpha_ok), rising=True)
     return (0.0 if low is None else low), (math.inf if high is None else high)
 
 
@@ -111,11 +146,10 @@ def _last(refused: Callable[[float], bool], *, rising: bool) -> float | None:
     return outer
 
 
-def counted(rows: Iterable[LabelCounts]) -> tuple[int, int]:
+def counted(labels: Labels) -> tuple[int, int]:
     """Return the events of the candidate and of the stable version.
 
-    >>> counted([LabelCounts(0, 1, 0.1, 2, 5), LabelCounts(0, 2, 0.5, 1, 0)])
+    >>> counted(Labels((LabelCounts(0, 1, 0.1, 2, 5), LabelCounts(0, 2, 0.5, 1, 0))))
     (3, 5)
     """
-    found = tuple(rows)
-    return sum(row.candidate for row in found), sum(row.stable for row in found)
+    return sum(row.candidate for row in labels.counts), sum(row.stable for row in labels.counts)

@@ -12,9 +12,10 @@ from trimtab.core.canonical import JsonObject
 from trimtab.rollout.block import Block, Counted, Tally
 from trimtab.serving.arms import ArmCounts, ArmsReading
 
-__all__ = ["ArmReader", "CountCursor", "SeenCounts", "block_between"]
+__all__ = ["ArmReader", "CountCursor", "block_between"]
 
 _KEPT_GENERATIONS = 4
+_Key = tuple[str, int, str]
 
 
 class ArmReader(Protocol):
@@ -32,7 +33,8 @@ class ArmReader(Protocol):
 class SeenCounts:
     """What was taken so far of one variant's counts, in one series.
 
-    ``restart``: how many series of the same worker were seen in the generation before this one.
+    ``restart``: how many series of the same worker were seen in the generation before this one. ``holds``: other series
+    of the worker whose counts are in these, and are not taken by themselves any more.
     """
 
     series: str
@@ -41,9 +43,10 @@ class SeenCounts:
     generation: int
     variant: str
     tally: Tally
+    holds: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, int, str]:
+    def key(self) -> _Key:
         """What it is known by."""
         return self.series, self.generation, self.variant
 
@@ -110,13 +113,17 @@ def block_between(
     sticky = cursor.sticky or any(counts.sticky for counts in told)
     chances = _chances(told, candidate, alone=stable is None)
     seen = {one.key: one for one in cursor.seen}
+    held = {(name, one.generation, one.variant) for one in cursor.seen for name in one.holds}
     segments = list(cursor.segments)
     sums: dict[tuple[int, int, float], _Sums] = {}
     for counts in told:
         chance = chances.get((counts.series, counts.generation))
         if chance is None:
             continue
-        before = seen.get((counts.series, counts.generation, counts.variant)) or _unseen(counts, seen.values())
+        if (counts.series, counts.generation, counts.variant) in held:
+            continue
+        before = _before(counts, seen)
+        held.update((name, counts.generation, counts.variant) for name in before.holds)
         after = replace(before, tally=_combined(before.tally, _tally(counts), max))
         seen[after.key] = after
         # Each key counts on one worker only, and once in the life of that: so once in what all workers counted in their
@@ -143,13 +150,24 @@ def block_between(
     return _pruned(replace(cursor, seen=tuple(seen.values()), sticky=sticky, segments=tuple(segments))), blocks
 
 
+def _before(counts: ArmCounts, seen: dict[_Key, SeenCounts]) -> SeenCounts:
+    """Return what was taken of ``counts`` until now, with what was taken of the series that they have come to hold."""
+    known = seen.get((counts.series, counts.generation, counts.variant)) or _unseen(counts, seen.values())
+    tally, fresh = known.tally, [name for name in counts.holds if name not in known.holds]
+    for name in fresh:
+        one = seen.pop((name, counts.generation, counts.variant), None)
+        tally = tally if one is None else _combined(tally, one.tally, int.__add__)
+    return replace(known, tally=tally, holds=(*known.holds, *fresh))
+
+
 def _unseen(counts: ArmCounts, seen: Iterable[SeenCounts]) -> SeenCounts:
-    lives = {
-        one.series
+    lives = [
+        one.restart
         for one in seen
         if (one.worker, one.generation) == (counts.worker, counts.generation) and one.series != counts.series
-    }
-    return SeenCounts(counts.series, counts.worker, len(lives), counts.generation, counts.variant, Tally())
+    ]
+    restart = max(lives, default=-1) + 1
+    return SeenCounts(counts.series, counts.worker, restart, counts.generation, counts.variant, Tally())
 
 
 def _chances(told: Iterable[ArmCounts], candidate: str, *, alone: bool) -> Mapping[tuple[str, int], float]:

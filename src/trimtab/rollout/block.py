@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Block", "Counted", "LossUnit", "Tally"]
+__all__ = ["AnsweredUnit", "Block", "Counted", "LossUnit", "Tally"]
 
 Counted = tuple[tuple[int, int], ...]
 """(bucket, count), by bucket: see `trimtab.measures.duration_buckets` for what a bucket is."""
@@ -45,12 +45,22 @@ class LossUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredUnit:
+    """What one unit was answered, row by row: names of classes, or numbers; units as in `LossUnit`."""
+
+    probability: float
+    is_candidate: bool
+    answers: tuple[str | float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """What came since the last look, of one generation, while ``probability`` of the candidate was constant.
 
     ``segment`` numbers the stretches within which a sticky key counts once; without sticky keys it is 0 throughout.
     ``losses``: metric → units in the order of their receipt. ``pairs``: metric → (candidate's loss, live one's) of
     requests that a shadow answered too. ``agreement``: share of agreeing rows of each such request.
+    ``predictions``: what units were answered, in the order of their receipt.
     """
 
     generation: int
@@ -62,3 +72,4 @@ class Block:
     losses: Mapping[str, tuple[LossUnit, ...]] = field(default_factory=dict)
     pairs: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     agreement: tuple[float, ...] = ()
+    predictions: tuple[AnsweredUnit, ...] = ()

@@ -9,15 +9,15 @@ from trimtab.core.enums import Verdict
 from trimtab.rollout.agreement import judge_agreement
 from trimtab.rollout.analysis_plan import AnalysisPlan, loss_of
 from trimtab.rollout.analysis_state import AnalysisState
+from trimtab.rollout.arm_labels import Labels
 from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES, Exceedances, LatencyState, judge_latency
 from trimtab.rollout.losses import LossState, judge_losses
-from trimtab.rollout.rates import judge_ratio, judge_share
+from trimtab.rollout.predictions import SHIFT, judge_predictions
+from trimtab.rollout.rates import SLOW_SHARE, Hits, judge_ratio, judge_share
 from trimtab.rollout.state import Evidence
 from trimtab.rollout.wealth import Limit
 
 __all__ = ["judge", "verdict_of"]
-
-_SLOW_SHARE = 0.05
 
 
 def judge(plan: AnalysisPlan, state: AnalysisState) -> tuple[Evidence, ...]:
@@ -32,7 +32,12 @@ def judge(plan: AnalysisPlan, state: AnalysisState) -> tuple[Evidence, ...]:
     absolute = tuple(_judge_absolute(plan, state, comparing=comparing))
     safe = any(piece.name == "error_rate" and piece.verdict is Verdict.OK for piece in absolute)
     ratios = tuple(_judge_ratios(plan, state, few_errors=safe))
-    others = (*_judge_durations(plan, state), *_judge_losses(plan, state), *_judge_agreement(plan, state))
+    others = (
+        *_judge_durations(plan, state),
+        *_judge_losses(plan, state),
+        *_judge_agreement(plan, state),
+        *_judge_predictions(plan, state),
+    )
     if comparing or plan.paired:
         return (*ratios, *absolute, *others)
     return (*absolute, *(piece for piece in (*ratios, *others) if piece.verdict is Verdict.BREACH))
@@ -63,7 +68,7 @@ def _judge_ratios(plan: AnalysisPlan, state: AnalysisState, *, few_errors: bool)
             continue
         found = judge_ratio(
             _limit(plan, name, ratio, noun),
-            state.labels.get(name, ()),
+            state.labels.get(name, Labels()),
             state.drawn_in_all,
             sticky=plan.sticky,
             required=name == "errors",
@@ -78,16 +83,16 @@ def _judge_ratios(plan: AnalysisPlan, state: AnalysisState, *, few_errors: bool)
 def _judge_absolute(plan: AnalysisPlan, state: AnalysisState, *, comparing: bool) -> Iterator[Evidence]:
     limits, hits = plan.limits, state.hits
     if limits.max_error_rate is not None and "error_rate" in plan.alphas:
-        rows = hits.get("error_rate", ())
+        rows = hits.get("error_rate", Hits())
         limit = _limit(plan, "error_rate", limits.max_error_rate, "failed")
-        yield judge_share(limit, rows, rows, hits.get("error_rate:stable", ()), comparing=comparing)
+        yield judge_share(limit, rows, rows, hits.get("error_rate:stable", Hits()), comparing=comparing)
     if limits.max_latency_p95_ms is not None and "latency_p95_ms" in plan.alphas:
-        limit = _limit(plan, "latency_p95_ms", _SLOW_SHARE, f"took more than {limits.max_latency_p95_ms:g} ms")
+        limit = _limit(plan, "latency_p95_ms", SLOW_SHARE, f"took more than {limits.max_latency_p95_ms:g} ms")
         yield judge_share(
             limit,
-            hits.get("latency_p95_ms", ()),
-            hits.get("latency_p95_ms:perhaps", ()),
-            hits.get("latency_p95_ms:stable", ()),
+            hits.get("latency_p95_ms", Hits()),
+            hits.get("latency_p95_ms:perhaps", Hits()),
+            hits.get("latency_p95_ms:stable", Hits()),
             comparing=comparing,
         )
 
@@ -131,3 +136,9 @@ def _judge_agreement(plan: AnalysisPlan, state: AnalysisState) -> Iterator[Evide
     if plan.limits.min_agreement is not None and "agreement" in plan.alphas:
         limit = _limit(plan, "agreement", plan.limits.min_agreement, "agree")
         yield judge_agreement(limit, state.agreement, plan.limits.min_agreement_rows)
+
+
+def _judge_predictions(plan: AnalysisPlan, state: AnalysisState) -> Iterator[Evidence]:
+    if plan.limits.max_prediction_shift is not None and SHIFT in plan.alphas:
+        limit = _limit(plan, SHIFT, plan.limits.max_prediction_shift, "predictions")
+        yield judge_predictions(limit, state.predictions, plan.task, sticky=plan.sticky)

@@ -38,8 +38,8 @@ _MS = 1e6
 class Exceedances:
     """Who exceeded a quantile: for certain by more than the margin (``harm``), and perhaps by it (``safe``)."""
 
-    harm: Labels = ()
-    safe: Labels = ()
+    harm: Labels = field(default_factory=Labels)
+    safe: Labels = field(default_factory=Labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,8 @@ def with_latency(
         beside = _from(stable, bucket + 1)
         old = exceedances.get(name, Exceedances())
         exceedances[name] = Exceedances(
-            with_labels(old.harm, block, certain, beside), with_labels(old.safe, block, perhaps, beside)
+            with_labels(old.harm, block, certain, beside, ratio=1.0),
+            with_labels(old.safe, block, perhaps, beside, ratio=None),
         )
     filling = merged(state.filling, stable)
     full = sum(count for _, count in filling) >= _REFERENCE
@@ -148,7 +149,7 @@ def judge_latency(
         f"{limit.noun} is {_text(state.candidate, quantile)} at the candidate, {_text(state.stable, quantile)} beside"
     )
     why = {
-        Verdict.BREACH: f"{seen}: more than {limit.limit:.3g} times as slow over the whole rollout",
+        Verdict.BREACH: f"{seen}: more than {limit.limit:.3g} times as slow, over the whole rollout or lately",
         Verdict.OK: f"{seen}: within {limit.limit:.3g} times over the whole rollout",
         Verdict.INCONCLUSIVE: f"{seen}: too early to tell whether that is more than {limit.limit:.3g} times as slow"
         + outlook(wealth.log_safe, limit.alpha_ok, candidate_n + stable_n, "requests"),

@@ -66,6 +66,15 @@ class QualityLimits(AbsoluteLimits):
 class Limits(QualityLimits):
     """Limits for a candidate that takes a part of the traffic: those relative to the stable version come in."""
 
+    max_prediction_shift: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="By how much its distribution of predictions may differ from the stable version's: of each class "
+        "the share of answers, of numbers the share above the stable version's median (0.1 is 10 points); null: any. "
+        "Beyond it a person is asked; nothing is taken back for it, and no step waits for it.",
+    )
+
     max_error_ratio: float | None = Field(
         default=1.5, ge=1, le=50, description="How many times the errors of the stable version it may have; null: any."
     )

@@ -16,9 +16,9 @@ from trimtab.measures.label_process import log_mean_exp
 from trimtab.measures.row_losses import RowLoss
 from trimtab.rollout.block import LossUnit
 from trimtab.rollout.state import Evidence
-from trimtab.rollout.wealth import Limit, Wealth, e_value, mixed_over_starts, outlook, settled, start_share
+from trimtab.rollout.wealth import HarmBets, Limit, Wealth, e_value, outlook, segment_share, settled
 
-__all__ = ["Bets", "LossState", "Moments", "judge_losses", "with_losses", "with_pairs"]
+__all__ = ["LossState", "judge_losses", "with_losses", "with_pairs"]
 
 _FEWEST = 50
 # Rare huge errors make a version with few rows look good: simulated, 50 gave up to 23 % false OKs, 200 gave 3 %.
@@ -30,11 +30,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bets:
-    """The logarithms of the wealth of a process's gamblers, on harm and on safety, since its start."""
+    """The bets of one segment: on harm, which begin anew with every block, and on safety, since its start."""
 
     segment: int
-    generation: int
-    harm: tuple[float, ...] = _NONE_YET
+    harm: HarmBets = field(default_factory=HarmBets)
     safe: tuple[float, ...] = _NONE_YET
 
 
@@ -79,9 +78,9 @@ class _Sums:
 
 
 def with_losses(
-    state: LossState, units: Sequence[LossUnit], loss: RowLoss, degradation: float, *, segment: int, generation: int
+    state: LossState, units: Sequence[LossUnit], loss: RowLoss, degradation: float, *, segment: int
 ) -> LossState:
-    """Return the state after units in the order of their receipt; how they are cut into blocks makes no difference.
+    """Return the state after a block's units, in the order of their receipt; bets on harm begin anew with each block.
 
     With c the stable version's mean loss *before* unit i, A whether it was drawn for the candidate (chance p), and m
     the margin: ``Z = A(1−p)(L − (1+m)c) − (1+m)(1−A)p(L − c)``, whose mean is p(1−p) times how much the candidate's
@@ -105,13 +104,11 @@ def with_losses(
     sums = _Sums(
         int(drawn.sum()), float(losses[drawn].sum()), int((~drawn).sum()), float(stable_losses.sum()), len(units)
     )
-    bets = _with_bets(state.bets, excess, loss, degradation, segment=segment, generation=generation)
+    bets = _with_bets(state.bets, excess, loss, degradation, segment=segment)
     return _added(replace(state, bets=bets), excess, difference, sums, segment)
 
 
-def with_pairs(
-    state: LossState, pairs: Sequence[tuple[float, float]], loss: RowLoss, degradation: float, *, generation: int
-) -> LossState:
+def with_pairs(state: LossState, pairs: Sequence[tuple[float, float]], loss: RowLoss, degradation: float) -> LossState:
     """Return the state after pairs (candidate's loss, stable one's) of requests that both versions answered.
 
     ``Z = L_c − (1+m) L_s``, or ``(1−m) G_s − G_c`` for a gain: no draw is needed, as both saw the same request.
@@ -123,7 +120,7 @@ def with_pairs(
     margin = _margin(loss, degradation)
     excess = (1 - margin) * (1 - stable) - (1 - candidate) if loss.gain else candidate - (1 + margin) * stable
     sums = _Sums(len(kept), float(candidate.sum()), len(kept), float(stable.sum()), len(kept) + len(pairs))
-    bets = _with_bets(state.bets, excess, loss, degradation, segment=0, generation=generation)
+    bets = _with_bets(state.bets, excess, loss, degradation, segment=0)
     return _added(replace(state, bets=bets), excess, candidate - stable, sums, 0)
 
 
@@ -149,19 +146,17 @@ def _excess(
 
 
 def _with_bets(
-    bets: tuple[Bets, ...], excess: Floats, loss: RowLoss, degradation: float, *, segment: int, generation: int
+    bets: tuple[Bets, ...], excess: Floats, loss: RowLoss, degradation: float, *, segment: int
 ) -> tuple[Bets, ...]:
     if not loss.bounded:
         return bets
     most = 1.0 if loss.gain else 1 + loss.margin(degradation)
     won = BetProcess.start(-most, most).with_values(excess).log_wealth
     lost = BetProcess.start(-most, most).with_values(-excess).log_wealth
-    if not any((one.segment, one.generation) == (segment, generation) for one in bets):
-        bets = (*bets, Bets(segment, generation))
-    return tuple(
-        replace(one, harm=_plus(one.harm, won), safe=_plus(one.safe, lost)) if one.segment == segment else one
-        for one in bets
-    )
+    found = {one.segment: one for one in bets}
+    old = found.get(segment, Bets(segment))
+    found[segment] = Bets(segment, old.harm.with_gains(won, len(excess)), _plus(old.safe, lost))
+    return tuple(found[key] for key in sorted(found))
 
 
 def _added(state: LossState, excess: Floats, difference: Floats, sums: _Sums, segment: int) -> LossState:
@@ -205,8 +200,9 @@ def judge_losses(
     seen = f"{_mean(loss, state.candidate_sum, state.candidate_n)} over {state.candidate_n} at the candidate, "
     seen += f"{_mean(loss, state.stable_sum, state.stable_n)} over {state.stable_n} at the stable version"
     ahead = outlook(wealth.log_safe, limit.alpha_ok, units, "of them") if wealth is not None and may_be_ok else ""
+    worse = "worse" if value is None or value > limit.limit else "lately worse"
     why = {
-        Verdict.BREACH: f"{limit.noun}: {seen}: worse by more than {limit.limit:.3g} of it",
+        Verdict.BREACH: f"{limit.noun}: {seen}: {worse} by more than {limit.limit:.3g} of it",
         Verdict.OK: f"{limit.noun}: {seen}: not worse by more than {limit.limit:.3g} of it",
         Verdict.INCONCLUSIVE: f"{limit.noun}: {seen}: too few to tell a loss of {limit.limit:.3g} of it{ahead}",
     }[verdict]
@@ -234,7 +230,7 @@ def _verdict(limit: Limit, loss: RowLoss, state: LossState, *, sticky: bool) -> 
         wealth = _wealth(state.bets, sticky=sticky)
         return settled(wealth, limit.alpha, limit.alpha_ok), wealth
     for ordinal, found in enumerate(state.moments, start=1):
-        share = start_share(ordinal) if sticky else 1.0
+        share = segment_share(ordinal) if sticky else 1.0
         fewest = min(found.candidate, found.stable)
         if fewest >= _FEWEST and found.excess.bounds(limit.alpha * share)[0] > 0:
             return Verdict.BREACH, None
@@ -247,10 +243,10 @@ def _verdict(limit: Limit, loss: RowLoss, state: LossState, *, sticky: bool) -> 
 def _wealth(bets: tuple[Bets, ...], *, sticky: bool) -> Wealth:
     if not bets:
         return Wealth()
-    harms = [float(log_mean_exp(np.array(one.harm))) for one in bets]
+    harms = [one.harm.log_e for one in bets]
     if not sticky:
-        return Wealth(mixed_over_starts(harms), float(log_mean_exp(np.array(bets[0].safe))))
-    shares = [math.log(start_share(ordinal)) for ordinal in range(1, len(bets) + 1)]
+        return Wealth(harms[0], float(log_mean_exp(np.array(bets[0].safe))))
+    shares = [math.log(segment_share(ordinal)) for ordinal in range(1, len(bets) + 1)]
     safe = float(log_mean_exp(np.array(bets[-1].safe))) + shares[-1]
     return Wealth(max(harm + share for harm, share in zip(harms, shares, strict=True)), safe)
 

@@ -10,7 +10,7 @@ from trimtab.core.errors import IllegalTransitionError
 from trimtab.rollout.moving import ask, move, roll_back
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.stages import STAGES, fits_strategy
-from trimtab.rollout.state import Observation, RolloutSpec, RolloutState, Transition
+from trimtab.rollout.state import Evidence, Observation, RolloutSpec, RolloutState, Transition
 from trimtab.rollout.weighing import refusal, weigh
 
 __all__ = ["Operation", "operate", "step"]
@@ -29,8 +29,9 @@ def step(spec: RolloutSpec, state: RolloutState, observation: Observation, now: 
     """Decide the next move of a rollout: at most one change a call, and the same answer for the same arguments.
 
     INCONCLUSIVE holds, and after ``max_hold`` asks a person; it never promotes. BREACH takes the traffic back at once,
-    also while it is held; so does a spec that production refuses. A shadow has no traffic to take back: there a person
-    decides. A finished rollout stays as it is. A clock that jumps back only makes a step last longer.
+    also while it is held; so does a spec that production refuses. A shadow has no traffic to take back, and predictions
+    that have shifted may be better ones: there a person decides. A finished rollout stays as it is. A clock that jumps
+    back only makes a step last longer.
     """
     if state.phase.is_final:
         return Transition(state=state, weights=None, reason=f"finished: {state.phase}", verdict=None)
@@ -83,9 +84,12 @@ def _target_of(state: RolloutState, operation: Operation, subject: str) -> Phase
 
 
 def _held(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
-    if state.stage in {Phase.CANARY, Phase.SPLIT, Phase.BAKING} and fits_strategy(spec, state):
+    evidence: tuple[Evidence, ...] = ()
+    if state.stage.has_traffic and fits_strategy(spec, state):
         found = weigh(spec, state, observation)
-        if found.verdict is Verdict.BREACH:
+        # A shadow has nothing to take back.
+        if found.takes_back and state.stage is not Phase.SHADOW:
             return roll_back(spec, state, found.evidence, now)
+        evidence = found.evidence
     possible = "resumes, promotes or aborts" if state.is_promotable else "resumes or aborts"
-    return Transition(state, None, f"{state.phase}: a person {possible} it", Verdict.INCONCLUSIVE)
+    return Transition(state, None, f"{state.phase}: a person {possible} it", Verdict.INCONCLUSIVE, evidence)

@@ -12,7 +12,7 @@ from trimtab.rollout.phases import Phase, require_legal
 from trimtab.rollout.state import Evidence, RolloutSpec, RolloutState, Transition
 from trimtab.rollout.traffic import production_shadows, production_weights, weight_of
 
-__all__ = ["ask", "hold", "move", "roll_back"]
+__all__ = ["ask", "ask_once", "hold", "move", "roll_back"]
 
 
 def move(
@@ -78,6 +78,15 @@ def ask(
     """Stay with what production carries until a person decides."""
     waiting = Phase.WAITING_FOR_PERSON
     return move(spec, state, waiting, now, reason, verdict, evidence, resumes_to=state.phase)
+
+
+def ask_once(
+    spec: RolloutSpec, state: RolloutState, now: datetime, reason: str, evidence: tuple[Evidence, ...]
+) -> Transition:
+    """Ask a person about what ``evidence`` says is breached: never again once the rollout is resumed."""
+    breached = (piece.name for piece in evidence if piece.verdict is Verdict.BREACH)
+    asked = dataclasses.replace(state, asked=tuple(sorted({*state.asked, *breached})))
+    return ask(spec, asked, now, reason, evidence, Verdict.BREACH)
 
 
 def roll_back(spec: RolloutSpec, state: RolloutState, evidence: tuple[Evidence, ...], now: datetime) -> Transition:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from trimtab.config.durations import format_duration
 from trimtab.core.clock import from_micros
 from trimtab.core.enums import Verdict
-from trimtab.rollout.moving import ask, hold, move, roll_back
+from trimtab.rollout.moving import ask, ask_once, hold, move, roll_back
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import (
     Evidence,
@@ -137,9 +137,9 @@ def _baking(spec: RolloutSpec, state: RolloutState, observation: Observation, no
 def _not_yet(
     spec: RolloutSpec, state: RolloutState, found: Weighed, now: datetime, duration: timedelta, place: str
 ) -> Transition | None:
-    """Roll back on a breach, stay while the verdict or ``duration`` is open, else None: what follows may."""
+    """Roll back or ask on a breach, stay while the verdict or ``duration`` is open, else None: what follows may."""
     if found.verdict is Verdict.BREACH:
-        return roll_back(spec, state, found.evidence, now)
+        return _breached(spec, state, found, now, place)
     if found.verdict is Verdict.INCONCLUSIVE:
         due_us = state.since_us + duration // timedelta(microseconds=1)
         return hold(spec, state, now, f"{place}: {found.why}", found.evidence, due_us=due_us)
@@ -150,10 +150,17 @@ def _not_yet(
     return None
 
 
+def _breached(spec: RolloutSpec, state: RolloutState, found: Weighed, now: datetime, place: str) -> Transition:
+    if found.takes_back:
+        return roll_back(spec, state, found.evidence, now)
+    reason = f"{place}: {found.why}: a person decides"
+    return ask_once(spec, state, now, reason, found.evidence)
+
+
 def _split(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:
     found = weigh(spec, state, observation)
     if found.verdict is Verdict.BREACH:
-        return roll_back(spec, state, found.evidence, now)
+        return _breached(spec, state, found, now, f"split at {state.weight_pct} %")
     why = f"split at {state.weight_pct} %: {found.why}"
     lasts = spec.strategy.max_duration if isinstance(spec.strategy, ABConfig) else timedelta(0)
     if now - from_micros(state.since_us) >= lasts:

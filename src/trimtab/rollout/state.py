@@ -102,7 +102,8 @@ class RolloutState:
     """Where a rollout stands since ``since_us``; ``resumes_to`` is the phase that a held one came from.
 
     ``generation`` of the production endpoint is the one that this state desires; None: it has not been desired yet, so
-    that nothing seen so far can be of this state.
+    that nothing seen so far can be of this state. ``asked``: names of evidence that a person was asked about; who
+    resumes the rollout has answered that, and is not asked again.
     """
 
     phase: Phase
@@ -111,6 +112,7 @@ class RolloutState:
     weight_pct: Decimal = Decimal(0)
     resumes_to: Phase | None = None
     generation: int | None = None
+    asked: tuple[str, ...] = ()
 
     @staticmethod
     def initial(now_us: int) -> RolloutState:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from trimtab.core.enums import Task, Verdict
 from trimtab.measures.row_losses import row_loss, row_loss_metrics
-from trimtab.rollout.analysis_plan import AnalysisPlan, plan_of
-from trimtab.rollout.analysis_plan import Limits as PlannedLimits
+from trimtab.rollout.analysis_plan import AnalysisPlan, PlannedLimits, plan_of
 from trimtab.rollout.limits import AbsoluteLimits, Family, Limits, QualityLimits
 from trimtab.rollout.state import Evidence
 from trimtab.rollout.strategies import RecreateConfig, ShadowConfig, Strategy
@@ -35,6 +34,7 @@ def plan_for(strategy: Strategy, task: Task, *, sticky: bool, baking: bool = Fal
         max_latency_p95_ms=limits.max_latency_p95_ms,
         max_degradation=_comparable(limits, task),
         max_estimated_degradation=_estimated(limits, task),
+        max_prediction_shift=limits.max_prediction_shift if isinstance(limits, Limits) else None,
         min_agreement=None if shadow is None else shadow.min_agreement,
         min_agreement_rows=1 if shadow is None else shadow.min_rows,
         quality_required=_waits_for_labels(limits),

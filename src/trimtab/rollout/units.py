@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.rollout.block import LossUnit
+from trimtab.rollout.block import AnsweredUnit, LossUnit
 
 __all__ = [
     "GRACE_US",
     "AnsweredRows",
     "Units",
+    "answered_units",
     "due_rows",
     "first_of_keys",
     "loss_units",
@@ -105,8 +106,10 @@ def units_of(rows: AnsweredRows, due: Flags) -> Units:
     )
 
 
-def passed(units: Units, *, after_us: int) -> tuple[Flags, int]:
+def passed(units: Units, *, after_us: int, settled_us: int) -> tuple[Flags, int]:
     """Return which units have their turn now, and until which time of receipt all have had it.
+
+    Those received after ``settled_us`` wait: of the same time more may still be on the way here.
 
     They have it in the order of receipt: one whose outcome is open, and not yet due, stops all behind it. For outcomes
     that are known early are not like those that are known late, and the versions may differ in how early.
@@ -114,7 +117,7 @@ def passed(units: Units, *, after_us: int) -> tuple[Flags, int]:
     ready = units.labelled | units.due | (units.received_us <= after_us)
     stops = np.flatnonzero(~ready)
     end_us = units.received_us[stops[0]] if len(stops) else np.iinfo(np.int64).max
-    now = units.received_us < end_us
+    now = (units.received_us < end_us) & (units.received_us <= settled_us)
     until_us = int(units.received_us[now].max(initial=after_us))
     return now & (units.received_us > after_us), until_us
 
@@ -159,6 +162,23 @@ def loss_units(
                 for place in places
             )
     return found
+
+
+def answered_units(
+    units: Units, predictions: Sequence[str | float | None], chosen: Flags
+) -> dict[int, tuple[AnsweredUnit, ...]]:
+    """Return the chosen units by generation, with what their rows ``(n,)`` were answered; null is left out."""
+    ends = np.cumsum(np.bincount(units.of_row, minlength=len(units.received_us)))
+    found: dict[int, list[AnsweredUnit]] = {}
+    for place in np.flatnonzero(chosen):
+        rows = predictions[ends[place - 1] if place else 0 : ends[place]]
+        unit = AnsweredUnit(
+            probability=float(units.probability[place]),
+            is_candidate=bool(units.is_candidate[place]),
+            answers=tuple(answer for answer in rows if answer is not None),
+        )
+        found.setdefault(int(units.generation[place]), []).append(unit)
+    return {generation: tuple(of_it) for generation, of_it in found.items()}
 
 
 def _all(flags: Flags, first: Places) -> Flags:

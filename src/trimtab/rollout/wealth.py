@@ -7,21 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trimtab.core.enums import Verdict
+from trimtab.measures.renewed_bets import RenewedBets
 
 __all__ = [
-    "FAMILY_SHARES",
+    "HarmBets",
+    "Limit",
     "Wealth",
     "e_value",
-    "mixed_over_starts",
     "outlook",
+    "segment_share",
     "settled",
     "split_alpha",
-    "start_share",
 ]
 
-FAMILY_SHARES: Mapping[str, float] = {
+_FAMILY_SHARES: Mapping[str, float] = {
     "errors": 0.3,
     "refusals": 0.05,
     "absolute": 0.15,
@@ -29,6 +31,7 @@ FAMILY_SHARES: Mapping[str, float] = {
     "run": 0.05,
     "quality": 0.2,
     "estimated": 0.05,
+    "predictions": 0.05,
     "agreement": 0.1,
 }
 """Parts of the error rate by family, before those that are not judged give theirs to the others."""
@@ -45,6 +48,31 @@ class Wealth:
 
 
 @dataclass(frozen=True, slots=True)
+class HarmBets:
+    """Bets on harm that begin anew with every block, as numbers that can be stored: see `RenewedBets`.
+
+    ``log_wealth`` is empty before the first block.
+    """
+
+    log_wealth: tuple[float, ...] = ()
+    kept: float = 1.0
+    units: int = 0
+
+    def with_gains(self, log_gains: NDArray[np.float64], units: int) -> HarmBets:
+        """Return the bets after a block of ``units`` that multiplied each by ``exp(log_gains)`` ``(J,)``."""
+        past = np.array(self.log_wealth) if self.log_wealth else np.full(len(log_gains), -np.inf)
+        bets = RenewedBets(past, np.asarray(self.kept), np.asarray(self.units)).with_gains(log_gains, units)
+        return HarmBets(tuple(bets.log_wealth.tolist()), float(bets.kept), int(bets.units))
+
+    @property
+    def log_e(self) -> float:
+        """The natural logarithm of the e-value; 0 before the first block."""
+        if not self.log_wealth:
+            return 0.0
+        return float(RenewedBets(np.array(self.log_wealth), np.asarray(self.kept), np.asarray(self.units)).log_e)
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """One limit: its evidence's name, what must not be exceeded, the errors allowed, and a noun for sentences."""
 
@@ -56,7 +84,7 @@ class Limit:
 
 
 def split_alpha(alpha: float, families: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """Return each metric's part of ``alpha``: by `FAMILY_SHARES`, equally within a family; they sum to ``alpha``.
+    """Return each metric's part of ``alpha``: by `_FAMILY_SHARES`, equally within a family; they sum to ``alpha``.
 
     A family without metrics gets nothing. No metrics at all: an empty dictionary.
 
@@ -64,38 +92,23 @@ def split_alpha(alpha: float, families: Mapping[str, Sequence[str]]) -> dict[str
     {'a': 0.006, 'b': 0.002, 'c': 0.002}
     """
     present = {family: metrics for family, metrics in families.items() if metrics}
-    whole = sum(FAMILY_SHARES[family] for family in present)
+    whole = sum(_FAMILY_SHARES[family] for family in present)
     return {
-        metric: alpha * FAMILY_SHARES[family] / whole / len(metrics)
+        metric: alpha * _FAMILY_SHARES[family] / whole / len(metrics)
         for family, metrics in present.items()
         for metric in metrics
     }
 
 
-def start_share(ordinal: int) -> float:
-    """Return the share of the wealth that a process begins with which starts as the ``ordinal``-th, from 1 on.
+def segment_share(ordinal: int) -> float:
+    """Return the share of an error rate that the ``ordinal``-th segment of sticky keys is tested with, from 1 on.
 
-    ``1/(s(s+1))``: all that may ever start sum to 1.
+    ``1/(s(s+1))``: all that there may ever be sum to 1.
 
-    >>> [round(start_share(s), 3) for s in (1, 2, 3)]
+    >>> [round(segment_share(s), 3) for s in (1, 2, 3)]
     [0.5, 0.167, 0.083]
     """
     return 1 / (ordinal * (ordinal + 1))
-
-
-def mixed_over_starts(logs: Sequence[float]) -> float:
-    """Return the log wealth of processes that started one after another, and of what is kept for those to come.
-
-    ``log(Σ_s w_s E_s + 1 − Σ_s w_s)``: a mixture of e-values is one. A fault that begins late finds the last start
-    fresh, with nothing lost to the calm before.
-
-    >>> mixed_over_starts([])
-    0.0
-    >>> round(mixed_over_starts([0.0, 0.0]), 9) + 0.0
-    0.0
-    """
-    parts = [log + math.log(start_share(ordinal)) for ordinal, log in enumerate(logs, start=1)]
-    return float(np.logaddexp.reduce([*parts, -math.log(len(logs) + 1)]))
 
 
 def settled(wealth: Wealth, alpha: float, alpha_ok: float) -> Verdict:

@@ -9,6 +9,7 @@ from trimtab.core.enums import Verdict
 from trimtab.rollout.judgement import verdict_of
 from trimtab.rollout.limits import Family, QualityLimits, family_of
 from trimtab.rollout.phases import Phase
+from trimtab.rollout.predictions import SHIFT
 from trimtab.rollout.state import Evidence, Observation, RolloutSpec, RolloutState, ServedState
 from trimtab.rollout.strategies import CanaryConfig, RecreateConfig
 
@@ -27,6 +28,11 @@ class Weighed:
     def verdict(self) -> Verdict:
         """BREACH if anything is breached, else INCONCLUSIVE if anything that is waited for is open, else OK."""
         return verdict_of(self.evidence)
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether a breach gives the stable version all traffic. A better model predicts otherwise: that only asks."""
+        return any(piece.verdict is Verdict.BREACH and piece.name != SHIFT for piece in self.evidence)
 
     @property
     def why(self) -> str:
@@ -81,6 +87,9 @@ def _open(name: str, why: str) -> Evidence:
 def _weighed(spec: RolloutSpec, state: RolloutState, piece: Evidence) -> Evidence:
     """Return the evidence as far as it counts here: what is not required is not waited for."""
     family = family_of(piece.name)
+    if piece.name in state.asked and piece.verdict is Verdict.BREACH:
+        why = f"{piece.why}; a person was asked about it"
+        return dataclasses.replace(piece, verdict=Verdict.INCONCLUSIVE, why=why, required=False)
     if state.weight_pct == 100 and family in _COMPARED and piece.verdict is Verdict.INCONCLUSIVE:
         return dataclasses.replace(piece, why=f"{piece.why}; no version is beside it", required=False)
     limits = None if isinstance(spec.strategy, RecreateConfig) else spec.strategy.limits

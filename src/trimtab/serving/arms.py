@@ -16,7 +16,7 @@ import msgspec
 from trimtab.measures.duration_buckets import FAILED, bucket_of
 from trimtab.serving.spec import EndpointSpec
 
-__all__ = ["CLIENT_GONE", "ArmCounts", "ArmLedger", "ArmLedgers", "ArmsReading", "newest_of"]
+__all__ = ["CLIENT_GONE", "ArmCounts", "ArmLedger", "ArmLedgers", "ArmsReading", "kept_of"]
 
 CLIENT_GONE: Final = 499
 """Status of a request whose caller hung up before it was answered, by nginx's custom."""
@@ -43,6 +43,9 @@ class ArmCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``requests``, ``errors`` and ``durations`` are the same as ``drawn``, ``failed`` and ``latency``, of all requests,
     on every worker, also of a key that contributed before.
+
+    ``holds``: other series of the same worker, which has died since, whose counts are in these; they are told of no
+    more by themselves.
     """
 
     series: str
@@ -59,6 +62,7 @@ class ArmCounts(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     errors: int
     durations: _Buckets
+    holds: tuple[str, ...] = ()
 
 
 class ArmsReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,8 +228,38 @@ class ArmLedgers:
             del self._retired_s[key], self._ledgers[key]
 
 
-def newest_of(counts: Iterable[ArmCounts]) -> tuple[ArmCounts, ...]:
-    """Return those of the newest generations: what the dead have counted must not pile up."""
-    found = tuple(counts)
-    kept = sorted({one.generation for one in found})[-_KEPT_GENERATIONS:]
-    return tuple(one for one in found if one.generation in kept)
+def kept_of(before: Iterable[ArmCounts], dead: Iterable[ArmCounts]) -> tuple[ArmCounts, ...]:
+    """Return what is kept of the dead: of the newest generations, and one series a worker however often it died.
+
+    ``before`` was kept until now. Series in which a key counts stay apart: each counts a key once, together they do
+    not.
+    """
+    found: dict[tuple[object, ...], ArmCounts] = {}
+    for one in (*before, *dead):
+        place = (one.worker, one.generation, one.variant, one.probability, one.series if one.sticky else "")
+        known = found.get(place)
+        found[place] = one if known is None else _together(known, one)
+    kept = sorted({one.generation for one in found.values()})[-_KEPT_GENERATIONS:]
+    return tuple(one for one in found.values() if one.generation in kept)
+
+
+def _together(first: ArmCounts, second: ArmCounts) -> ArmCounts:
+    return msgspec.structs.replace(
+        first,
+        drawn=first.drawn + second.drawn,
+        failed=first.failed + second.failed,
+        refused=first.refused + second.refused,
+        latency=_added(first.latency, second.latency),
+        run=_added(first.run, second.run),
+        requests=first.requests + second.requests,
+        errors=first.errors + second.errors,
+        durations=_added(first.durations, second.durations),
+        holds=(*first.holds, second.series, *second.holds),
+    )
+
+
+def _added(first: _Buckets, second: _Buckets) -> _Buckets:
+    counts = dict(first)
+    for bucket, count in second:
+        counts[bucket] = counts.get(bucket, 0) + count
+    return tuple(sorted(counts.items()))

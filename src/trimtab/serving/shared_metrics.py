@@ -18,7 +18,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from trimtab.serving.arms import ArmCounts, ArmLedgers, newest_of
+from trimtab.serving.arms import ArmCounts, ArmLedgers, kept_of
 from trimtab.serving.metrics import IN_FLIGHT, ServingMetrics
 
 __all__ = ["SharedMetrics", "in_flight_of", "keep_counts_of", "sum_of"]
@@ -90,6 +90,8 @@ class SharedMetrics:
 
     def counts_of_variants(self, endpoint: str) -> tuple[ArmCounts, ...]:
         """Return what all workers counted of requests to ``endpoint`` that were drawn, those of the dead included."""
+        # What is told outlives this worker: else its successor's counts would be hidden behind what it told of last.
+        self.tell()
         others = (one for other in self._others() for one in other.arms.get(endpoint, ()))
         return (*self._ledgers.counts(endpoint), *others)
 
@@ -122,7 +124,7 @@ def keep_counts_of(folder: Path) -> None:
     before = _read(path) or Snapshot(worker="departed", families=())
     families = sum_of([before.families, tuple(one for one in dead.families if one.kind in _ADDED_UP)])
     arms = {
-        endpoint: newest_of((*before.arms.get(endpoint, ()), *dead.arms.get(endpoint, ())))
+        endpoint: kept_of(before.arms.get(endpoint, ()), dead.arms.get(endpoint, ()))
         for endpoint in {**before.arms, **dead.arms}
     }
     _write(path, Snapshot("departed", families, folded=(*before.folded, dead.worker)[-_REMEMBERED:], arms=arms))

@@ -70,6 +70,12 @@ def test_each_limit_says_what_was_seen_and_whether_it_is_kept() -> None:
     assert not [line for line in lines if line.startswith("production")]
 
 
+def test_a_shift_of_predictions_is_told_in_points_of_a_hundred() -> None:
+    shift = {**PIECE, "name": "prediction_shift", "value": 0.216, "limit": 0.1}
+    [line] = [line.split() for line in drawn(rollout(last={"evidence": [shift]})) if line.startswith("prediction_")]
+    assert line == ["prediction_shift", "21.6", "%", "10.0", "%", "61", "broken"]
+
+
 def test_it_says_how_it_came_here() -> None:
     assert "0 s staging 0 % → 2.5 s canary 10 %" in drawn(rollout())
 

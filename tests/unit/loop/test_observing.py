@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests.conftest import BOTH
 from tests.unit.loop.counted import CountedRequests
@@ -14,6 +15,7 @@ from tests.unit.loop.shipping import Asked, Shipping
 
 from trimtab.core.enums import Verdict
 from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.outcomes_watch import OutcomesWatch
 from trimtab.loop.releases import start_rollout
 from trimtab.loop.rollouts import Seen, advance_rollouts, apply_desired, operate_rollout
 from trimtab.rollout import analysis_store, store
@@ -35,6 +37,10 @@ strategy:
 """
 
 
+def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
 class Going:
     """A rollout of version 2 over version 1, with a server that counts."""
 
@@ -44,7 +50,8 @@ class Going:
         (world.platform.project.root / "models" / MODEL / "deployment_config.yaml").write_text(
             config.format(sticky=sticky)
         )
-        self.watch = RolloutWatch(world.platform, self.counted)
+        self.now_s = 0.0
+        self.look_again()
         self.id = self._start(1)
         self.advance()
         self.id = self._start(2)
@@ -93,9 +100,20 @@ class Going:
     def evidence(self) -> dict[str, Evidence]:
         return {piece.name: piece for piece in self.look().observation.evidence}
 
-    def look_again(self) -> None:
-        """Another control plane takes over."""
-        self.watch = RolloutWatch(self.world.platform, self.counted)
+    def look_again(self, beside: Callable[[Callable[[], None]], None] = _at_once) -> None:
+        """Another control plane takes over; ``beside``: how soon its lake answers."""
+
+        def monotonic_s() -> float:
+            return self.now_s
+
+        outcomes = OutcomesWatch(self.world.platform, monotonic_s=monotonic_s, beside=beside)
+        self.watch = RolloutWatch(self.world.platform, self.counted, outcomes=outcomes, monotonic_s=monotonic_s)
+
+    def production_says(self, error: str | None) -> None:
+        """Have production keep the generation before the last one, for ``error``; None: it serves the last one."""
+        status = self.world.server.serves[MODEL]
+        generation = status.desired_generation - (0 if error is None else 1)
+        self.world.server.serves[MODEL] = msgspec.structs.replace(status, generation=generation, error=error)
 
 
 def test_a_candidate_like_the_stable_version_goes_out_step_by_step(world: World) -> None:
@@ -259,6 +277,17 @@ def test_outcomes_of_the_steps_that_come_in_the_bake_still_take_the_candidate_ba
     assert going.advance() is Phase.ROLLED_BACK
 
 
+def test_a_candidate_that_answers_otherwise_stays_where_it_is_until_a_person_decides(world: World) -> None:
+    going, shipping = Going(world, f"{CANARY}  limits: {{{{max_prediction_shift: 0.1}}}}\n"), Shipping(world)
+    asked = [_answers(number) for number in range(1000)]
+    shipping.rows(*[replace(each, prediction="yes" if each.version == 2 else "no") for each in asked])
+    going.look_again()
+    assert going.advance(after=timedelta(minutes=1)) is Phase.WAITING_FOR_PERSON
+    going.look_again()
+    found = going.evidence()["prediction_shift"]
+    assert (found.verdict, found.candidate_n + found.stable_n) == (Verdict.BREACH, 999)
+
+
 def test_outcomes_that_say_nothing_of_a_metric_do_not_end_the_comparison(world: World) -> None:
     described = world.platform.project.root / "models" / MODEL / "model.yaml"
     described.write_text(described.read_text().replace("f1", "recall"))
@@ -283,3 +312,70 @@ def test_a_lake_that_cannot_be_read_holds_a_rollout_and_does_not_hinder_the_way_
     assert going.evidence()["outcomes"].verdict is Verdict.INCONCLUSIVE
     going.counted.ask("v2", 300, status=500)
     assert going.advance() is Phase.ROLLED_BACK
+
+
+def test_however_slow_the_lake_is_errors_and_latency_are_judged_at_every_look(world: World) -> None:
+    going, asked = Going(world, _BAKED.replace("{waits}", "true")), list[Callable[[], None]]()
+    going.look_again(beside=asked.append)
+    going.busy()
+    assert len(asked) == 1, "asked once, it is not asked again before it has answered"
+    going.advance(after=timedelta(hours=1))
+    assert going.now.state.phase is Phase.CANARY, "it waits for outcomes"
+    going.counted.ask("v2", 300, status=500)
+    assert going.advance() is Phase.ROLLED_BACK
+
+
+def test_what_the_lake_says_late_is_taken_once_at_the_next_look(world: World) -> None:
+    going, shipping = Going(world, _BAKED.replace("{waits}", "true")), Shipping(world)
+    asked: list[Callable[[], None]] = []
+    rows = [_answers(number) for number in range(100)]
+    shipping.rows(*rows)
+    shipping.outcomes("yes", *rows)
+    world.clock.advance(timedelta(seconds=30))
+    going.look_again(beside=asked.append)
+    assert going.evidence()["degradation:accuracy"].candidate_n == 0
+    asked.pop()()
+    assert going.evidence()["degradation:accuracy"].candidate_n == 20
+    going.keep()
+    going.now_s += 5
+    assert going.evidence()["degradation:accuracy"].candidate_n == 20
+    asked.pop()()
+    assert going.evidence()["degradation:accuracy"].candidate_n == 20
+
+
+def test_a_lake_that_never_answers_holds_a_rollout_and_is_told_of(world: World) -> None:
+    going = Going(world, _BAKED.replace("{waits}", "true"))
+    going.look_again(beside=lambda _work: None)
+    assert "outcomes" not in going.evidence()
+    going.now_s += 60
+    found = going.evidence()["outcomes"]
+    assert (found.verdict, found.required) == (Verdict.INCONCLUSIVE, True)
+    assert found.why.endswith("the lake has not answered within 60 s")
+
+
+def test_without_a_thread_for_the_lake_a_rollout_is_held_and_says_so(world: World) -> None:
+    def none_left(_work: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    going = Going(world, _BAKED.replace("{waits}", "true"))
+    going.look_again(beside=none_left)
+    assert going.evidence()["outcomes"].why.endswith("can't start new thread")
+    going.look_again()
+    assert "outcomes" not in going.evidence()
+
+
+def test_a_version_goes_back_only_once_production_has_refused_it_for_longer_than_a_moment(world: World) -> None:
+    going = Going(world)
+    going.production_says("no memory is left")
+    assert going.advance() is Phase.CANARY
+    going.now_s += 2
+    going.production_says(None)
+    assert going.look().observation.production is ServedState.SERVED
+    going.production_says("no memory is left")
+    going.now_s += 2
+    seen = going.look().observation
+    assert (seen.production, seen.production_error) == (ServedState.ARRIVING, None), "it was served in between"
+    assert going.advance() is Phase.CANARY
+    going.now_s += 3
+    assert going.advance() is Phase.ROLLED_BACK
+    assert "no memory is left" in str(going.now.log[-1]["reason"])

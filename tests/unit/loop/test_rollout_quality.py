@@ -13,6 +13,7 @@ from tests.unit.loop.shipping import SECOND_US, Asked, Shipping
 
 from trimtab.core.enums import Task
 from trimtab.loop.rollout_quality import LabelCursor, QualityUnits, quality_since
+from trimtab.rollout.block import AnsweredUnit
 from trimtab.rollout.limits import Family, Limits, QualityLimits
 from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
 from trimtab.rollout.store import Rollout
@@ -108,6 +109,19 @@ def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_the_label_delay(
     assert told(asked_of(shipping, canary(), cursor, after_s=91)[1]) == [], "too late: its turn is over"
 
 
+def test_what_comes_here_late_is_not_passed_over_by_what_was_received_after_it(world: World) -> None:
+    shipping = Shipping(world)
+    early, late, last = Asked(1), Asked(26, 2, prediction="no"), Asked(27)
+    shipping.rows(early, last)
+    shipping.outcomes("yes", early, last)
+    cursor, units = asked_of(shipping, canary(), START)
+    assert told(units) == [(2, False, 0.0)]
+    shipping.rows(late)
+    shipping.outcomes("yes", late)
+    _, units = asked_of(shipping, canary(), cursor, after_s=32)
+    assert told(units) == [(2, True, 1.0), (2, False, 0.0)]
+
+
 def test_a_key_counts_by_its_first_labelled_request_of_a_generation(world: World) -> None:
     shipping = Shipping(world)
     rows = [Asked(1, 2, key="a"), Asked(2, 2, key="a", prediction="no"), Asked(3, 2, key="b"), Asked(4, 2, key="a")]
@@ -131,6 +145,29 @@ def test_where_outcomes_come_too_late_the_models_own_probability_is_told(world: 
     _, units = asked_of(shipping, canary(waits=False), cursor, after_s=60)
     assert told(units, estimated=True) == [(2, True, 0.1)]
     assert told(asked_of(shipping, canary(), START, after_s=61)[1], estimated=True) == []
+
+
+def test_what_was_answered_is_told_by_request_where_predictions_are_compared(world: World) -> None:
+    shipping = Shipping(world)
+    two = [Asked(2, 2, request="two", place=0), Asked(2, 2, request="two", place=1, prediction="no")]
+    alone = [Asked(3, 2, chance=1.0), Asked(4, chance=None)]
+    shipping.rows(Asked(1, prediction="no"), *two, *alone, Asked(28, 2))
+    strategy = canary().model_copy(update={"limits": Limits(max_prediction_shift=0.1)})
+    cursor, units = asked_of(shipping, strategy, START)
+    first, second = AnsweredUnit(0.25, False, ("no",)), AnsweredUnit(0.25, True, ("yes", "no"))
+    assert (units.predictions, units.losses) == ({2: (first, second)}, {}), "no outcome is waited for"
+    _, units = asked_of(shipping, strategy, cursor, after_s=60)
+    assert units.predictions == {2: (AnsweredUnit(0.25, True, ("yes",)),)}
+    assert units.generations == (2,)
+
+
+def test_a_key_tells_its_first_answer_of_a_generation_alone(world: World) -> None:
+    shipping = Shipping(world)
+    shipping.rows(Asked(1, 2, key="a"), Asked(2, 2, key="a", prediction="no"), Asked(3, 2, key="a", generation=3))
+    strategy = canary().model_copy(update={"limits": Limits(max_prediction_shift=0.1)})
+    _, units = asked_of(shipping, strategy, START, sticky=True)
+    once = (AnsweredUnit(0.25, True, ("yes",)),)
+    assert units.predictions == {2: once, 3: once}
 
 
 def test_a_shadow_is_held_against_what_callers_were_told(world: World) -> None:

@@ -61,6 +61,19 @@ def test_a_limit_that_no_traffic_can_show_to_hold_is_refused(tmp_path: Path, kin
     assert "no number of requests shows that none ever fails" in problem
 
 
+@pytest.mark.parametrize("rate", ["null", "1"])
+def test_a_ratio_of_errors_without_a_limit_on_their_rate_is_refused_where_it_is_waited_for(
+    tmp_path: Path, rate: str
+) -> None:
+    config = f"strategy:\n  type: canary\n  limits:\n    max_error_rate: {rate}\n"
+    (problem,) = validate_project(tiny_project(tmp_path / "waits", deployment_config=config).root)
+    assert problem.startswith(f"{tmp_path / 'waits/models/tiny/deployment_config.yaml'}:4: ")
+    assert f"found {rate} beside a max_error_ratio" in problem
+    for number, way_out in enumerate(("max_error_ratio: null", "required: {errors: false}")):
+        project = tiny_project(tmp_path / str(number), deployment_config=f"{config}    {way_out}\n")
+        assert validate_project(project.root) == []
+
+
 def test_a_metric_that_is_a_mean_over_rows_may_be_limited_and_no_strategy_need_be_named(tmp_path: Path) -> None:
     assert validate_project(tiny_project(tmp_path, deployment_config=_deployment("accuracy: 0.1")).root) == []
     project = tiny_project(tmp_path, deployment_config="approval: {required: true}\n")

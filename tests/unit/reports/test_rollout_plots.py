@@ -38,6 +38,12 @@ def test_of_several_limits_the_one_nearest_to_a_breach_is_told() -> None:
     assert [value for _, value in against.series[0].points] == pytest.approx([50.0])
 
 
+def test_what_only_asks_a_person_is_drawn_and_is_no_evidence_for_taking_back() -> None:
+    [against, shift] = rollout_charts(looks([piece(e_harm=1.0, value=None), piece("prediction_shift", e_harm=1000.0)]))
+    assert [value for _, value in against.series[0].points] == [0.0]
+    assert (shift.unit, [value for _, value in shift.series[0].points]) == ("%", [2.0])
+
+
 def test_a_value_is_drawn_between_its_bounds_which_never_leave_the_page() -> None:
     wide = piece(lower=None, upper=None)
     charts = rollout_charts(looks([piece(upper=50.0)], [piece(lower=0.012, upper=None)], [wide]))

@@ -11,7 +11,7 @@ from bench.rollouts.results import ALPHA, calibrate, power, upper_bound
 from bench.rollouts.traffic import BUCKETS, FAULTS, LOOKS, NO_FAULT, WEIGHTS, Fault, Kind, Traffic, simulate
 
 from trimtab.core.enums import Task
-from trimtab.rollout.analysis_plan import Limits, plan_of
+from trimtab.rollout.analysis_plan import PlannedLimits, plan_of
 from trimtab.rollout.analysis_state import AnalysisState, accumulate
 from trimtab.rollout.block import Block, Counted, LossUnit, Tally
 from trimtab.rollout.judgement import judge, verdict_of
@@ -48,7 +48,7 @@ def _counted(counts: list[int]) -> Counted:
     ("kind", "fault"), [(Kind.BURSTY, NO_FAULT), (Kind.STICKY, FAULTS[1]), (Kind.DIURNAL, FAULTS[3])]
 )
 def test_the_bench_finds_what_a_rollout_would(kind: Kind, fault: Fault, margins: Margins) -> None:
-    limits = Limits(
+    limits = PlannedLimits(
         max_error_ratio=margins.errors,
         max_refusal_ratio=None,
         max_error_rate=None,

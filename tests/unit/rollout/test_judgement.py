@@ -10,20 +10,20 @@ from tests.unit.rollout.side_by_side import GOOD, Version, after, blocks
 
 from trimtab.core.enums import Task, Verdict
 from trimtab.core.errors import ConfigError
-from trimtab.rollout.analysis_plan import AnalysisPlan, Limits, plan_of
+from trimtab.rollout.analysis_plan import AnalysisPlan, PlannedLimits, plan_of
 from trimtab.rollout.analysis_state import AnalysisState, accumulate
 from trimtab.rollout.block import Block, LossUnit, Tally
 from trimtab.rollout.judgement import judge, verdict_of
 from trimtab.rollout.state import Evidence
 
-NOTHING = Limits(
+NOTHING = PlannedLimits(
     max_error_ratio=None,
     max_refusal_ratio=None,
     max_error_rate=None,
     max_latency_increase=None,
     max_run_time_increase=None,
 )
-PLAN = plan_of(Limits(), Task.BINARY)
+PLAN = plan_of(PlannedLimits(), Task.BINARY)
 
 
 def _named(evidence: tuple[Evidence, ...], name: str) -> Evidence:
@@ -76,6 +76,57 @@ def test_a_fault_that_begins_late_is_found_too() -> None:
     assert _named(judge(PLAN, state), "errors").verdict is Verdict.BREACH
 
 
+@pytest.mark.parametrize(
+    ("fault", "names", "weight"),
+    [
+        (replace(GOOD, error_rate=0.1), {"errors"}, 0.25),
+        (replace(GOOD, error_rate=0.1), {"error_rate"}, 1.0),
+        (replace(GOOD, median_ms=40.0), {"latency_p50", "latency_p95", "latency_p99"}, 0.25),
+        (replace(GOOD, wrong=0.4), {"degradation:accuracy"}, 0.25),
+    ],
+)
+def test_a_fault_that_begins_after_many_good_answers_is_found_almost_as_soon_as_an_early_one(
+    fault: Version, names: set[str], weight: float
+) -> None:
+    plan = plan_of(
+        replace(PlannedLimits(), max_run_time_increase=None, max_degradation={"accuracy": 0.02}), Task.BINARY
+    )
+    how: dict[str, Any] = {"weights": (weight,), "metric": "accuracy"}
+
+    def until_found(state: AnalysisState) -> int:
+        for count, block in enumerate(blocks(fault, looks=400, requests=50, seed=42, **how), start=1):
+            state = accumulate(plan, state, block)
+            if any(piece.name in names and piece.verdict is Verdict.BREACH for piece in judge(plan, state)):
+                return count
+        return 400
+
+    early = until_found(after(plan, blocks(looks=8, requests=50, seed=40, **how)))
+    calm = after(plan, blocks(looks=50, requests=1000, seed=41, **how))
+    assert verdict_of(judge(plan, calm)) is not Verdict.BREACH
+    assert until_found(calm) <= 3 * early
+
+
+def test_a_breach_that_shows_only_lately_is_told_as_that() -> None:
+    calm = after(PLAN, blocks(Version(error_rate=0.0), weights=(0.25,), looks=50, requests=1000, seed=43))
+    late = list(blocks(replace(GOOD, error_rate=0.2), weights=(0.25,), looks=10, requests=50, seed=44))
+    state = calm
+    for block in late:
+        state = accumulate(PLAN, state, block)
+
+    found, alone = _named(judge(PLAN, state), "error_rate"), _named(judge(PLAN, after(PLAN, late)), "error_rate")
+    assert (found.verdict, alone.verdict) == (Verdict.BREACH, Verdict.BREACH)
+    assert found.why.endswith("failed, lately more than the limit of 0.01")
+    assert alone.why.endswith("failed, more than the limit of 0.01")
+
+
+def test_what_an_older_version_stored_begins_anew() -> None:
+    stored = after(PLAN, blocks(looks=3)).to_json()
+    old = {name: value for name, value in stored.items() if name != "format"} | {"labels": {"errors": [[1, 2]]}}
+
+    assert AnalysisState.from_json(old) == AnalysisState()
+    assert AnalysisState.from_json(stored) != AnalysisState()
+
+
 def test_errors_that_both_versions_share_are_no_fault_of_the_candidates() -> None:
     outage = Version(error_rate=0.3)
     state = AnalysisState()
@@ -89,7 +140,7 @@ def test_errors_that_both_versions_share_are_no_fault_of_the_candidates() -> Non
 
 
 def test_without_a_version_beside_it_only_absolute_limits_are_judged() -> None:
-    plan = plan_of(replace(Limits(), max_latency_p95_ms=100.0), Task.BINARY)
+    plan = plan_of(replace(PlannedLimits(), max_latency_p95_ms=100.0), Task.BINARY)
     good = judge(plan, after(plan, blocks(weights=(0.5, 1.0), seed=6)))
     assert [piece.name for piece in good] == ["error_rate", "latency_p95_ms"]
     assert verdict_of(good) is Verdict.OK
@@ -196,7 +247,7 @@ def test_a_models_own_estimate_may_be_a_breach_and_is_never_ok() -> None:
 
 
 def test_a_shadow_is_judged_by_pairs_and_by_how_often_it_agrees() -> None:
-    limits = Limits(max_degradation={"accuracy": 0.02}, min_agreement=0.95, min_agreement_rows=500)
+    limits = PlannedLimits(max_degradation={"accuracy": 0.02}, min_agreement=0.95, min_agreement_rows=500)
     plan = plan_of(limits, Task.BINARY, paired=True)
 
     def shadow(wrong: float, agreeing: float) -> Block:
@@ -213,21 +264,21 @@ def test_a_shadow_is_judged_by_pairs_and_by_how_often_it_agrees() -> None:
 
 
 def test_with_sticky_keys_each_segment_is_a_test_of_its_own() -> None:
-    plan = plan_of(Limits(max_error_rate=None), Task.BINARY, sticky=True)
+    plan = plan_of(PlannedLimits(max_error_rate=None), Task.BINARY, sticky=True)
     assert "errors" in _first_breach(plan, replace(GOOD, error_rate=0.05), seed=13, sticky=True)
 
     # The same few keys fail in every segment: many segments of weak evidence are no strong evidence.
     failing = Block(1, 0.1, Tally(drawn=20, failed=3), Tally(drawn=180, failed=1), segment=1, sticky=True)
     state = after(plan, [replace(failing, generation=n, segment=n) for n in range(1, 20)])
     assert _named(judge(plan, state), "errors").verdict is Verdict.INCONCLUSIVE
-    free = plan_of(Limits(max_error_rate=None), Task.BINARY)
+    free = plan_of(PlannedLimits(max_error_rate=None), Task.BINARY)
     state = after(free, [replace(failing, generation=n, segment=0, sticky=False) for n in range(1, 20)])
     assert _named(judge(free, state), "errors").verdict is Verdict.BREACH
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
 def test_of_nothing_nothing_follows(probability: float) -> None:
-    limits = replace(Limits(), max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02})
+    limits = replace(PlannedLimits(), max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02})
     plan = plan_of(limits, Task.BINARY)
     empty = Block(1, probability, losses={"accuracy": (LossUnit(0.3, True, math.nan), LossUnit(1.0, True, 0.0))})
 
@@ -247,12 +298,12 @@ def test_an_answer_that_took_until_the_next_generation_counts_for_its_own() -> N
     straggler = Block(1, 0.1, Tally(drawn=5, failed=5), Tally(drawn=9))
     in_order, behind = after(PLAN, [early, straggler, late]), after(PLAN, [early, late, straggler])
 
-    assert behind.labels == in_order.labels
+    assert behind.labels["errors"].counts == in_order.labels["errors"].counts
     assert (behind.generation, behind.probability, behind.drawn) == (2, 0.5, (300, 300))
 
 
 def test_plan_and_state_outlive_a_restart() -> None:
-    limits = replace(Limits(), max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02, "brier": 0.1})
+    limits = replace(PlannedLimits(), max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02, "brier": 0.1})
     plan = plan_of(limits, Task.BINARY)
     state = after(plan, blocks(looks=3, metric="accuracy"))
 
@@ -265,7 +316,9 @@ def test_plan_and_state_outlive_a_restart() -> None:
 
 
 def test_one_error_rate_is_shared_out_over_all_that_is_judged() -> None:
-    limits = replace(Limits(), alpha=0.02, max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02, "brier": 0.1})
+    limits = replace(
+        PlannedLimits(), alpha=0.02, max_latency_p95_ms=100.0, max_degradation={"accuracy": 0.02, "brier": 0.1}
+    )
     plan = plan_of(limits, Task.BINARY)
 
     assert sum(plan.alphas.values()) == pytest.approx(0.02)
@@ -277,13 +330,17 @@ def test_one_error_rate_is_shared_out_over_all_that_is_judged() -> None:
 @pytest.mark.parametrize(
     ("limits", "task", "words"),
     [
-        (Limits(max_degradation={"f1": 0.1}), Task.BINARY, r"'f1' is no mean over rows.*accuracy, recall, log_loss"),
-        (Limits(max_degradation={"accuracy": 0.1}), Task.REGRESSION, "mae, wape"),
-        (Limits(alpha=0.0), Task.BINARY, r"alpha 0\.0 is not between"),
-        (Limits(alpha_ok=math.nan), Task.BINARY, "alpha_ok nan is not between"),
+        (
+            PlannedLimits(max_degradation={"f1": 0.1}),
+            Task.BINARY,
+            r"'f1' is no mean over rows.*accuracy, recall, log_loss",
+        ),
+        (PlannedLimits(max_degradation={"accuracy": 0.1}), Task.REGRESSION, "mae, wape"),
+        (PlannedLimits(alpha=0.0), Task.BINARY, r"alpha 0\.0 is not between"),
+        (PlannedLimits(alpha_ok=math.nan), Task.BINARY, "alpha_ok nan is not between"),
     ],
 )
-def test_a_limit_that_cannot_be_judged_is_refused(limits: Limits, task: Task, words: str) -> None:
+def test_a_limit_that_cannot_be_judged_is_refused(limits: PlannedLimits, task: Task, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         plan_of(limits, task)
 
@@ -302,7 +359,7 @@ def test_outcomes_that_never_came_do_not_end_the_comparison() -> None:
 
 
 def test_what_the_steps_before_show_late_is_a_breach_while_the_candidate_has_all_traffic() -> None:
-    plan = plan_of(replace(Limits(), max_degradation={"accuracy": 0.02}), Task.BINARY)
+    plan = plan_of(replace(PlannedLimits(), max_degradation={"accuracy": 0.02}), Task.BINARY)
     baking = after(plan, blocks(weights=(0.5, 1.0), looks=10, seed=32))
     late = next(blocks(replace(GOOD, wrong=0.5), weights=(0.5,), requests=1_000, seed=33, metric="accuracy"))
     told = judge(plan, accumulate(plan, baking, Block(1, 0.5, losses=late.losses)))

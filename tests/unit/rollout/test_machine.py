@@ -242,6 +242,22 @@ def test_a_spec_that_production_refuses_is_taken_back_at_once(strategy: Strategy
     assert "no space left" in decided.reason
 
 
+@pytest.mark.parametrize("strategy", [canary(), split(), blue_green(), shadow()], ids=lambda strategy: strategy.type)
+def test_what_is_seen_while_it_is_held_stays_in_the_evidence(strategy: Strategy) -> None:
+    rollout = spec(strategy)
+    state = operate(rollout, after_smoke(rollout), Operation.PAUSE, START, "").state
+    decided = step(rollout, state, seen(state, GOOD, OPEN), START)
+    assert (decided.state, decided.weights, decided.verdict) == (state, None, Verdict.INCONCLUSIVE)
+    assert {piece.name for piece in decided.evidence} >= {GOOD.name, OPEN.name}
+
+
+def test_a_shadow_that_is_held_and_differs_stays_held_and_says_so() -> None:
+    rollout = spec(shadow())
+    state = operate(rollout, after_smoke(rollout), Operation.PAUSE, START, "").state
+    decided = step(rollout, state, seen(state, BAD), START)
+    assert (decided.state, decided.evidence) == (state, (BAD,))
+
+
 def test_a_refusal_of_what_was_desired_before_says_nothing_of_this_step() -> None:
     state = after_smoke(spec())
     before = replace(seen(state, production=ServedState.REFUSED), generation=4, production_error="no space left")
@@ -307,6 +323,38 @@ def test_a_person_may_promote_a_canary_that_waits() -> None:
         {"v2": Decimal(100)},
         None,
     )
+
+
+SHIFTED = judged(Verdict.BREACH, "half of the candidate's are 'yes'", name="prediction_shift", required=False)
+
+
+@pytest.mark.parametrize("strategy", [canary(), split()], ids=lambda strategy: strategy.type)
+def test_predictions_that_have_shifted_ask_a_person_once_and_take_nothing_back(strategy: Strategy) -> None:
+    rollout = spec(strategy)
+    state = after_smoke(rollout)
+    asked = step(rollout, state, seen(state, GOOD, SHIFTED), START)
+    assert (asked.state.phase, asked.weights, asked.verdict) == (Phase.WAITING_FOR_PERSON, None, Verdict.BREACH)
+    assert "half of the candidate's are 'yes': a person decides" in asked.reason
+    stored = RolloutState.from_json(asked.state.to_json())
+    assert step(rollout, stored, seen(stored, GOOD, SHIFTED), START).state == stored, "nothing is taken back"
+    resumed = operate(rollout, stored, Operation.RESUME, START, "it is meant to").state
+    gone_on = step(rollout, resumed, seen(resumed, GOOD, SHIFTED), START + 11 * MINUTE)
+    assert gone_on.state.phase is resumed.phase, "whoever resumed it has answered"
+    assert gone_on.state.step_index == (1 if resumed.phase is Phase.CANARY else 0)
+
+
+def test_a_limit_that_takes_back_does_so_beside_predictions_that_have_shifted_also_while_held() -> None:
+    state = after_smoke(spec())
+    assert step(spec(), state, seen(state, BAD, SHIFTED), START).state.phase is Phase.ROLLED_BACK
+    held = step(spec(), state, seen(state, GOOD, SHIFTED), START).state
+    assert step(spec(), held, seen(held, BAD, SHIFTED), START).state.phase is Phase.ROLLED_BACK
+
+
+def test_a_pause_outlasts_predictions_that_have_shifted_and_a_person_is_asked_when_it_ends() -> None:
+    paused = operate(spec(), after_smoke(spec()), Operation.PAUSE, START, "").state
+    assert step(spec(), paused, seen(paused, GOOD, SHIFTED), START).state == paused
+    resumed = operate(spec(), paused, Operation.RESUME, START, "").state
+    assert step(spec(), resumed, seen(resumed, GOOD, SHIFTED), START).state.phase is Phase.WAITING_FOR_PERSON
 
 
 @pytest.mark.parametrize(

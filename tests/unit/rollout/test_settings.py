@@ -9,7 +9,7 @@ from textwrap import indent
 import pytest
 
 from trimtab.config.loading import parse_yaml
-from trimtab.core.enums import Answers
+from trimtab.core.enums import Answers, Task
 from trimtab.core.errors import ConfigError
 from trimtab.rollout.answering import BatchingConfig, FeaturesConfig
 from trimtab.rollout.limits import Family
@@ -22,6 +22,7 @@ from trimtab.rollout.strategies import (
     planned_duration,
     with_requirements,
 )
+from trimtab.rollout.strategy_plan import plan_for
 from trimtab.serving.spec import BatchingSpec, EndpointSpec, FeaturesSpec, OnMissing
 
 CANARY = """
@@ -53,6 +54,20 @@ def test_a_canary_is_read_with_exact_weights() -> None:
     assert isinstance(strategy, CanaryConfig)
     assert [step.weight_pct for step in strategy.steps] == [Decimal(10), Decimal("50.5")]
     assert strategy.max_hold == timedelta(hours=2)
+
+
+def test_a_limit_on_shifted_predictions_is_a_share_of_what_two_versions_answer() -> None:
+    text = "strategy: {{type: {}, limits: {{max_prediction_shift: {}}}}}"
+    strategy = read(text.format("ab", 0.1)).strategy
+    assert strategy is not None
+    plan = plan_for(strategy, Task.BINARY, sticky=False)
+    assert plan is not None
+    assert plan.limits.max_prediction_shift == 0.1
+    assert sum(plan.alphas.values()) == pytest.approx(0.01)
+    assert "prediction_shift" in plan.alphas
+    for kind, share in (("canary", 0), ("canary", 1), ("blue_green", 0.1), ("shadow", 0.1)):
+        with pytest.raises(ConfigError, match="max_prediction_shift"):
+            read(text.format(kind, share))
 
 
 def test_a_deployment_says_how_its_endpoint_answers() -> None:

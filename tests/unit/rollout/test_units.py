@@ -58,23 +58,33 @@ def test_a_request_is_one_unit_with_the_mean_of_its_rows() -> None:
 def test_units_have_their_turn_in_the_order_of_receipt_and_an_open_one_stops_those_behind() -> None:
     rows = rows_of([Row(1, labelled_us=9), Row(2, labelled_us=9), Row(3), Row(4, labelled_us=9)])
     units = units_of(rows, np.zeros(4, dtype=np.bool_))
-    turn, until_us = passed(units, after_us=0)
+    turn, until_us = passed(units, after_us=0, settled_us=9)
     assert (turn.tolist(), until_us) == ([True, True, False, False], 2)
     units = units_of(rows, np.array([False, False, True, False]))
-    turn, until_us = passed(units, after_us=2)
+    turn, until_us = passed(units, after_us=2, settled_us=9)
     assert (turn.tolist(), until_us) == ([False, False, True, True], 4), "what is due is waited for no longer"
 
 
 def test_what_came_at_the_same_time_as_an_open_one_waits_with_it() -> None:
     rows = rows_of([Row(1, "a", labelled_us=9), Row(2, "a", labelled_us=9), Row(2, "b")])
-    turn, until_us = passed(units_of(rows, np.zeros(3, dtype=np.bool_)), after_us=0)
+    turn, until_us = passed(units_of(rows, np.zeros(3, dtype=np.bool_)), after_us=0, settled_us=9)
     assert (turn.tolist(), until_us) == ([True, False, False], 1)
+
+
+def test_one_that_has_just_come_has_its_turn_later_in_its_order() -> None:
+    units = units_of(rows_of([Row(1, labelled_us=9), Row(3, labelled_us=9)]), np.zeros(2, dtype=np.bool_))
+    turn, until_us = passed(units, after_us=0, settled_us=2)
+    assert (turn.tolist(), until_us) == ([True, False], 1)
+    # Received before the other, it came here after it.
+    rows = rows_of([Row(1, labelled_us=9), Row(2, labelled_us=9), Row(3, labelled_us=9)])
+    turn, until_us = passed(units_of(rows, np.zeros(3, dtype=np.bool_)), after_us=until_us, settled_us=3)
+    assert (turn.tolist(), until_us) == ([False, True, True], 3)
 
 
 def test_nothing_is_no_unit() -> None:
     rows = rows_of([])
     units = units_of(rows, due_rows(rows, label_delay_us=0, now_us=5))
-    turn, until_us = passed(units, after_us=7)
+    turn, until_us = passed(units, after_us=7, settled_us=9)
     assert (turn.tolist(), until_us) == ([], 7)
     assert first_of_keys(units, turn).tolist() == []
     assert loss_units(units, {"accuracy": means(np.zeros(0), units)}, turn) == {}
@@ -113,7 +123,7 @@ def test_each_unit_has_its_turn_once_however_often_one_looks(labelled: list[bool
     for known in [*looks, count]:
         rows = [Row(place + 1, labelled_us=9 if place < known and labelled[place] else 0) for place in range(count)]
         due = np.full(count, known == count)
-        turn, after_us = passed(units_of(rows_of(rows), due), after_us=after_us)
+        turn, after_us = passed(units_of(rows_of(rows), due), after_us=after_us, settled_us=count)
         taken += turn
     assert taken.tolist() == [1] * count
 

@@ -15,8 +15,10 @@ from tests.unit.serving.bench import Bench
 from tests.unit.serving.running import ROW, eventually, variant, write_spec
 
 from trimtab.measures.duration_buckets import FAILED, bucket_of
-from trimtab.serving.arms import CLIENT_GONE, ArmCounts, ArmLedger, ArmLedgers, ArmsReading, newest_of
+from trimtab.serving.arms import CLIENT_GONE, ArmCounts, ArmLedger, ArmLedgers, ArmsReading, kept_of
 from trimtab.serving.asgi import Message, Scope
+from trimtab.serving.metrics import ServingMetrics
+from trimtab.serving.shared_metrics import SharedMetrics, keep_counts_of
 from trimtab.serving.spec import BatchingSpec, EndpointSpec
 from trimtab.serving.variants import sticky_hash
 
@@ -122,7 +124,45 @@ def test_a_generation_that_was_replaced_is_told_of_for_five_minutes(tmp_path: Pa
 
 def test_the_dead_leave_the_newest_generations(tmp_path: Path) -> None:
     counts = [ArmLedger(two(tmp_path, generation=number), "a").counts()[0] for number in range(20)]
-    assert [one.generation for one in newest_of(counts)] == list(range(12, 20))
+    assert [one.generation for one in kept_of(counts[:10], counts[10:])] == list(range(12, 20))
+
+
+def test_a_worker_that_dies_over_and_over_leaves_one_series_a_variant(tmp_path: Path) -> None:
+    kept: tuple[ArmCounts, ...] = ()
+    for life in range(50):
+        ledger = ArmLedger(two(tmp_path), f"0.{life}")
+        ledger.settle(STABLE, None, 200, 1_000, 500)
+        ledger.settle(STABLE, None, 500, 1_000, 500)
+        ledger.settle(CANARY, None, 200, 1_000 * 2**life, 500)
+        kept = kept_of(kept, ledger.counts())
+    assert len(kept) == 2
+    found = by_variant(kept)
+    assert (found[STABLE].drawn, found[STABLE].failed, dict(found[STABLE].latency)[FAILED]) == (100, 50, 50)
+    assert (found[CANARY].drawn, sum(count for _, count in found[CANARY].latency)) == (50, 50)
+    assert found[CANARY].series == "0.0"
+    assert found[CANARY].holds == tuple(f"0.{life}" for life in range(1, 50))
+
+
+def test_what_a_worker_has_told_of_is_told_of_by_the_others_once_it_has_died(tmp_path: Path) -> None:
+    folder, ledgers = tmp_path / "workers" / "0", ArmLedgers("0.1")
+    shared = SharedMetrics(ServingMetrics(), folder, dict, ledgers)
+    ledger = ledgers.of(two(tmp_path))
+    assert ledger is not None
+    ledger.settle(STABLE, None, 500, 1_000, 500)
+    told = shared.counts_of_variants("heart")
+    keep_counts_of(folder)
+    other = SharedMetrics(ServingMetrics(), folder.parent / "1", dict, ArmLedgers("1.1", worker=1))
+    assert by_variant(other.counts_of_variants("heart")) == by_variant(told)
+    assert by_variant(told)[STABLE].failed == 1
+
+
+def test_the_dead_in_whose_lives_keys_counted_stay_apart(tmp_path: Path) -> None:
+    kept: tuple[ArmCounts, ...] = ()
+    for life in range(3):
+        ledger = ArmLedger(two(tmp_path), f"0.{life}")
+        ledger.settle(STABLE, f"{life:016x}", 200, 1_000, 500)
+        kept = kept_of(kept, ledger.counts())
+    assert {one.series for one in kept} == {"0.0", "0.1", "0.2"}
 
 
 def test_the_server_counts_what_callers_saw_and_leaves_out_those_who_named_a_variant(bench: Bench) -> None:
