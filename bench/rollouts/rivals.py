@@ -99,6 +99,6 @@ def _wrong(traffic: Traffic) -> tuple[Floats, Floats]:
     counts = ~np.isnan(traffic.unit_losses)
     losses = np.where(counts, traffic.unit_losses, 0.0)
     edges = np.searchsorted(traffic.unit_looks, np.arange(0, LOOKS, CHECK_EVERY))
-    arms = [counts & ~traffic.unit_drawn, counts & traffic.unit_drawn]
-    wrong = np.stack([np.add.reduceat(losses * arm, edges, axis=1) for arm in arms])
-    return wrong, np.stack([np.add.reduceat(arm.astype(np.float64), edges, axis=1) for arm in arms])
+    variants = [counts & ~traffic.unit_drawn, counts & traffic.unit_drawn]
+    wrong = np.stack([np.add.reduceat(losses * variant, edges, axis=1) for variant in variants])
+    return wrong, np.stack([np.add.reduceat(variant.astype(np.float64), edges, axis=1) for variant in variants])

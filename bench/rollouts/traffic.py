@@ -75,7 +75,7 @@ FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a ledger would have counted: arm 0 is the stable version, 1 the candidate.
+    """What a ledger would have counted: variant 0 is the stable version, 1 the candidate.
 
     ``drawn``, ``failed``: (2, runs, looks). ``durations``: (2, runs, looks, buckets). Of labelled units, in order:
     ``unit_losses`` (NaN: does not count), ``unit_drawn`` (runs, units), ``unit_looks`` (units,). ``requests``: how many
@@ -201,7 +201,9 @@ def _buckets(level: Floats) -> NDArray[np.int64]:
 def _count(
     is_candidate: NDArray[np.bool_], mask: NDArray[np.bool_], cell: NDArray[np.int64], runs: int
 ) -> NDArray[np.int64]:
-    found: list[Any] = [np.bincount(cell[mask & (is_candidate == arm)], minlength=runs * LOOKS) for arm in (0, 1)]
+    found: list[Any] = [
+        np.bincount(cell[mask & (is_candidate == variant)], minlength=runs * LOOKS) for variant in (0, 1)
+    ]
     return np.stack(found).reshape(2, runs, LOOKS)
 
 

@@ -18,7 +18,7 @@ from trimtab.bootstrap import build_platform
 from trimtab.config.project import ProjectFolder
 from trimtab.core.errors import BackendError
 from trimtab.loop.platform import Platform
-from trimtab.loop.variant_counts import HttpArmReader
+from trimtab.loop.variant_counts import HttpDrawsReader
 from trimtab.rollout import endpoint_store
 from trimtab.serving.address import server_url
 from trimtab.serving.keys import read_own_key
@@ -87,7 +87,7 @@ def test_callers_need_a_key_and_the_platform_counts_with_its_own(project: Projec
 
         eventually(ready, within_s=LONG_S, wanted="a platform that is up")
         deploy(platform, tmp_path / "bundle")
-        reader = HttpArmReader(platform.serving_url, lambda: read_own_key(project.serving))
+        reader = HttpDrawsReader(platform.serving_url, lambda: read_own_key(project.serving))
 
         def counted() -> int | None:
             try:

@@ -9,9 +9,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.rollout.arm_reader import CountCursor, block_between
 from trimtab.rollout.block import Block, Tally
-from trimtab.serving.arms import ArmCounts, ArmLedger, ArmsReading, kept_of
+from trimtab.rollout.draws_reader import CountCursor, block_between
+from trimtab.serving.draws import DrawCounts, DrawLedger, DrawsReading, kept_of
 from trimtab.serving.spec import EndpointSpec, VariantSpec
 
 WORKERS = 2
@@ -35,8 +35,8 @@ class Server:
 
     generation: int = 1
     lives: list[int] = field(default_factory=lambda: [0] * WORKERS)
-    ledgers: dict[tuple[int, int, int], ArmLedger] = field(default_factory=dict)
-    dead: tuple[ArmCounts, ...] = ()
+    ledgers: dict[tuple[int, int, int], DrawLedger] = field(default_factory=dict)
+    dead: tuple[DrawCounts, ...] = ()
 
     def restart(self, worker: int) -> None:
         """Have a worker die; its supervisor keeps what it counted."""
@@ -48,16 +48,16 @@ class Server:
         place = (worker, self.lives[worker], self.generation)
         if place not in self.ledgers:
             series = f"{worker}.{self.lives[worker]}"
-            self.ledgers[place] = ArmLedger(spec(self.generation), series, worker=worker, workers=WORKERS)
+            self.ledgers[place] = DrawLedger(spec(self.generation), series, worker=worker, workers=WORKERS)
         is_candidate = draw if key is None else key % 3 == 0
         hashed = None if key is None else f"{key:016x}"
         self.ledgers[place].settle("v2" if is_candidate else "v1", hashed, status, 1_000 * status, 900)
 
-    def counts(self) -> tuple[ArmCounts, ...]:
+    def counts(self) -> tuple[DrawCounts, ...]:
         return (*self.dead, *(one for ledger in self.ledgers.values() for one in ledger.counts()))
 
 
-def summed(tallies: Iterable[Tally | ArmCounts]) -> dict[str, object]:
+def summed(tallies: Iterable[Tally | DrawCounts]) -> dict[str, object]:
     """Return the sum of each number; of buckets by bucket."""
     found: dict[str, object] = {}
     for one in fields(Tally):
@@ -87,7 +87,7 @@ actions = st.lists(
 )
 
 
-def run(taken: list[tuple[object, ...]]) -> tuple[Server, list[tuple[ArmCounts, ...]]]:
+def run(taken: list[tuple[object, ...]]) -> tuple[Server, list[tuple[DrawCounts, ...]]]:
     server, readings = Server(), []
     for name, *how in taken:
         if name == "ask":
@@ -101,10 +101,10 @@ def run(taken: list[tuple[object, ...]]) -> tuple[Server, list[tuple[ArmCounts, 
     return server, readings
 
 
-def blocks_of(readings: Iterable[tuple[ArmCounts, ...]], cursor: CountCursor) -> tuple[CountCursor, list[Block]]:
+def blocks_of(readings: Iterable[tuple[DrawCounts, ...]], cursor: CountCursor) -> tuple[CountCursor, list[Block]]:
     taken: list[Block] = []
     for counts in readings:
-        told = ArmsReading(endpoint="heart", at_us=0, generation=1, counts=counts)
+        told = DrawsReading(endpoint="heart", at_us=0, generation=1, counts=counts)
         cursor, blocks = block_between(cursor, told, candidate="v2", stable="v1")
         cursor = CountCursor.from_json(cursor.to_json())
         taken.extend(blocks)

@@ -17,12 +17,12 @@ from trimtab.loop.outcomes_watch import OutcomesWatch
 from trimtab.loop.platform import Platform
 from trimtab.loop.rollout_quality import LabelCursor, QualityUnits
 from trimtab.loop.rollouts import Seen
-from trimtab.loop.variant_counts import HttpArmReader
+from trimtab.loop.variant_counts import HttpDrawsReader
 from trimtab.rollout.analysis_plan import AnalysisPlan
 from trimtab.rollout.analysis_state import AnalysisState, accumulate
 from trimtab.rollout.analysis_store import Analysis
-from trimtab.rollout.arm_reader import ArmReader, CountCursor, block_between
 from trimtab.rollout.block import Block
+from trimtab.rollout.draws_reader import CountCursor, DrawsReader, block_between
 from trimtab.rollout.judgement import judge
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import Evidence, Observation, ServedState, StagingObservation
@@ -86,14 +86,14 @@ class RolloutWatch:
     def __init__(
         self,
         platform: Platform,
-        reader: ArmReader | None = None,
+        reader: DrawsReader | None = None,
         *,
         outcomes: OutcomesWatch | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """``reader``: of the counts; None: over HTTP, from the platform's server. ``outcomes``: of the lake."""
         self._platform = platform
-        self._reader = reader or HttpArmReader(platform.serving_url, lambda: read_own_key(platform.project.serving))
+        self._reader = reader or HttpDrawsReader(platform.serving_url, lambda: read_own_key(platform.project.serving))
         self._outcomes = outcomes or OutcomesWatch(platform)
         self._monotonic_s = monotonic_s
         self._refused: dict[str, tuple[int | None, float]] = {}

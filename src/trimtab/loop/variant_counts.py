@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from trimtab.core.errors import BackendError
-from trimtab.serving.arms import ArmsReading
+from trimtab.serving.draws import DrawsReading
 
-__all__ = ["HttpArmReader"]
+__all__ = ["HttpDrawsReader"]
 
 _TIMEOUT_S: Final = 1.0
 _MOST_BYTES: Final = 32_000_000
@@ -22,7 +22,7 @@ _MOST_BYTES: Final = 32_000_000
 _direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class HttpArmReader:
+class HttpDrawsReader:
     """Reads the counts over HTTP. Whoever asks waits a second at most, so that a server that hangs delays little."""
 
     def __init__(self, url: Callable[[], str | None], key: Callable[[], str | None] = lambda: None) -> None:
@@ -30,7 +30,7 @@ class HttpArmReader:
         self._url = url
         self._key = key
 
-    def read(self, endpoint: str) -> ArmsReading | None:
+    def read(self, endpoint: str) -> DrawsReading | None:
         """Return what was counted; None while no server answers.
 
         Raises:
@@ -44,7 +44,7 @@ class HttpArmReader:
         asked = urllib.request.Request(f"{url}/v1/variants/{urllib.parse.quote(endpoint)}/counts", headers=headers)
         try:
             with _direct.open(asked, timeout=_TIMEOUT_S) as answer:
-                return msgspec.json.decode(answer.read(_MOST_BYTES), type=ArmsReading)
+                return msgspec.json.decode(answer.read(_MOST_BYTES), type=DrawsReading)
         except urllib.error.HTTPError as error:
             with error:
                 told = f"answered {error.code}"

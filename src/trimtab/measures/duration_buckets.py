@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["FAILED", "bucket_of", "lower_edge_ns"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FAILED", "bucket_of", "buckets_of", "lower_edge_ns"]
 
 _FRACTION_BITS = 4
 _MAX_BITS = 63
@@ -23,6 +26,21 @@ def bucket_of(duration_ns: int) -> int:
     bits = duration_ns.bit_length()
     shift = bits - 1 - _FRACTION_BITS
     fraction = duration_ns >> shift if shift >= 0 else duration_ns << -shift
+    return bits << _FRACTION_BITS | fraction & 15
+
+
+def buckets_of(durations_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the bucket of each of many durations; the same as `bucket_of` of each.
+
+    >>> buckets_of(np.array([1_000_000, 1_030_000, 1_200_000])).tolist()
+    [334, 335, 338]
+    """
+    durations_ns = np.maximum(durations_ns, 0)
+    bits = np.frexp(durations_ns.astype(np.float64))[1].astype(np.int64)
+    # The nearest float of a duration beyond 2^53 may be the power of two above it.
+    bits -= (durations_ns >> np.maximum(bits - 1, 0) == 0) & (durations_ns > 0)
+    shift = bits - 1 - _FRACTION_BITS
+    fraction = np.where(shift >= 0, durations_ns >> np.maximum(shift, 0), durations_ns << np.maximum(-shift, 0))
     return bits << _FRACTION_BITS | fraction & 15
 
 

@@ -11,12 +11,12 @@ from pydantic import TypeAdapter
 from trimtab.core.canonical import JsonObject
 from trimtab.rollout.agreement import AgreementState, with_agreement
 from trimtab.rollout.analysis_plan import AnalysisPlan, loss_of
-from trimtab.rollout.arm_labels import Labels, with_labels
 from trimtab.rollout.block import Block
 from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES, LatencyState, slower_than, with_latency
 from trimtab.rollout.losses import LossState, with_losses, with_pairs
 from trimtab.rollout.predictions import PredictionState, with_predictions
 from trimtab.rollout.rates import SLOW_SHARE, Hits, with_hits
+from trimtab.rollout.variant_labels import Labels, with_labels
 
 __all__ = ["AnalysisState", "accumulate"]
 

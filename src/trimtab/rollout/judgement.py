@@ -9,12 +9,12 @@ from trimtab.core.enums import Verdict
 from trimtab.rollout.agreement import judge_agreement
 from trimtab.rollout.analysis_plan import AnalysisPlan, loss_of
 from trimtab.rollout.analysis_state import AnalysisState
-from trimtab.rollout.arm_labels import Labels
 from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES, Exceedances, LatencyState, judge_latency
 from trimtab.rollout.losses import LossState, judge_losses
 from trimtab.rollout.predictions import SHIFT, judge_predictions
 from trimtab.rollout.rates import SLOW_SHARE, Hits, judge_ratio, judge_share
 from trimtab.rollout.state import Evidence
+from trimtab.rollout.variant_labels import Labels
 from trimtab.rollout.wealth import Limit
 
 __all__ = ["judge", "verdict_of"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from trimtab.core.enums import Verdict
 from trimtab.measures.duration_buckets import FAILED, bucket_of, lower_edge_ns
 from trimtab.measures.quantile_band import quantile_band, quantile_bucket
-from trimtab.rollout.arm_labels import Labels, label_wealth, with_labels
 from trimtab.rollout.block import Block, Counted
 from trimtab.rollout.state import Evidence
+from trimtab.rollout.variant_labels import Labels, label_wealth, with_labels
 from trimtab.rollout.wealth import Limit, e_value, outlook, settled
 
 __all__ = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from trimtab.core.enums import Verdict
 from trimtab.measures.betting import BetProcess
 from trimtab.measures.quantile_band import rate_band
-from trimtab.rollout.arm_labels import Labels, counted, label_wealth, ratio_band
 from trimtab.rollout.state import Evidence
+from trimtab.rollout.variant_labels import Labels, counted, label_wealth, ratio_band
 from trimtab.rollout.wealth import HarmBets, Limit, Wealth, e_value, outlook, settled
 
 __all__ = ["SLOW_SHARE", "Hits", "judge_ratio", "judge_share", "with_hits"]

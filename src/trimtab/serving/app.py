@@ -14,7 +14,6 @@ from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import SchemaFrame
 from trimtab.serving.access import Gate
-from trimtab.serving.arms import ArmCounts, ArmsReading
 from trimtab.serving.asgi import (
     BUDGET,
     REQUEST_ID,
@@ -32,6 +31,7 @@ from trimtab.serving.asgi import (
     send_response,
     while_connected,
 )
+from trimtab.serving.draws import DrawCounts, DrawsReading
 from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint
 from trimtab.serving.exchange import Exchange
 from trimtab.serving.features.missed import missed_header
@@ -87,7 +87,7 @@ class ServingApp:
         gate: Gate | None = None,
         bounds: Bounds | None = None,
         exposition: Callable[[], bytes] | None = None,
-        counted: Callable[[str], tuple[ArmCounts, ...]] | None = None,
+        counted: Callable[[str], tuple[DrawCounts, ...]] | None = None,
         shadows: Shadows | None = None,
         hosting: Hosting | None = None,
         jobs: Jobs | None = None,
@@ -342,7 +342,7 @@ class ServingApp:
 
     def _variant_counts(self, name: str) -> Response:
         generation = self._table.generation(name)
-        reading = ArmsReading(endpoint=name, at_us=self._now_us(), generation=generation, counts=self._counted(name))
+        reading = DrawsReading(endpoint=name, at_us=self._now_us(), generation=generation, counts=self._counted(name))
         return Response(200, msgspec.json.encode(reading))
 
     def _openapi(self) -> Response:

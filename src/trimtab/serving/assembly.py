@@ -16,7 +16,7 @@ from trimtab.records.cursor import backlog_bytes
 from trimtab.records.journal import JournalWriter, file_bytes_within
 from trimtab.serving.access import Gate
 from trimtab.serving.app import ServingApp
-from trimtab.serving.arms import ArmLedgers
+from trimtab.serving.draws import DrawLedgers
 from trimtab.serving.endpoints import EndpointTable
 from trimtab.serving.follow import Follower
 from trimtab.serving.handler import Handler
@@ -53,7 +53,7 @@ class Parts:
 def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Parts:
     """Return the parts of a server process, on real clocks; nothing is loaded yet."""
     worker = place.worker or 0
-    ledgers = ArmLedgers(f"{worker}.{os.getpid()}.{now_us()}", worker=worker, workers=place.workers)
+    ledgers = DrawLedgers(f"{worker}.{os.getpid()}.{now_us()}", worker=worker, workers=place.workers)
     table, metrics = EndpointTable(ledgers), ServingMetrics()
     # Not for secrets: it draws variants.
     residence = Residence(

@@ -12,8 +12,8 @@ from trimtab.bundle.predictor import Predictor
 from trimtab.core.enums import VariantRole
 from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.records.schema import SchemaFrame
-from trimtab.serving.arms import ArmLedger, ArmLedgers
 from trimtab.serving.batching import Batcher
+from trimtab.serving.draws import DrawLedger, DrawLedgers
 from trimtab.serving.features.filling import Features
 from trimtab.serving.spec import EndpointSpec, EndpointStatus, VariantSpec, VariantStatus
 from trimtab.serving.variant_metrics import EndpointMetrics, VariantKey, VariantMetrics
@@ -114,7 +114,7 @@ class LoadedEndpoint:
             else {variant.spec.name: Batcher(variant.predictor, spec.batching, counts.batches) for variant in self.live}
         )
         self.is_plain = not (self.batchers or self.takes_images) and features is None
-        self.ledger: ArmLedger | None = None
+        self.ledger: DrawLedger | None = None
         self.used_ns = 0
         self.in_flight = 0
         self._when_idle: list[Callable[[], None]] = []
@@ -212,8 +212,8 @@ class EndpointTable:
     An endpoint is resident (its models are in memory) or parked (only its spec is; a request brings it back).
     """
 
-    def __init__(self, ledgers: ArmLedgers | None = None) -> None:
-        self.ledgers = ArmLedgers() if ledgers is None else ledgers
+    def __init__(self, ledgers: DrawLedgers | None = None) -> None:
+        self.ledgers = DrawLedgers() if ledgers is None else ledgers
         self._endpoints: dict[str, LoadedEndpoint] = {}
         self._parked: dict[str, EndpointSpec] = {}
         self._only: str | None = None

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from trimtab.records.schema import PredictionFrame, Scalar
-from trimtab.serving.arms import ArmLedger
+from trimtab.serving.draws import DrawLedger
 from trimtab.serving.endpoints import Assignment, LoadedVariant
 from trimtab.serving.features.missed import Missed
 from trimtab.serving.shadow import Copied
@@ -51,7 +51,7 @@ class Exchange(msgspec.Struct):
     variant: LoadedVariant | None = None
     unrecorded: int = 0
     assignment: Assignment | None = None
-    ledger: ArmLedger | None = None
+    ledger: DrawLedger | None = None
     run_ns: int = 0
     counts: EndpointMetrics | None = None
     copied: Copied | None = None

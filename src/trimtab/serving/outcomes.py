@@ -9,8 +9,8 @@ import msgspec
 import structlog
 
 from trimtab.core.errors import BackendError, NotFoundError, TrimtabError
-from trimtab.serving.arms import CLIENT_GONE
 from trimtab.serving.asgi import RefusedError, Response, Scope, error_response, header
+from trimtab.serving.draws import CLIENT_GONE
 from trimtab.serving.exchange import Exchange
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.recording import NOT_RECORDED, RecordingWatch

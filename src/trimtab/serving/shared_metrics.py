@@ -18,7 +18,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from trimtab.serving.arms import ArmCounts, ArmLedgers, kept_of
+from trimtab.serving.draws import DrawCounts, DrawLedgers, kept_of
 from trimtab.serving.metrics import IN_FLIGHT, ServingMetrics
 
 __all__ = ["SharedMetrics", "in_flight_of", "keep_counts_of", "sum_of"]
@@ -45,21 +45,21 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """What one worker counted, and how far it has filled its journals; ``folded``: the dead whose counts are in it.
 
-    ``arms``: by endpoint, what it counted of requests that were drawn.
+    ``draws``: by endpoint, what it counted of requests that were drawn.
     """
 
     worker: str
     families: tuple[Family, ...]
     positions: dict[str, int] = {}
     folded: tuple[str, ...] = ()
-    arms: dict[str, tuple[ArmCounts, ...]] = {}
+    draws: dict[str, tuple[DrawCounts, ...]] = {}
 
 
 class SharedMetrics:
     """The metrics of this worker and of those beside it, whose folders lie beside ``folder``."""
 
     def __init__(
-        self, metrics: ServingMetrics, folder: Path, written: Callable[[], dict[Path, int]], ledgers: ArmLedgers
+        self, metrics: ServingMetrics, folder: Path, written: Callable[[], dict[Path, int]], ledgers: DrawLedgers
     ) -> None:
         """``written`` says how far this worker has filled its journals."""
         self._metrics = metrics
@@ -80,7 +80,7 @@ class SharedMetrics:
             worker=self._worker,
             families=tuple(_families(self._metrics.registry)),
             positions={str(path): position for path, position in self._written().items()},
-            arms=self._ledgers.by_endpoint(),
+            draws=self._ledgers.by_endpoint(),
         )
         _write(self._folder / _SNAPSHOT, snapshot)
 
@@ -88,11 +88,11 @@ class SharedMetrics:
         """Return how far the others have filled their journals."""
         return {Path(path): position for other in self._others() for path, position in other.positions.items()}
 
-    def counts_of_variants(self, endpoint: str) -> tuple[ArmCounts, ...]:
+    def counts_of_variants(self, endpoint: str) -> tuple[DrawCounts, ...]:
         """Return what all workers counted of requests to ``endpoint`` that were drawn, those of the dead included."""
         # What is told outlives this worker: else its successor's counts would be hidden behind what it told of last.
         self.tell()
-        others = (one for other in self._others() for one in other.arms.get(endpoint, ()))
+        others = (one for other in self._others() for one in other.draws.get(endpoint, ()))
         return (*self._ledgers.counts(endpoint), *others)
 
     def exposition(self) -> bytes:
@@ -123,11 +123,11 @@ def keep_counts_of(folder: Path) -> None:
     path = folder.parent / _DEPARTED
     before = _read(path) or Snapshot(worker="departed", families=())
     families = sum_of([before.families, tuple(one for one in dead.families if one.kind in _ADDED_UP)])
-    arms = {
-        endpoint: kept_of(before.arms.get(endpoint, ()), dead.arms.get(endpoint, ()))
-        for endpoint in {**before.arms, **dead.arms}
+    draws = {
+        endpoint: kept_of(before.draws.get(endpoint, ()), dead.draws.get(endpoint, ()))
+        for endpoint in {**before.draws, **dead.draws}
     }
-    _write(path, Snapshot("departed", families, folded=(*before.folded, dead.worker)[-_REMEMBERED:], arms=arms))
+    _write(path, Snapshot("departed", families, folded=(*before.folded, dead.worker)[-_REMEMBERED:], draws=draws))
     (folder / _SNAPSHOT).unlink(missing_ok=True)
 
 

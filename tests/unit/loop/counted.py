@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.unit.loop.projects import InstantServer
 
 from trimtab.core.errors import BackendError
-from trimtab.serving.arms import ArmLedgers, ArmsReading
+from trimtab.serving.draws import DrawLedgers, DrawsReading
 from trimtab.serving.spec import EndpointSpec
 
 __all__ = ["CountedRequests"]
@@ -19,11 +19,11 @@ class CountedRequests:
     """Counts as the inference server does, in the generations that `InstantServer` serves."""
 
     server: InstantServer
-    ledgers: ArmLedgers = field(default_factory=lambda: ArmLedgers("1"))
+    ledgers: DrawLedgers = field(default_factory=lambda: DrawLedgers("1"))
     answers: bool = True
     hindered: str | None = None
 
-    def read(self, endpoint: str) -> ArmsReading | None:
+    def read(self, endpoint: str) -> DrawsReading | None:
         if self.hindered is not None:
             raise BackendError(self.hindered)
         if not self.answers:
@@ -31,7 +31,7 @@ class CountedRequests:
         spec = self._spec(endpoint)
         self.ledgers.of(spec)
         counts = self.ledgers.counts(endpoint)
-        return ArmsReading(endpoint=endpoint, at_us=0, generation=spec.generation, counts=counts)
+        return DrawsReading(endpoint=endpoint, at_us=0, generation=spec.generation, counts=counts)
 
     def ask(
         self, variant: str, count: int, *, status: int = 200, latency_ms: float = 1.0, endpoint: str = "tiny"
@@ -50,7 +50,7 @@ class CountedRequests:
 
     def restart(self) -> None:
         """Have the server count from zero, as another process."""
-        self.ledgers = ArmLedgers("2")
+        self.ledgers = DrawLedgers("2")
 
     def _spec(self, endpoint: str) -> EndpointSpec:
         return [spec for spec in self.server.applied if spec.endpoint == endpoint][-1]

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.serving.running import ROW, Running, variant, write_spec
 
 from trimtab.core.errors import BackendError
-from trimtab.loop.variant_counts import HttpArmReader
-from trimtab.rollout.arm_reader import CountCursor, block_between
+from trimtab.loop.variant_counts import HttpDrawsReader
+from trimtab.rollout.draws_reader import CountCursor, block_between
 from trimtab.serving.spec import EndpointSpec
 
 
@@ -19,13 +19,13 @@ def test_a_servers_counts_become_blocks_and_a_restart_takes_nothing_back(tmp_pat
     write_spec(tmp_path, EndpointSpec(endpoint="heart", generation=4, variants=versions))
     cursor, drawn = CountCursor(after_generation=3), {"v1": 0, "v2": 0}
     counted = {"v1": 0, "v2": 0}
-    reader = HttpArmReader(lambda: None)
+    reader = HttpDrawsReader(lambda: None)
     assert reader.read("heart") is None, "there is no server"
     for _life in range(2):
         server = Running(tmp_path)
         url = f"http://127.0.0.1:{server.info.port}"
         try:
-            reader = HttpArmReader(lambda url=url: url, lambda: "any key")  # type: ignore[misc]
+            reader = HttpDrawsReader(lambda url=url: url, lambda: "any key")  # type: ignore[misc]
             for _ in range(30):
                 drawn[server.predict({"row": ROW}).headers["x-trimtab-variant"]] += 1
             asked = {"x-trimtab-variant": "v2"}
@@ -48,4 +48,4 @@ def test_what_does_not_answer_or_talks_nonsense_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(BackendError, match="when asked what its variants did, expected counts within 1 s"):
-            HttpArmReader(lambda: url).read("heart")
+            HttpDrawsReader(lambda: url).read("heart")

@@ -29,11 +29,11 @@ def _block(traffic: Traffic, run: int, look: int) -> Block:
     )
     stable, candidate = (
         Tally(
-            drawn=int(traffic.drawn[arm, run, look]),
-            failed=int(traffic.failed[arm, run, look]),
-            latency=_counted(traffic.durations[arm, run, look].tolist()),
+            drawn=int(traffic.drawn[variant, run, look]),
+            failed=int(traffic.failed[variant, run, look]),
+            latency=_counted(traffic.durations[variant, run, look].tolist()),
         )
-        for arm in (0, 1)
+        for variant in (0, 1)
     )
     segment = phase if traffic.sticky else 0
     return Block(phase, p, candidate, stable, segment, traffic.sticky, losses={"accuracy": units})

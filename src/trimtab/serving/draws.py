@@ -7,16 +7,18 @@ order of events. They only grow: a reader may miss a reading, or take one twice,
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+import numpy as np
 
-from trimtab.measures.duration_buckets import FAILED, bucket_of
+from trimtab.measures.duration_buckets import FAILED, bucket_of, buckets_of
 from trimtab.serving.spec import EndpointSpec
 
-__all__ = ["CLIENT_GONE", "ArmCounts", "ArmLedger", "ArmLedgers", "ArmsReading", "kept_of"]
+__all__ = ["CLIENT_GONE", "DrawCounts", "DrawLedger", "DrawLedgers", "DrawsReading", "kept_of"]
 
 CLIENT_GONE: Final = 499
 """Status of a request whose caller hung up before it was answered, by nginx's custom."""
@@ -24,12 +26,13 @@ CLIENT_GONE: Final = 499
 _RETIRED_S: Final = 300.0
 _MOST_KEYS: Final = 200_000
 _KEPT_GENERATIONS: Final = 8
+_MOST_WAITING: Final = 2 * 1_024
 _DRAWN, _FAILED, _REFUSED, _TIMED = 1, 2, 4, 8
 
 _Buckets = tuple[tuple[int, int], ...]
 
 
-class ArmCounts(msgspec.Struct, frozen=True, kw_only=True):
+class DrawCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What one server process counted for one variant in one generation, of requests that were drawn and have settled.
 
     A request whose caller named the variant is in none of it. The counts only grow within a ``series``: the life of
@@ -65,7 +68,7 @@ class ArmCounts(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[str, ...] = ()
 
 
-class ArmsReading(msgspec.Struct, frozen=True, kw_only=True):
+class DrawsReading(msgspec.Struct, frozen=True, kw_only=True):
     """What all processes of a server counted for an endpoint, whose present ``generation`` is told, too.
 
     Generations that were replaced are told of for five minutes longer: requests settle late. ``counts`` is empty where
@@ -75,11 +78,11 @@ class ArmsReading(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     at_us: int
     generation: int
-    counts: tuple[ArmCounts, ...]
+    counts: tuple[DrawCounts, ...]
 
 
 @dataclass(slots=True)
-class _Arm:
+class _Draws:
     probability: float
     drawn: int = 0
     failed: int = 0
@@ -89,9 +92,31 @@ class _Arm:
     requests: int = 0
     errors: int = 0
     durations: dict[int, int] = field(default_factory=dict)
+    waiting: list[int] = field(default_factory=list)
+    """Of requests that were answered and bore no key, not counted yet: duration and run of each, one after the other.
+
+    To find the two buckets of one request takes 2 µs, those of a thousand at once a seventh of that for each.
+    """
+
+    def count_waiting(self) -> None:
+        answered = len(self.waiting) // 2
+        if not answered:
+            return
+        buckets = buckets_of(np.array(self.waiting, dtype=np.int64)).reshape(answered, 2)
+        self.waiting.clear()
+        self.requests += answered
+        self.drawn += answered
+        _count(buckets[:, 0].tolist(), self.latency, self.durations)
+        _count(buckets[:, 1].tolist(), self.run)
 
 
-class ArmLedger:
+def _count(buckets: list[int], *places: dict[int, int]) -> None:
+    for bucket, count in Counter(buckets).items():
+        for place in places:
+            place[bucket] = place.get(bucket, 0) + count
+
+
+class DrawLedger:
     """Counts one generation of one endpoint. Lives in the event loop's thread.
 
     A caller with a sticky key always gets the same variant, so that its second failure tells nothing new of the
@@ -109,56 +134,64 @@ class ArmLedger:
         self._most_keys = most_keys
         self._sticky = spec.sticky_key is not None
         self._marks: dict[int, int] = {}
-        self._arms = {variant.name: _Arm(float(variant.weight_pct / 100)) for variant in spec.live}
+        self._draws = {variant.name: _Draws(float(variant.weight_pct / 100)) for variant in spec.live}
 
     def settle(self, variant: str, sticky_hash: str | None, status: int, duration_ns: int, run_ns: int) -> None:
         """Count a request that was drawn for ``variant``, now that it is known what became of it.
 
         ``sticky_hash``: 64 bits in hexadecimal, of the key that drew it, if one did.
         """
-        arm = self._arms[variant]
+        draws = self._draws[variant]
+        if sticky_hash is None and status < 400:
+            waiting = draws.waiting
+            waiting += (duration_ns, run_ns)
+            if len(waiting) >= _MOST_WAITING:
+                draws.count_waiting()
+            return
         failed, refused = status >= 500, 400 <= status < 500 and status != CLIENT_GONE
         lost = failed or status == CLIENT_GONE
         happened = _DRAWN | (_FAILED if failed else 0) | (_REFUSED if refused else _TIMED)
         counts = happened if sticky_hash is None else self._first_of_key(int(sticky_hash, 16), happened)
-        arm.requests += 1
+        draws.requests += 1
         if counts & _DRAWN:
-            arm.drawn += 1
+            draws.drawn += 1
         if failed:
-            arm.errors += 1
+            draws.errors += 1
             if counts & _FAILED:
-                arm.failed += 1
+                draws.failed += 1
         if refused:
             if counts & _REFUSED:
-                arm.refused += 1
+                draws.refused += 1
             return
         bucket = FAILED if lost else bucket_of(duration_ns)
-        arm.durations[bucket] = arm.durations.get(bucket, 0) + 1
+        draws.durations[bucket] = draws.durations.get(bucket, 0) + 1
         if counts & _TIMED:
-            arm.latency[bucket] = arm.latency.get(bucket, 0) + 1
+            draws.latency[bucket] = draws.latency.get(bucket, 0) + 1
             run = FAILED if lost else bucket_of(run_ns)
-            arm.run[run] = arm.run.get(run, 0) + 1
+            draws.run[run] = draws.run.get(run, 0) + 1
 
-    def counts(self) -> tuple[ArmCounts, ...]:
+    def counts(self) -> tuple[DrawCounts, ...]:
         """Return the counts of all variants, also of those that were not drawn yet."""
+        for draws in self._draws.values():
+            draws.count_waiting()
         return tuple(
-            ArmCounts(
+            DrawCounts(
                 series=self._series,
                 worker=self._worker,
                 generation=self._generation,
                 variant=name,
-                probability=arm.probability,
+                probability=draws.probability,
                 sticky=self._sticky,
-                drawn=arm.drawn,
-                failed=arm.failed,
-                refused=arm.refused,
-                latency=tuple(sorted(arm.latency.items())),
-                run=tuple(sorted(arm.run.items())),
-                requests=arm.requests,
-                errors=arm.errors,
-                durations=tuple(sorted(arm.durations.items())),
+                drawn=draws.drawn,
+                failed=draws.failed,
+                refused=draws.refused,
+                latency=tuple(sorted(draws.latency.items())),
+                run=tuple(sorted(draws.run.items())),
+                requests=draws.requests,
+                errors=draws.errors,
+                durations=tuple(sorted(draws.durations.items())),
             )
-            for name, arm in self._arms.items()
+            for name, draws in self._draws.items()
         )
 
     def _first_of_key(self, key: int, happened: int) -> int:
@@ -175,7 +208,7 @@ class ArmLedger:
         return happened & ~known
 
 
-class ArmLedgers:
+class DrawLedgers:
     """The ledgers of one server process. They outlive the models: what is unloaded for a while counts on."""
 
     def __init__(
@@ -187,10 +220,10 @@ class ArmLedgers:
         self._workers = workers
         self._now_s = now_s
         self._made = 0
-        self._ledgers: dict[tuple[str, int], ArmLedger] = {}
+        self._ledgers: dict[tuple[str, int], DrawLedger] = {}
         self._retired_s: dict[tuple[str, int], float] = {}
 
-    def of(self, spec: EndpointSpec) -> ArmLedger | None:
+    def of(self, spec: EndpointSpec) -> DrawLedger | None:
         """Return the ledger of a generation that is served from now on; None where there is nothing to compare."""
         key = spec.endpoint, spec.generation
         self.retire(spec.endpoint)
@@ -202,7 +235,7 @@ class ArmLedgers:
         if ledger is None:
             self._made += 1
             series = f"{self._series}.{self._made}"
-            ledger = ArmLedger(spec, series, worker=self._worker, workers=self._workers)
+            ledger = DrawLedger(spec, series, worker=self._worker, workers=self._workers)
             self._ledgers[key] = ledger
         return ledger
 
@@ -212,12 +245,12 @@ class ArmLedgers:
             if key[0] == endpoint:
                 self._retired_s.setdefault(key, self._now_s())
 
-    def counts(self, endpoint: str) -> tuple[ArmCounts, ...]:
+    def counts(self, endpoint: str) -> tuple[DrawCounts, ...]:
         """Return what was counted for an endpoint."""
         self._forget()
         return tuple(one for key, ledger in self._ledgers.items() if key[0] == endpoint for one in ledger.counts())
 
-    def by_endpoint(self) -> dict[str, tuple[ArmCounts, ...]]:
+    def by_endpoint(self) -> dict[str, tuple[DrawCounts, ...]]:
         """Return what was counted for each endpoint that there are ledgers of."""
         self._forget()
         return {endpoint: self.counts(endpoint) for endpoint in dict.fromkeys(name for name, _ in self._ledgers)}
@@ -228,13 +261,13 @@ class ArmLedgers:
             del self._retired_s[key], self._ledgers[key]
 
 
-def kept_of(before: Iterable[ArmCounts], dead: Iterable[ArmCounts]) -> tuple[ArmCounts, ...]:
+def kept_of(before: Iterable[DrawCounts], dead: Iterable[DrawCounts]) -> tuple[DrawCounts, ...]:
     """Return what is kept of the dead: of the newest generations, and one series a worker however often it died.
 
     ``before`` was kept until now. Series in which a key counts stay apart: each counts a key once, together they do
     not.
     """
-    found: dict[tuple[object, ...], ArmCounts] = {}
+    found: dict[tuple[object, ...], DrawCounts] = {}
     for one in (*before, *dead):
         place = (one.worker, one.generation, one.variant, one.probability, one.series if one.sticky else "")
         known = found.get(place)
@@ -243,7 +276,7 @@ def kept_of(before: Iterable[ArmCounts], dead: Iterable[ArmCounts]) -> tuple[Arm
     return tuple(one for one in found.values() if one.generation in kept)
 
 
-def _together(first: ArmCounts, second: ArmCounts) -> ArmCounts:
+def _together(first: DrawCounts, second: DrawCounts) -> DrawCounts:
     return msgspec.structs.replace(
         first,
         drawn=first.drawn + second.drawn,

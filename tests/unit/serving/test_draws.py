@@ -15,8 +15,8 @@ from tests.unit.serving.bench import Bench
 from tests.unit.serving.running import ROW, eventually, variant, write_spec
 
 from trimtab.measures.duration_buckets import FAILED, bucket_of
-from trimtab.serving.arms import CLIENT_GONE, ArmCounts, ArmLedger, ArmLedgers, ArmsReading, kept_of
 from trimtab.serving.asgi import Message, Scope
+from trimtab.serving.draws import CLIENT_GONE, DrawCounts, DrawLedger, DrawLedgers, DrawsReading, kept_of
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.shared_metrics import SharedMetrics, keep_counts_of
 from trimtab.serving.spec import BatchingSpec, EndpointSpec
@@ -38,18 +38,18 @@ def alone(folder: Path, *, generation: int = 1) -> EndpointSpec:
     return EndpointSpec(endpoint="heart", generation=generation, variants=(variant(folder, STABLE, "100"),))
 
 
-def by_variant(counts: tuple[ArmCounts, ...]) -> dict[str, ArmCounts]:
+def by_variant(counts: tuple[DrawCounts, ...]) -> dict[str, DrawCounts]:
     found = {one.variant: one for one in counts}
     assert len(found) == len(counts)
     return found
 
 
-def reading(content: bytes) -> ArmsReading:
-    return msgspec.json.decode(content, type=ArmsReading)
+def reading(content: bytes) -> DrawsReading:
+    return msgspec.json.decode(content, type=DrawsReading)
 
 
 def test_counts_tell_what_became_of_drawn_requests(tmp_path: Path) -> None:
-    ledger = ArmLedger(two(tmp_path, weight=25), "a")
+    ledger = DrawLedger(two(tmp_path, weight=25), "a")
     for status, duration_ns in ((200, 1_000_000), (200, 1_000_001), (500, 5), (503, 5), (422, 5), (CLIENT_GONE, 5)):
         ledger.settle(CANARY, None, status, duration_ns, 400_000)
     found = by_variant(ledger.counts())
@@ -66,8 +66,23 @@ def test_counts_tell_what_became_of_drawn_requests(tmp_path: Path) -> None:
     assert found[STABLE].probability == 0.75
 
 
+def test_each_of_thousands_of_requests_counts_whenever_it_is_read(tmp_path: Path) -> None:
+    ledger = DrawLedger(two(tmp_path), "a")
+    random, durations, runs = Random(3), Counter[int](), Counter[int]()
+    for asked in range(1, 5_001):
+        duration_ns = random.randrange(2_000_000)
+        ledger.settle(STABLE, None, 200, duration_ns, duration_ns // 2)
+        durations[bucket_of(duration_ns)] += 1
+        runs[bucket_of(duration_ns // 2)] += 1
+        if asked in {1, 700, 5_000}:
+            stable = by_variant(ledger.counts())[STABLE]
+            assert (stable.drawn, stable.requests) == (asked, asked)
+            assert stable.latency == stable.durations == tuple(sorted(durations.items()))
+            assert stable.run == tuple(sorted(runs.items()))
+
+
 def test_a_key_counts_once_whatever_it_asks_and_each_of_its_requests_counts_for_absolute_limits(tmp_path: Path) -> None:
-    ledger = ArmLedger(two(tmp_path, sticky_key="record_key"), "a")
+    ledger = DrawLedger(two(tmp_path, sticky_key="record_key"), "a")
     key = f"{sticky_hash('heart', 'customer 7'):016x}"
     for status in (422, 200, 200, 500, 500, 422):
         ledger.settle(CANARY, key, status, 1_000, 500)
@@ -82,7 +97,7 @@ def test_a_key_counts_once_whatever_it_asks_and_each_of_its_requests_counts_for_
 
 def test_a_key_counts_on_one_worker_only(tmp_path: Path) -> None:
     spec = two(tmp_path, sticky_key="record_key")
-    ledgers = [ArmLedger(spec, str(worker), worker=worker, workers=3) for worker in range(3)]
+    ledgers = [DrawLedger(spec, str(worker), worker=worker, workers=3) for worker in range(3)]
     keys = [f"{sticky_hash('heart', str(number)):016x}" for number in range(300)]
     for key in keys:
         for ledger in ledgers:
@@ -93,7 +108,7 @@ def test_a_key_counts_on_one_worker_only(tmp_path: Path) -> None:
 
 
 def test_no_further_key_is_counted_when_the_memory_of_keys_is_full(tmp_path: Path) -> None:
-    ledger = ArmLedger(two(tmp_path, sticky_key="record_key"), "a", most_keys=2)
+    ledger = DrawLedger(two(tmp_path, sticky_key="record_key"), "a", most_keys=2)
     for number in (1, 2, 3, 4):
         ledger.settle(STABLE, f"{number:016x}", 500, 1_000, 500)
     ledger.settle(STABLE, f"{1:016x}", 422, 1_000, 500)
@@ -103,7 +118,7 @@ def test_no_further_key_is_counted_when_the_memory_of_keys_is_full(tmp_path: Pat
 
 def test_a_generation_that_was_replaced_is_told_of_for_five_minutes(tmp_path: Path) -> None:
     now_s = 0.0
-    ledgers = ArmLedgers("a", now_s=lambda: now_s)
+    ledgers = DrawLedgers("a", now_s=lambda: now_s)
     first = ledgers.of(two(tmp_path))
     assert first is not None
     assert ledgers.of(two(tmp_path)) is first, "loaded again, it counts on"
@@ -123,14 +138,14 @@ def test_a_generation_that_was_replaced_is_told_of_for_five_minutes(tmp_path: Pa
 
 
 def test_the_dead_leave_the_newest_generations(tmp_path: Path) -> None:
-    counts = [ArmLedger(two(tmp_path, generation=number), "a").counts()[0] for number in range(20)]
+    counts = [DrawLedger(two(tmp_path, generation=number), "a").counts()[0] for number in range(20)]
     assert [one.generation for one in kept_of(counts[:10], counts[10:])] == list(range(12, 20))
 
 
 def test_a_worker_that_dies_over_and_over_leaves_one_series_a_variant(tmp_path: Path) -> None:
-    kept: tuple[ArmCounts, ...] = ()
+    kept: tuple[DrawCounts, ...] = ()
     for life in range(50):
-        ledger = ArmLedger(two(tmp_path), f"0.{life}")
+        ledger = DrawLedger(two(tmp_path), f"0.{life}")
         ledger.settle(STABLE, None, 200, 1_000, 500)
         ledger.settle(STABLE, None, 500, 1_000, 500)
         ledger.settle(CANARY, None, 200, 1_000 * 2**life, 500)
@@ -144,22 +159,22 @@ def test_a_worker_that_dies_over_and_over_leaves_one_series_a_variant(tmp_path: 
 
 
 def test_what_a_worker_has_told_of_is_told_of_by_the_others_once_it_has_died(tmp_path: Path) -> None:
-    folder, ledgers = tmp_path / "workers" / "0", ArmLedgers("0.1")
+    folder, ledgers = tmp_path / "workers" / "0", DrawLedgers("0.1")
     shared = SharedMetrics(ServingMetrics(), folder, dict, ledgers)
     ledger = ledgers.of(two(tmp_path))
     assert ledger is not None
     ledger.settle(STABLE, None, 500, 1_000, 500)
     told = shared.counts_of_variants("heart")
     keep_counts_of(folder)
-    other = SharedMetrics(ServingMetrics(), folder.parent / "1", dict, ArmLedgers("1.1", worker=1))
+    other = SharedMetrics(ServingMetrics(), folder.parent / "1", dict, DrawLedgers("1.1", worker=1))
     assert by_variant(other.counts_of_variants("heart")) == by_variant(told)
     assert by_variant(told)[STABLE].failed == 1
 
 
 def test_the_dead_in_whose_lives_keys_counted_stay_apart(tmp_path: Path) -> None:
-    kept: tuple[ArmCounts, ...] = ()
+    kept: tuple[DrawCounts, ...] = ()
     for life in range(3):
-        ledger = ArmLedger(two(tmp_path), f"0.{life}")
+        ledger = DrawLedger(two(tmp_path), f"0.{life}")
         ledger.settle(STABLE, f"{life:016x}", 200, 1_000, 500)
         kept = kept_of(kept, ledger.counts())
     assert {one.series for one in kept} == {"0.0", "0.1", "0.2"}
@@ -275,7 +290,7 @@ def test_no_key_counts_twice_with_several_workers_and_a_killed_one_takes_no_sum_
                 ask(key)
             return True
 
-        def told() -> ArmsReading:
+        def told() -> DrawsReading:
             return reading(call("GET", "/v1/variants/heart/counts")[1])
 
         eventually(lambda: told().generation == 2 and len({one.worker for one in told().counts}) == 2)
@@ -298,12 +313,12 @@ def test_no_key_counts_twice_with_several_workers_and_a_killed_one_takes_no_sum_
         eventually(lambda: ask_all() and _drawn(told()) > 30, within_s=40)
 
 
-def _drawn_by_variant(told: ArmsReading) -> Counter[str]:
+def _drawn_by_variant(told: DrawsReading) -> Counter[str]:
     found: Counter[str] = Counter()
     for one in told.counts:
         found[one.variant] += one.drawn
     return found
 
 
-def _drawn(told: ArmsReading) -> int:
+def _drawn(told: DrawsReading) -> int:
     return sum(one.drawn for one in told.counts)

@@ -10,18 +10,18 @@ from pydantic import TypeAdapter
 
 from trimtab.core.canonical import JsonObject
 from trimtab.rollout.block import Block, Counted, Tally
-from trimtab.serving.arms import ArmCounts, ArmsReading
+from trimtab.serving.draws import DrawCounts, DrawsReading
 
-__all__ = ["ArmReader", "CountCursor", "block_between"]
+__all__ = ["CountCursor", "DrawsReader", "block_between"]
 
 _KEPT_GENERATIONS = 4
 _Key = tuple[str, int, str]
 
 
-class ArmReader(Protocol):
+class DrawsReader(Protocol):
     """Reads what a server counted. May be asked at any time, by any thread; asking changes nothing."""
 
-    def read(self, endpoint: str) -> ArmsReading | None:
+    def read(self, endpoint: str) -> DrawsReading | None:
         """Return the counts of an endpoint's variants; None while no server answers.
 
         Raises:
@@ -96,7 +96,7 @@ class _Sums:
 
 
 def block_between(
-    cursor: CountCursor, reading: ArmsReading, *, candidate: str, stable: str | None
+    cursor: CountCursor, reading: DrawsReading, *, candidate: str, stable: str | None
 ) -> tuple[CountCursor, tuple[Block, ...]]:
     """Return what ``reading`` tells beyond ``cursor``, as blocks by generation and segment, and the cursor after it.
 
@@ -150,7 +150,7 @@ def block_between(
     return _pruned(replace(cursor, seen=tuple(seen.values()), sticky=sticky, segments=tuple(segments))), blocks
 
 
-def _before(counts: ArmCounts, seen: dict[_Key, SeenCounts]) -> SeenCounts:
+def _before(counts: DrawCounts, seen: dict[_Key, SeenCounts]) -> SeenCounts:
     """Return what was taken of ``counts`` until now, with what was taken of the series that they have come to hold."""
     known = seen.get((counts.series, counts.generation, counts.variant)) or _unseen(counts, seen.values())
     tally, fresh = known.tally, [name for name in counts.holds if name not in known.holds]
@@ -160,7 +160,7 @@ def _before(counts: ArmCounts, seen: dict[_Key, SeenCounts]) -> SeenCounts:
     return replace(known, tally=tally, holds=(*known.holds, *fresh))
 
 
-def _unseen(counts: ArmCounts, seen: Iterable[SeenCounts]) -> SeenCounts:
+def _unseen(counts: DrawCounts, seen: Iterable[SeenCounts]) -> SeenCounts:
     lives = [
         one.restart
         for one in seen
@@ -170,7 +170,7 @@ def _unseen(counts: ArmCounts, seen: Iterable[SeenCounts]) -> SeenCounts:
     return SeenCounts(counts.series, counts.worker, restart, counts.generation, counts.variant, Tally())
 
 
-def _chances(told: Iterable[ArmCounts], candidate: str, *, alone: bool) -> Mapping[tuple[str, int], float]:
+def _chances(told: Iterable[DrawCounts], candidate: str, *, alone: bool) -> Mapping[tuple[str, int], float]:
     """Return by series and generation with what chance a request of the two versions was the candidate's.
 
     A series that does not tell of both is left out, unless the candidate is ``alone``.
@@ -191,7 +191,7 @@ def _number(segments: list[tuple[int, int]], segment: tuple[int, int]) -> int:
     return segments.index(segment) + 1
 
 
-def _tally(counts: ArmCounts) -> Tally:
+def _tally(counts: DrawCounts) -> Tally:
     return Tally(**{name: getattr(counts, name) for name in _NAMES})
 
 
