@@ -55,15 +55,16 @@ class InstantDeployer:
     def __init__(self, platform: InstantPlatform) -> None:
         self._platform = platform
 
-    def apply(self, spec: EndpointSpec) -> None:
+    def apply(self, spec: EndpointSpec) -> int:
         with self._platform.lock:
             present = self._platform.asked.get(spec.endpoint)
             if present is not None and present.generation >= spec.generation:
                 if present.generation == spec.generation and present != spec:
                     raise ConflictError(f"endpoint {spec.endpoint!r}: generation {spec.generation} stands; use another")
-                return
+                return present.generation
             self._platform.asked[spec.endpoint] = spec
             self._platform.take_up(spec)
+            return spec.generation
 
     def observe(self, endpoint: str) -> EndpointStatus | None:
         if not is_endpoint_name(endpoint):

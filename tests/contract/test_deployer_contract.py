@@ -17,16 +17,26 @@ from trimtab.testing.deployers import DeployerContract
 class Obedient(InstantDeployer):
     """Does whatever it was asked last."""
 
-    def apply(self, spec: EndpointSpec) -> None:
+    def apply(self, spec: EndpointSpec) -> int:
         self._platform.take_up(spec)
+        return spec.generation
 
 
 class Trusting(InstantDeployer):
     """Serves a bundle without looking at it."""
 
-    def apply(self, spec: EndpointSpec) -> None:
-        super().apply(spec)
+    def apply(self, spec: EndpointSpec) -> int:
+        asked = super().apply(spec)
         self._platform.served[spec.endpoint] = spec
+        return asked
+
+
+class Forgetful(InstantDeployer):
+    """Says that it was asked for whatever it was asked for now."""
+
+    def apply(self, spec: EndpointSpec) -> int:
+        super().apply(spec)
+        return spec.generation
 
 
 class Boastful(InstantDeployer):
@@ -76,6 +86,7 @@ class Held(DeployerContract):
     ("kind", "promise"),
     [
         (Obedient, DeployerContract.test_a_lower_generation_is_ignored),
+        (Forgetful, DeployerContract.test_a_lower_generation_is_ignored),
         (Obedient, DeployerContract.test_one_generation_has_one_content),
         (Obedient, DeployerContract.test_deployers_at_the_same_time_leave_the_highest_generation),
         (Trusting, DeployerContract.test_a_bundle_that_was_changed_never_replaces_what_serves),

@@ -99,6 +99,7 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     assert rollout["phase"] == "promoted"
     for operation in ("pause", "resume", "promote", "abort"):
         assert "error" in told("rollouts", operation, rollout["rollout_id"], "--reason", "over", code=5)
+    assert "no rollout is under way" in told("rollouts", "abort", MODEL, "--reason", "over", code=3)["error"]
     assert told("rollouts", "watch", rollout["rollout_id"])["phase"] == "promoted"
     assert told("rollback", MODEL, "--reason", "to see", code=3)["exit_code"] == 3
     assert told("predict", MODEL, ROW)["predictions"]

@@ -132,7 +132,7 @@ def test_lost_late_repeated_and_partial_readings_lose_and_double_nothing(
         assert block.probability == WEIGHTS[block.generation % len(WEIGHTS)] / 100
     for generation in range(1, 5):
         asked = sum(one.requests for one in server.counts() if (one.variant, one.generation) == ("v2", generation))
-        assert cursor.requests_of("v2", generation) == asked
+        assert cursor.tally_of("v2", generation).requests == asked
 
 
 @given(taken=actions, data=st.data())
@@ -194,7 +194,7 @@ def test_what_is_remembered_of_a_worker_that_dies_over_and_over_does_not_grow_wi
         taken += sum(block.candidate.requests for block in blocks)
         server.restart(0)
     cursor, _ = blocks_of([server.counts()], cursor)
-    assert (taken, len(cursor.seen), cursor.requests_of("v2", 1)) == (30, 2, 30)
+    assert (taken, len(cursor.seen), cursor.tally_of("v2", 1).requests) == (30, 2, 30)
 
 
 @given(taken=actions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,16 +18,25 @@ from trimtab.cli.client import Client
 from trimtab.cli.output import console, drawn_rows, json_text
 from trimtab.core.canonical import JsonObject
 
-__all__ = ["Got", "Shown", "drawn_rollout", "line_of", "shown_live", "watched"]
+__all__ = ["Got", "Shown", "drawn_rollout", "line_of", "next_moves", "shown_live", "watched"]
 
 _BAR: Final = 30
 _SAID_EVERY_S: Final = 2.0
 _LONGEST: Final = 200
-_ASKS_A_PERSON: Final = "waiting_for_person"
+_HELD: Final = frozenset({"waiting_for_person", "paused"})
 _COLOURS: Final = {"breach": "red", "inconclusive": "yellow", "ok": "green"}
 _WORDS: Final = {"breach": "broken", "inconclusive": "open", "ok": "kept"}
 _TONES: Final = {"promoted": "green", "rolled_back": "red", "failed": "red"}
-_PER_CENT: Final = ("error_rate", "latency_p95_ms", "agreement", "prediction_shift", "degradation:", "estimated:")
+_LABELS: Final = {"latency_p95_ms": "above latency_p95_ms"}
+_PER_CENT: Final = (
+    "error_rate",
+    "refusal_rate",
+    "latency_p95_ms",
+    "agreement",
+    "prediction_shift",
+    "degradation:",
+    "estimated:",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +74,21 @@ def shown_live() -> Iterator[Shown]:
             yield lambda rollout, got: live.update(drawn_rollout(rollout, got), refresh=True)
         return
     before: tuple[object, ...] = ()
+    said = ""
     due_s = 0.0
 
     def say(rollout: JsonObject, got: Mapping[int, Got]) -> None:
-        nonlocal before, due_s
-        stands = (rollout["phase"], rollout["weight_pct"])
-        if stands != before or time.monotonic() >= due_s:
-            before, due_s = stands, time.monotonic() + _SAID_EVERY_S
-            console.print(line_of(rollout, got), markup=False)
+        nonlocal before, due_s, said
+        stands, line = (rollout["phase"], rollout["weight_pct"]), line_of(rollout, got)
+        if stands != before or (line != said and time.monotonic() >= due_s):
+            before, said, due_s = stands, line, time.monotonic() + _SAID_EVERY_S
+            console.print(line, markup=False)
 
     yield say
 
 
 def watched(client: Client, rollout_id: str, *, as_json: bool) -> JsonObject:
-    """Show a rollout until it has ended or asks a person, and return it; as JSON, a line each time that it changes."""
+    """Show a rollout until it has ended or a person is needed, and return it; as JSON, a line each time it changes."""
     answer: JsonObject = {}
     with nullcontext(_written) if as_json else shown_live() as show:
 
@@ -87,7 +97,7 @@ def watched(client: Client, rollout_id: str, *, as_json: bool) -> JsonObject:
             if not as_json or newest != answer:
                 show(newest, {})
             answer.update(newest)
-            return not newest["active"] or newest["phase"] == _ASKS_A_PERSON
+            return not newest["active"] or newest["phase"] in _HELD
 
         client.wait(is_over, timeout_s=math.inf)
     return answer
@@ -118,9 +128,30 @@ def drawn_rollout(rollout: JsonObject, got: Mapping[int, Got]) -> RenderableType
         for number, share in _shares(rollout).items()
     ]
     # What has no error rate is no limit of the strategy: whether it is loaded, its smoke test.
-    rows = [_row(piece) for piece in (rollout["last"] or {}).get("evidence", ()) if piece["alpha"] is not None]
+    rows = [_row(piece) for piece in _evidence(rollout) if piece["alpha"] is not None]
     table = [drawn_rows(rows, tuple(rows[0]), console.width)] if rows else []
     return Group(head, *bars, *table, Text(_way(rollout), style="dim"), Text(_shortened(str(rollout["reason"]))))
+
+
+def next_moves(rollout: JsonObject) -> str | None:
+    """Return what a person can do about a rollout that is held; None where it goes on by itself, or is over.
+
+    What is breached is taken back rather than promoted.
+    """
+    if rollout["phase"] not in _HELD:
+        return None
+    possible = ["resume", "promote", "abort"] if rollout["promotable"] else ["resume", "abort"]
+    if (rollout["last"] or {}).get("verdict") == "breach":
+        possible.reverse()
+    moves = " | ".join(possible)
+    return f"decide: trimtab rollouts {moves} {rollout['rollout_id']} --reason WHY"
+
+
+def _evidence(rollout: JsonObject) -> Sequence[Mapping[str, Any]]:
+    """Return the newest there is: of the last decision, or of a look since, as a held rollout goes on being seen."""
+    told = [one for one in (rollout["last"], rollout.get("newest")) if one is not None and one.get("evidence")]
+    newest = max(told, key=lambda one: int(one.get("at_us", 0)), default=None)
+    return () if newest is None else newest["evidence"]
 
 
 def _shortened(reason: str) -> str:
@@ -163,7 +194,7 @@ def _bar(number: int, share: float, which: str, got: Got | None) -> Text:
 def _row(piece: Mapping[str, Any]) -> dict[str, Text]:
     name, verdict = str(piece["name"]), str(piece["verdict"])
     return {
-        "limit": Text(name),
+        "limit": Text(_LABELS.get(name, name)),
         "seen": Text(_number(name, piece["value"])),
         "allowed": Text(_number(name, piece["limit"])),
         "requests": Text(str(piece["candidate_n"])),

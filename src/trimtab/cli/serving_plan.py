@@ -175,6 +175,7 @@ def _options_of(project: ProjectFolder, asked: Asked) -> ServerOptions:
     return ServerOptions(
         keys=() if keys is None else read_keys(keys),
         sync_interval_s=told.sync_interval.total_seconds(),
+        watchdog_s=None if told.watchdog is None else told.watchdog.total_seconds() or None,
         log_limit_bytes=told.log_limit,
         memory_budget_bytes=told.memory_budget,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from trimtab.cli.output import console
 from trimtab.cli.stage import Stage
@@ -141,7 +141,11 @@ class _Teller:
         if not known:
             return True, "there was no incident to recover from"
         shown = self._incident_when(known[0]["incident_id"], lambda case: case["state"] == "resolved", patience_s=10.0)
-        feed = self._run("feeds", "list", _HEART)["feeds"][0]
+        feed = self._until(
+            lambda: cast(JsonObject, self._run("feeds", "list", _HEART)["feeds"][0]),
+            lambda one: bool(one["state"] == "open"),
+            patience_s=10.0,
+        )
         return shown["state"] == "resolved", f"the incident is {shown['state']}; feed {feed['name']} is {feed['state']}"
 
     def _week(self, week: int, until: str) -> JsonObject | None:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 __all__ = ["Duration", "format_duration", "parse_duration"]
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_LONGEST = timedelta(days=3653)
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 
 
@@ -18,21 +19,29 @@ def parse_duration(text: str | timedelta) -> timedelta:
     """Return the duration that ``text`` names.
 
     Raises:
-        ValueError: it has no unit, an unknown one, or is longer than a `timedelta` can be.
+        ValueError: it has no unit, an unknown one, or is longer than ten years: what it is added to
+            must stay a time.
 
     >>> parse_duration("1h30m")
     datetime.timedelta(seconds=5400)
     """
     if isinstance(text, timedelta):
-        return text
+        return _bounded(text, format_duration(text))
     compact = str(text).replace(" ", "")
     parts = _PATTERN.findall(compact)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         raise ValueError(f"{text!r} is no duration; write a number with ms, s, m, h, d or w, e.g. '30m' or '7d'")
     try:
-        return timedelta(milliseconds=sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
+        parsed = timedelta(milliseconds=sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
     except OverflowError:
-        raise ValueError(f"{text!r} is too long a duration; expected at most some thousand years") from None
+        parsed = timedelta.max
+    return _bounded(parsed, str(text))
+
+
+def _bounded(duration: timedelta, text: str) -> timedelta:
+    if duration > _LONGEST:
+        raise ValueError(f"{text[:80]!r} is too long a duration; expected at most ten years, e.g. '3650d'")
+    return duration
 
 
 def format_duration(duration: timedelta) -> str:

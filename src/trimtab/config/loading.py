@@ -34,9 +34,9 @@ class _Loader(yaml.SafeLoader):
 
 
 class Strict(BaseModel):
-    """Base of everything that crosses a boundary: unknown fields are errors, values don't change."""
+    """Base of everything that crosses a boundary: no unknown fields, no changing values, no infinite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,9 @@ class Loaded(Generic[ModelT]):
     def at(self, *location: str | int) -> str:
         """Return ``path:line`` of a value, for errors that are found later than by reading."""
         return f"{self.path}:{self.lines.get(_known_part(location, self.lines), 1)}"
+
+
+_NO_FIELDS = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 def load_yaml(path: Path, model: type[ModelT]) -> Loaded[ModelT]:
@@ -142,20 +145,49 @@ def _follows(problem: Any, found: Sequence[Any]) -> bool:
 
 
 def _explain(problem: Any, model: type[BaseModel], lines: dict[Location, int], source: str) -> str:
-    location = _known_part(problem["loc"], lines)
-    line = lines.get(location, 1)
-    name = ".".join(str(part) for part in problem["loc"]) or "the file"
     kind = problem["type"]
-    if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(problem["loc"][-1]), _field_names(model, problem["loc"][:-1]), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "remove it, or look it up in the configuration reference"
-        return f"{source}:{line}: {name}: unknown field; {hint}"
+    location = _known_part(problem["loc"], lines)
     if kind == "missing":
-        return f"{source}:{line}: {name}: missing; expected a value; add it"
+        at = ".".join(map(str, (*location, problem["loc"][-1])))
+        return f"{source}:{lines.get(location, 1)}: {at}: missing; expected a value; add it"
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        return _explain_kind(problem, model, location, lines, source)
+    at = ".".join(map(str, location)) or "the file"
+    line = lines.get(location, 1)
+    if kind == "extra_forbidden":
+        return f"{source}:{line}: {at}: unknown field; {_instead_of(problem['loc'], model)}"
+    if kind == "too_short":
+        few, fewest = problem["ctx"]["actual_length"], problem["ctx"]["min_length"]
+        return f"{source}:{line}: {at}: found {few}; expected at least {fewest} of them; add some"
     found = repr(problem["input"])
     found = found if len(found) <= 80 else found[:77] + "..."
-    expected = problem["msg"].removeprefix("Value error, ")
-    return f"{source}:{line}: {name}: found {found}; {expected[:1].lower()}{expected[1:]}"
+    expected = "expected fields below it, as name: value" if kind in _NO_FIELDS else problem["msg"]
+    expected = expected.removeprefix("Value error, ")
+    return f"{source}:{line}: {at}: found {found}; {expected[:1].lower()}{expected[1:]}"
+
+
+def _explain_kind(
+    problem: Any, model: type[BaseModel], location: Location, lines: dict[Location, int], source: str
+) -> str:
+    """Say that what a mapping says it is does not exist, or that it says nothing."""
+    field = problem["ctx"]["discriminator"].strip("'")
+    at = (*location, field)
+    known = _kinds(model, problem["loc"], field)
+    subject = f"{source}:{lines.get(at, lines.get(location, 1))}: {'.'.join(map(str, at))}"
+    expected = f"expected one of {', '.join(known)}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{subject}: missing; {expected}; add it"
+    tag = str(problem["ctx"]["tag"])
+    close = difflib.get_close_matches(tag, known, n=1)
+    return f"{subject}: found {tag[:80]!r}; {expected}" + (f"; did you mean {close[0]!r}?" if close else "; correct it")
+
+
+def _instead_of(location: Location, model: type[BaseModel]) -> str:
+    name = str(location[-1])
+    close = difflib.get_close_matches(name, _field_names(model, location[:-1]), n=1)
+    if name in close:
+        return "another type has it, this one has not; remove it"
+    return f"did you mean {close[0]!r}?" if close else "remove it, or look it up in the configuration reference"
 
 
 def _known_part(location: Location, lines: Mapping[Location, int]) -> Location:
@@ -169,12 +201,22 @@ def _known_part(location: Location, lines: Mapping[Location, int]) -> Location:
 
 def _field_names(model: type[BaseModel], location: Location) -> list[str]:
     """Return the fields that there are at ``location``, of every kind that may stand there."""
+    return sorted({name for one in _possible(model, location) for name in one.get("properties", {})})
+
+
+def _kinds(model: type[BaseModel], location: Location, field: str) -> list[str]:
+    """Return what ``field`` may be at ``location``, in the order of the schema."""
+    fields = [one.get("properties", {}).get(field, {}) for one in _possible(model, location)]
+    return list(dict.fromkeys(str(one["const"]) for one in fields if "const" in one))
+
+
+def _possible(model: type[BaseModel], location: Location) -> list[Mapping[str, Any]]:
     whole = model.model_json_schema()
     here = _options(whole, whole)
     for part in location:
         # A part that leads nowhere is what pydantic adds to a path: the tag of a union.
         here = [option for one in here for inner in _within(one, part) for option in _options(inner, whole)] or here
-    return sorted({name for one in here for name in one.get("properties", {})})
+    return here
 
 
 def _options(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -45,6 +45,14 @@ class ServingConfig(Strict):
     ship_interval: Duration = Field(
         default="1s", validate_default=True, description="How often recorded predictions are shipped to the lake."
     )
+    watchdog: Duration | None = Field(
+        default="30s",
+        validate_default=True,
+        description=(
+            "How long a server process may hang, answering nobody, before it ends itself, to be started again; null: "
+            "for ever."
+        ),
+    )
     log_limit: Size | None = Field(
         default=None,
         ge=65536,

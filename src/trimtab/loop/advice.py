@@ -10,6 +10,7 @@ import shlex
 from datetime import UTC, timedelta
 
 from trimtab.core.clock import from_micros
+from trimtab.core.enums import Verdict
 from trimtab.loop.platform_advice import Advice
 from trimtab.loop.problems import PROBLEMS, Rule
 from trimtab.loop.standing import Standing
@@ -59,12 +60,14 @@ def a_training_runs(model: Standing) -> Advice | None:
 def a_rollout_waits_for_a_person(model: Standing) -> Advice | None:
     """A rollout is held."""
     rollout = model.rollout
-    if rollout is None or not rollout.state.phase.is_held:
+    if rollout is None or rollout.unread is not None or not rollout.state.phase.is_held:
         return None
     waits = "is paused" if rollout.state.phase is Phase.PAUSED else "waits for your decision"
     reason = (rollout.last or {}).get("reason", "")
     may_promote = rollout.state.is_promotable
     verb = "promote" if may_promote and rollout.state.phase is not Phase.PAUSED else "resume"
+    if (rollout.last or {}).get("verdict") == Verdict.BREACH:
+        verb = "abort"
     possible = "resume, promote or abort" if may_promote else "resume or abort"
     return Advice(
         f"{model.model}: the rollout of version {rollout.spec.candidate.number} {waits} at "
@@ -76,12 +79,11 @@ def a_rollout_waits_for_a_person(model: Standing) -> Advice | None:
 def a_rollout_runs(model: Standing) -> Advice | None:
     """A rollout moves by itself."""
     rollout = model.rollout
-    if rollout is None:
+    if rollout is None or rollout.unread is not None:
         return None
-    reason = (rollout.last or {}).get("reason", "just started")
     return Advice(
         f"{model.model}: version {rollout.spec.candidate.number} is being rolled out, {rollout.state.phase} at "
-        f"{rollout.state.weight_pct} %: {reason}",
+        f"{rollout.state.weight_pct} %: {rollout.reason}",
         "trimtab status --watch",
     )
 

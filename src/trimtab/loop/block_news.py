@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from trimtab.rollout.block import Block, Tally
+from trimtab.rollout.block import LARGEST_LOSS, Block, Tally
 
 __all__ = ["News", "news_of", "together"]
 
@@ -59,7 +59,8 @@ def _counts(tally: Tally) -> dict[str, int]:
 
 
 def _summed(values: Iterable[float]) -> dict[str, float]:
-    found = list(values)
+    # A sum that is no number would be stored as none, and could not be added to any more.
+    found = [value for value in values if abs(value) <= LARGEST_LOSS]
     return {"count": len(found), "sum": sum(found)}
 
 
@@ -69,5 +70,5 @@ def _added(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, Mapping):
             found[name] = _added(found.get(name, {}), value)
         else:
-            found[name] = found.get(name, 0) + value
+            found[name] = (found.get(name) or 0) + (value or 0)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from sqlalchemy import select
 
@@ -14,11 +15,14 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import audit_entry
 from trimtab.db.tables import snapshot as snapshot_table
 from trimtab.registry import store as registry
+from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.endpoint_store import Generation
 from trimtab.serving.spec import VariantSpec
 
 __all__ = ["ServedVersion", "Standing", "served_at", "standing_of", "told"]
+
+_DECISIONS: Final = [f"version.{state.value}" for state in (VersionState.APPROVED, VersionState.REJECTED)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def standing_of(connection: Connection, model: str, generation: Generation) -> S
     by, because = _started(connection, generation)
     return Standing(
         generation=generation,
-        versions=tuple(_version(connection, model, variant) for variant in spec.variants),
+        versions=tuple(_version(connection, model, variant, generation.at_us) for variant in spec.variants),
         until_us=None if behind is None else behind.since_us,
         started_by=by,
         started_because=because,
@@ -124,11 +128,12 @@ def told(standing: Standing) -> JsonObject:
     }
 
 
-def _version(connection: Connection, model: str, variant: VariantSpec) -> ServedVersion:
+def _version(connection: Connection, model: str, variant: VariantSpec, at_us: int) -> ServedVersion:
     try:
         version = registry.get(connection, model, variant.model_version)
     except NotFoundError:
         version = None
+    state, decided_by = (None, None) if version is None else _decision(connection, version, at_us)
     return ServedVersion(
         variant=variant.name,
         version=variant.model_version,
@@ -136,9 +141,26 @@ def _version(connection: Connection, model: str, variant: VariantSpec) -> Served
         weight_pct=variant.weight_pct,
         digest=variant.bundle_digest,
         dataset=None if version is None else _dataset(connection, version.snapshot_id),
-        state=None if version is None else version.state.value,
-        decided_by=None if version is None else version.decided_by,
+        state=state,
+        decided_by=decided_by,
     )
+
+
+def _decision(connection: Connection, version: ModelVersion, at_us: int) -> tuple[str, str | None]:
+    """Return the version's state at a moment, and who had decided it: not what was decided since."""
+    if version.decided_us is None or version.decided_us <= at_us:
+        return version.state.value, version.decided_by
+    query = select(audit_entry.c.actor, audit_entry.c.action).where(
+        audit_entry.c.subject == version.subject,
+        audit_entry.c.action.in_(
+            [f"version.{state.value}" for state in (VersionState.APPROVED, VersionState.REJECTED)]
+        ),
+        audit_entry.c.at_us <= at_us,
+    )
+    found = connection.execute(query.order_by(audit_entry.c.sequence.desc()).limit(1)).first()
+    if found is None:
+        return VersionState.PENDING.value, None
+    return str(found.action).partition(".")[2], found.actor
 
 
 def _dataset(connection: Connection, snapshot_id: str) -> str | None:

@@ -13,26 +13,31 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Task, Verdict
 from trimtab.core.errors import BackendError
 from trimtab.loop.block_news import News, news_of, together
+from trimtab.loop.outages import OutageWatch
 from trimtab.loop.outcomes_watch import OutcomesWatch
 from trimtab.loop.platform import Platform
 from trimtab.loop.rollout_quality import LabelCursor, QualityUnits
 from trimtab.loop.rollouts import Seen
 from trimtab.loop.variant_counts import HttpDrawsReader
+from trimtab.rollout import endpoint_store
 from trimtab.rollout.analysis_plan import AnalysisPlan
 from trimtab.rollout.analysis_state import AnalysisState, accumulate
 from trimtab.rollout.analysis_store import Analysis
 from trimtab.rollout.block import Block
+from trimtab.rollout.copies import judge_copies, missed_beside, with_copies
 from trimtab.rollout.draws_reader import CountCursor, DrawsReader, block_between
 from trimtab.rollout.judgement import judge
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import Evidence, Observation, ServedState, StagingObservation
 from trimtab.rollout.store import Rollout
 from trimtab.rollout.strategy_plan import incomparable, plan_for
+from trimtab.serving.draws import DrawsReading
 from trimtab.serving.keys import read_own_key
 from trimtab.serving.spec import EndpointStatus
 
 __all__ = ["RolloutWatch"]
 
+_STAGED: Final = frozenset({Phase.STAGING, Phase.SMOKE})
 _COMPARED: Final = frozenset({Phase.SHADOW, Phase.CANARY, Phase.SPLIT, Phase.BAKING})
 # A server tries again after two seconds.
 _REFUSED_S: Final = 3.0
@@ -97,12 +102,14 @@ class RolloutWatch:
         self._outcomes = outcomes or OutcomesWatch(platform)
         self._monotonic_s = monotonic_s
         self._refused: dict[str, tuple[int | None, float]] = {}
+        self._outages = OutageWatch(platform, monotonic_s)
 
     def look(self, rollout: Rollout, analysis: Analysis) -> Seen:
         """Return what is seen of ``rollout``, beyond what ``analysis`` says was seen before."""
-        deployer, stage, wanted = self._platform.deployer, rollout.state.stage, rollout.state.generation
-        staging = _staging(deployer.observe(rollout.spec.staging_endpoint), rollout)
-        production = self._lasting(rollout, _production(wanted, deployer.observe(rollout.spec.endpoint)))
+        stage, wanted = rollout.state.stage, rollout.state.generation
+        production = self._lasting(rollout, self._production(rollout))
+        # Behind the smoke test nobody asks what staging says: a status that cannot be read must not keep a candidate.
+        staging = self._staging(rollout) if stage in _STAGED else None
         seen = replace(production, staging=staging)
         generation = 0 if wanted is None else wanted
         task = rollout.spec.task
@@ -115,10 +122,28 @@ class RolloutWatch:
             sticky=rollout.spec.sticky_key is not None or known.counts.sticky,
             baking=stage is Phase.BAKING,
         )
+        reading, unread = self._reading(rollout) if stage in _COMPARED else (None, "")
+        if stage in _COMPARED:
+            seen = replace(seen, outages=self._outages.of(rollout, reading, unread))
         if stage not in _COMPARED or plan is None:
             # The first look says where the rollout's own generations begin: those after the present one.
             return Seen(seen, None if analysis.content or plan is None else known.to_json())
-        return self._judged(rollout, task, plan, known, seen, generation)
+        return self._judged(rollout, task, plan, known, seen, generation, reading, unread)
+
+    def _staging(self, rollout: Rollout) -> StagingObservation | None:
+        status = self._platform.deployer.observe(rollout.spec.staging_endpoint)
+        with self._platform.database.reading() as connection:
+            spec = endpoint_store.desired(connection, rollout.spec.staging_endpoint)
+        return _staging(status, rollout, 0 if spec is None else spec.generation)
+
+    def _production(self, rollout: Rollout) -> Observation:
+        """Return what production makes of what is desired of it; where that cannot be read, why."""
+        wanted = rollout.state.generation
+        try:
+            return _production(wanted, self._platform.deployer.observe(rollout.spec.endpoint))
+        except BackendError as error:
+            _log.warning("production.unread", rollout=rollout.id, error=str(error))
+            return Observation(production_error=f"what production does cannot be read: {error}", generation=wanted)
 
     def _judged(
         self,
@@ -128,23 +153,35 @@ class RolloutWatch:
         known: _Known,
         seen: Observation,
         generation: int,
+        reading: DrawsReading | None,
+        unread: str,
     ) -> Seen:
-        counts, blocks, unread = self._counted(rollout, known.counts)
+        counts, blocks = known.counts, tuple[Block, ...]()
+        if reading is not None:
+            counts, blocks = _counted(rollout, known.counts, reading)
         told = self._outcomes.since(rollout, plan, known.labels, sticky=counts.sticky)
         counts, added = _quality_blocks(counts, told.units)
         blocks = (*blocks, *added)
+        if plan.paired:
+            counts, missed = _missed(counts, added, generation)
+            blocks = (*blocks, *missed)
         if counts.sticky and not plan.sticky:
             plan = replace(plan, sticky=True)
         state = known.state
         for block in blocks:
             state = accumulate(plan, state, block)
+        tally = counts.tally_of(rollout.spec.candidate.variant, generation)
         observation = replace(
             seen,
-            requests=counts.requests_of(rollout.spec.candidate.variant, generation),
+            requests=tally.answered,
+            refused=tally.refusals,
+            failed=tally.errors,
+            abandoned=tally.abandoned,
             evidence=(
                 *judge(plan, state),
                 *incomparable(rollout.spec.strategy, task),
-                *unread,
+                *((_unread(unread),) if reading is None else ()),
+                *(judge_copies(counts.copies) if plan.paired else ()),
                 *_unread_quality(rollout, plan, told.fault),
             ),
         )
@@ -170,28 +207,35 @@ class RolloutWatch:
             return seen
         return replace(seen, production=ServedState.ARRIVING, production_error=None)
 
-    def _counted(
-        self, rollout: Rollout, cursor: CountCursor
-    ) -> tuple[CountCursor, tuple[Block, ...], tuple[Evidence, ...]]:
-        """Return what was counted since ``cursor``, and evidence that holds the rollout where that is not known."""
-        if rollout.state.stage is Phase.SHADOW:
-            return cursor, (), ()
+    def _reading(self, rollout: Rollout) -> tuple[DrawsReading | None, str]:
+        """Return what production counted; None where that is not known, and why."""
         try:
-            reading = self._reader.read(rollout.spec.endpoint)
-            why = "no server answers that could say what its variants did"
+            return self._reader.read(rollout.spec.endpoint), "no server answers that could say what its variants did"
         except BackendError as error:
             _log.warning("counts.unread", rollout=rollout.id, error=str(error))
-            reading, why = None, str(error)
-        if reading is None:
-            return cursor, (), (Evidence("counts", Verdict.INCONCLUSIVE, None, None, why),)
-        stable = rollout.spec.stable
-        cursor, blocks = block_between(
-            cursor,
-            reading,
-            candidate=rollout.spec.candidate.variant,
-            stable=None if stable is None else stable.variant,
-        )
-        return cursor, blocks, ()
+            return None, str(error)
+
+
+def _counted(rollout: Rollout, cursor: CountCursor, reading: DrawsReading) -> tuple[CountCursor, tuple[Block, ...]]:
+    """Return what was counted since ``cursor``: of a shadow what became of its copies, else what was drawn."""
+    candidate, stable = rollout.spec.candidate.variant, rollout.spec.stable
+    if rollout.state.stage is Phase.SHADOW:
+        since = cursor.after_generation
+        copies = with_copies(cursor.copies, reading.copies, variant=candidate, after_generation=since)
+        return replace(cursor, copies=copies), ()
+    return block_between(cursor, reading, candidate=candidate, stable=None if stable is None else stable.variant)
+
+
+def _missed(counts: CountCursor, compared: tuple[Block, ...], generation: int) -> tuple[CountCursor, tuple[Block, ...]]:
+    """Return the failed copies that go with the ``compared`` ones, as requests to which no row was answered alike."""
+    copies, missed = missed_beside(counts.copies, sum(len(block.agreement) for block in compared))
+    counts = replace(counts, copies=copies)
+    return counts, (Block(generation=generation, probability=0.0, agreement=(0.0,) * missed),) if missed else ()
+
+
+def _unread(why: str) -> Evidence:
+    """Return evidence that holds a rollout while nobody knows what its variants did."""
+    return Evidence("counts", Verdict.INCONCLUSIVE, None, None, why)
 
 
 def _unread_quality(rollout: Rollout, plan: AnalysisPlan, fault: str | None) -> tuple[Evidence, ...]:
@@ -227,9 +271,12 @@ def _quality_blocks(counts: CountCursor, units: QualityUnits) -> tuple[CountCurs
     return counts, tuple(blocks)
 
 
-def _staging(status: EndpointStatus | None, rollout: Rollout) -> StagingObservation | None:
+def _staging(status: EndpointStatus | None, rollout: Rollout, wanted: int) -> StagingObservation | None:
+    """Return what staging makes of the generation ``wanted`` of it; of one before it nothing is held against it."""
     if status is None:
         return None
+    if status.desired_generation < wanted:
+        return StagingObservation(ready=False)
     if status.error is not None:
         return StagingObservation(ready=False, error=status.error)
     digest = rollout.spec.candidate.bundle_digest

@@ -83,6 +83,24 @@ def a_version_cannot_be_served(model: Standing) -> Advice | None:
     )
 
 
+def what_shall_serve_does_not_yet(model: Standing) -> Advice | None:
+    """The callers get something else than what is desired."""
+    if model.not_served is None:
+        return None
+    return Advice(f"{model.model}: not served yet: {model.not_served}", f"trimtab history {model.endpoint}")
+
+
+def a_rollout_cannot_be_read(model: Standing) -> Advice | None:
+    """A rollout under way has limits that nobody can judge: it neither goes on nor back by itself."""
+    rollout = model.rollout
+    if rollout is None or rollout.unread is None:
+        return None
+    return Advice(
+        f"{model.model}: the rollout of version {rollout.spec.candidate.number} is not looked at: {rollout.unread.why}",
+        f"trimtab rollouts abort {rollout.id} --reason 'it cannot be read'",
+    )
+
+
 def the_newest_file_failed(model: Standing) -> Advice | None:
     """The newest delivery could not be read at all."""
     newest = model.delivered
@@ -136,6 +154,8 @@ def _missed(gate: Gate) -> str:
 
 PROBLEMS: tuple[Rule, ...] = (
     a_version_cannot_be_served,
+    what_shall_serve_does_not_yet,
+    a_rollout_cannot_be_read,
     a_person_is_asked,
     an_incident_is_open,
     a_retraining_is_refused,

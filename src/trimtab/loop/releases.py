@@ -22,7 +22,11 @@ from trimtab.rollout.strategies import with_requirements
 
 __all__ = [
     "aliases_of",
+    "begin_rollout",
     "decide_version",
+    "reference_to",
+    "serving_version",
+    "spec_of",
     "start_rollout",
 ]
 
@@ -83,7 +87,7 @@ def start_rollout(
 
     Raises:
         ApprovalRequiredError: the version is not approved.
-        ConflictError: another rollout is under way, or the version serves already.
+        ConflictError: another rollout is under way, the version serves already, or an endpoint is another model's.
     """
     version = registry.get(connection, files.model.name, number)
     if version.state is VersionState.REJECTED:
@@ -96,41 +100,79 @@ def start_rollout(
             f"version {files.model.name}@{number}: is {version.state}, not approved; "
             f"approve it first: trimtab versions approve {files.model.name}@{number}"
         )
-    stable = _serving_version(connection, files)
-    if stable is not None and stable.number == number:
-        raise ConflictError(f"endpoint {files.endpoint!r}: serves version {number} already; nothing to deploy")
-    now_us = platform.now_us()
-    rollout = store.create_rollout(
-        connection,
-        platform.new_id(),
-        RolloutSpec(
-            endpoint=files.endpoint,
-            staging_endpoint=files.staging_endpoint,
-            model=files.model.name,
-            candidate=_reference(version),
-            stable=None if stable is None else _reference(stable),
-            strategy=with_requirements(files.strategy, files.model.label_delay),
-            task=files.model.task,
-            metrics=files.model.all_metrics,
-            smoke_max_abs_difference=_smoke_limit(files, version),
-            sticky_key=files.deployment.sticky_key,
-            on_full=files.deployment.on_full,
-            answering=files.deployment.answering,
-        ),
-        now_us=now_us,
-        action_id=action_id,
+    return begin_rollout(
+        connection, platform, spec_of(connection, files, version), by=by, reason=reason, action_id=action_id
     )
+
+
+def spec_of(connection: Connection, files: ModelFiles, version: ModelVersion) -> RolloutSpec:
+    """Return how ``version`` takes over from what serves now, as the model's files want it.
+
+    Raises:
+        ConflictError: it serves already.
+    """
+    stable = serving_version(connection, files.model.name, files.endpoint)
+    if stable is not None and stable.number == version.number:
+        raise ConflictError(f"endpoint {files.endpoint!r}: serves version {version.number} already; nothing to deploy")
+    return RolloutSpec(
+        endpoint=files.endpoint,
+        staging_endpoint=files.staging_endpoint,
+        model=files.model.name,
+        candidate=reference_to(version),
+        stable=None if stable is None else reference_to(stable),
+        strategy=with_requirements(files.strategy, files.model.label_delay),
+        task=files.model.task,
+        metrics=files.model.all_metrics,
+        smoke_max_abs_difference=_smoke_limit(files, version),
+        sticky_key=files.deployment.sticky_key,
+        on_full=files.deployment.on_full,
+        answering=files.deployment.answering,
+    )
+
+
+def begin_rollout(
+    connection: Connection,
+    platform: Platform,
+    spec: RolloutSpec,
+    *,
+    by: str,
+    reason: str = "",
+    action_id: str | None = None,
+) -> Rollout:
+    """Store a new rollout in the caller's transaction, whoever may have allowed it.
+
+    Raises:
+        ConflictError: another rollout is under way, or an endpoint is another model's.
+    """
+    _refuse_endpoints_of_others(connection, spec)
+    now_us = platform.now_us()
+    rollout = store.create_rollout(connection, platform.new_id(), spec, now_us=now_us, action_id=action_id)
     desire(connection, platform, rollout, staging=True, production=False, actor=by, reason="rollout starts")
     audit.append(
         connection,
         at_us=now_us,
         actor=by,
         action="rollout.started",
-        subject=f"rollout:{files.endpoint}/{rollout.id}",
+        subject=f"rollout:{spec.endpoint}/{rollout.id}",
         reason=reason,
-        detail={"candidate": number, "stable": None if stable is None else stable.number, "action_id": action_id},
+        detail={
+            "candidate": spec.candidate.number,
+            "stable": None if spec.stable is None else spec.stable.number,
+            "action_id": action_id,
+        },
     )
     return rollout
+
+
+def _refuse_endpoints_of_others(connection: Connection, spec: RolloutSpec) -> None:
+    """Keep a model from taking the callers of another: a spec replaces all that its endpoint serves."""
+    for endpoint in (spec.endpoint, spec.staging_endpoint):
+        owner = endpoint_store.model_of(connection, endpoint)
+        if owner not in {None, spec.model}:
+            raise ConflictError(
+                f"endpoint {endpoint!r}: serves model {owner!r}, not {spec.model!r}; name an endpoint of its own in "
+                f"models/{spec.model}/deployment_config.yaml"
+            )
 
 
 def aliases_of(connection: Connection, endpoint: str) -> dict[str, int]:
@@ -147,9 +189,10 @@ def aliases_of(connection: Connection, endpoint: str) -> dict[str, int]:
     return aliases
 
 
-def _serving_version(connection: Connection, files: ModelFiles) -> ModelVersion | None:
-    number = aliases_of(connection, files.endpoint).get("champion")
-    return None if number is None else registry.get(connection, files.model.name, number)
+def serving_version(connection: Connection, model: str, endpoint: str) -> ModelVersion | None:
+    """Return what serves most of the endpoint's callers, or, while a rollout is under way, its stable version."""
+    number = aliases_of(connection, endpoint).get("champion")
+    return None if number is None else registry.get(connection, model, number)
 
 
 def _smoke_limit(files: ModelFiles, version: ModelVersion) -> float:
@@ -159,5 +202,6 @@ def _smoke_limit(files: ModelFiles, version: ModelVersion) -> float:
     return read_manifest(Path(version.bundle_path), expected_digest=version.digest).parity.tolerance
 
 
-def _reference(version: ModelVersion) -> VersionRef:
+def reference_to(version: ModelVersion) -> VersionRef:
+    """Return what a rollout has to know of a version."""
     return VersionRef(number=version.number, bundle_path=version.bundle_path, bundle_digest=version.digest)

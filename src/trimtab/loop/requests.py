@@ -34,12 +34,13 @@ def _written_out(found: object) -> object:
 Moment = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 """A point in time; without a zone it is UTC."""
 
-# Control characters would steer the terminals that the audit log is read on, and PostgreSQL takes no NUL.
+# Control characters would steer the terminals that the audit log is read on (those above 7f and those that turn the
+# direction of writing do, too), and PostgreSQL takes no NUL.
 Reason = Annotated[
     str,
     Field(
         max_length=2000,
-        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$",
         description="Why, without control characters; it goes into the audit log.",
     ),
 ]

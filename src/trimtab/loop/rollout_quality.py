@@ -50,12 +50,14 @@ Pairs = dict[int, dict[str, tuple[tuple[float, float], ...]]]
 class LabelCursor:
     """How far answers have been taken, by when they were received: those with an outcome, and whatever the outcome.
 
-    Only generations after ``after_generation`` are the rollout's.
+    Only generations after ``after_generation`` are the rollout's. ``began_us``: since when its answers may have been
+    received, where a clock that was set back makes that earlier than its start.
     """
 
     after_generation: int
     labelled_us: int = 0
     answered_us: int = 0
+    began_us: int | None = None
 
     def to_json(self) -> JsonObject:
         """Return the cursor as JSON values."""
@@ -99,12 +101,17 @@ def quality_since(
         return cursor, QualityUnits()
     reached = [cursor.labelled_us] if limits.max_degradation else []
     reached += [cursor.answered_us] if answers else []
-    since_us = rollout.started_us if sticky else max(rollout.started_us, min(reached) - _SLACK_US)
+    now_us = platform.now_us()
+    began_us = rollout.started_us if cursor.began_us is None else cursor.began_us
+    if now_us < began_us:
+        began_us = now_us - _SLACK_US
+        cursor = replace(cursor, began_us=began_us)
+    since_us = began_us if sticky else max(began_us, min(reached) - _SLACK_US)
     with platform.database.reading() as connection:
         segments = delivered_since(connection, since_us)
     if not segments:
         return cursor, QualityUnits()
-    model, now_us = platform.files(rollout.spec.model).model, platform.now_us()
+    model = platform.files(rollout.spec.model).model
     live = answered_rows(platform.lake, rollout.spec.endpoint, segments)
     if plan.paired:
         shadow = answered_rows(platform.lake, rollout.spec.endpoint, segments, shadow=True)
@@ -170,7 +177,7 @@ def _of_shadow(
     for metric in plan.limits.max_degradation:
         mine = means(_losses(pa.table(columns), metric, model, rows.known), units)
         other = means(_losses(live, metric, model, rows.known), units)
-        for place in np.flatnonzero(turn & np.isfinite(mine) & np.isfinite(other)):
+        for place in np.flatnonzero(turn & ~np.isnan(mine) & ~np.isnan(other)):
             of_it = pairs.setdefault(int(units.generation[place]), {})
             of_it[metric] = (*of_it.get(metric, ()), (float(mine[place]), float(other[place])))
     settled = (units.received_us > cursor.answered_us) & (units.received_us <= now_us - _SETTLED_US)
@@ -211,7 +218,9 @@ def _losses(table: pa.Table, metric: str, model: ModelConfig, known: NDArray[np.
     probability = None if model.task is Task.REGRESSION else _floats(told["probability"])
     answers = Answers(model.task, read(told["truth"]), read(told["prediction"]), probability, model.positive_class)
     if told.num_rows:
-        found[known] = loss_of(metric, model.task).compute(answers)
+        # What is too large to be squared becomes infinite, and is left out as such.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found[known] = loss_of(metric, model.task).compute(answers)
     return found
 
 

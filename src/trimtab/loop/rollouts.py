@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
 from trimtab.core.crashpoints import reached
-from trimtab.core.errors import TrimtabError
+from trimtab.core.errors import ConflictError, IllegalTransitionError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.loop.platform import Platform
 from trimtab.rollout import analysis_store, endpoint_store, store
@@ -33,6 +35,8 @@ _KEEP_US = 5_000_000
 _LOOK_US = 1_000_000
 _LOOKS = 1_000
 _ALL = 1_000_000
+_CONDUCTOR = "conductor"
+_SALT_BYTES = 16
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +74,9 @@ def advance_rollouts(platform: Platform, watch: Watch) -> bool:
         active = store.list_rollouts(connection, active_only=True, limit=_ALL)
     moved, broke = False, None
     for rollout in active:
+        if rollout.unread is not None:
+            # Nobody knows its limits. It is told where rollouts are listed, and a person may abort it.
+            continue
         try:
             moved |= _advance(platform, watch, rollout)
         except TrimtabError as error:
@@ -87,11 +94,15 @@ def operate_rollout(
     """Pause, resume, promote or abort in the caller's transaction.
 
     Raises:
-        IllegalTransitionError: the operation has no meaning where the rollout stands.
+        IllegalTransitionError: the operation has no meaning where the rollout stands, or is no way back for one that
+            cannot be read.
         ConflictError: it changed since it was read.
     """
+    if rollout.unread is not None and operation is not Operation.ABORT:
+        raise IllegalTransitionError(f"rollout {rollout.id}: {rollout.unread.why}, so it cannot go on; abort it")
     transition = operate(rollout.spec, rollout.state, operation, platform.clock.now(), reason)
-    return _record(connection, platform, rollout, transition, actor=by)
+    action = "resumed" if operation is Operation.RESUME else None
+    return _record(connection, platform, rollout, transition, actor=by, action=action)
 
 
 def apply_desired(platform: Platform) -> bool:
@@ -105,14 +116,59 @@ def apply_desired(platform: Platform) -> bool:
     broke = None
     for spec in wanted:
         try:
-            status = platform.deployer.observe(spec.endpoint)
-            if status is None or status.desired_generation < spec.generation:
-                platform.deployer.apply(spec)
+            _apply(platform, spec)
         except TrimtabError as error:
             broke = broke or error
     if broke is not None:
         raise broke
     return False
+
+
+def _apply(platform: Platform, spec: EndpointSpec) -> None:
+    broke, told = None, 0
+    try:
+        status = platform.deployer.observe(spec.endpoint)
+        told = 0 if status is None else status.desired_generation
+    except TrimtabError as error:
+        # What it does now need not be known to say what it shall do.
+        broke = error
+    if told != spec.generation:
+        try:
+            asked = max(platform.deployer.apply(spec), told)
+        except ConflictError:
+            # The same generation with other content: a copy of this database, or somebody else, asked for that.
+            _overtake(platform, spec, max(spec.generation, told))
+        else:
+            if asked > spec.generation:
+                _overtake(platform, spec, asked)
+    if broke is not None:
+        raise broke
+
+
+def _overtake(platform: Platform, spec: EndpointSpec, asked: int) -> None:
+    """Desire ``spec`` anew, above the generation that the platform was asked for, if nobody has desired anything since.
+
+    A platform is asked for nothing that was not stored before: so it was another database's, of which this one is an
+    older copy, or somebody's who wrote past it.
+    """
+    reason = f"the platform was asked for generation {asked} by others, expected {spec.generation} at most"
+    with platform.database.transaction() as connection:
+        if endpoint_store.desired(connection, spec.endpoint) != spec:
+            return
+        at_us = platform.now_us()
+        after = endpoint_store.overtake(connection, spec, asked + 1, actor=_CONDUCTOR, reason=reason, at_us=at_us)
+        audit.append(
+            connection,
+            at_us=at_us,
+            actor=_CONDUCTOR,
+            action="endpoint.overtaken",
+            subject=f"endpoint:{spec.endpoint}",
+            reason=reason,
+            before={"generation": spec.generation},
+            after={"generation": after.generation},
+        )
+    _log.warning("endpoint.overtaken", endpoint=spec.endpoint, asked=asked, generation=after.generation)
+    platform.deployer.apply(after)
 
 
 def desire(
@@ -132,7 +188,9 @@ def desire(
         wanted.append(staging_spec(rollout.spec, rollout.state, generation=generation))
     if production:
         generation = endpoint_store.next_generation(connection, rollout.spec.endpoint)
-        wanted.append(production_spec(rollout.spec, rollout.state, generation=generation))
+        salt = endpoint_store.salt_of(connection, rollout.spec.endpoint)
+        spec = production_spec(rollout.spec, rollout.state, generation=generation)
+        wanted.append(msgspec.structs.replace(spec, salt=secrets.token_hex(_SALT_BYTES) if salt is None else salt))
     for spec in wanted:
         endpoint_store.desire(
             connection,
@@ -167,10 +225,10 @@ def _advance(platform: Platform, watch: Watch, rollout: Rollout) -> bool:
             analysis_store.save_analysis(connection, analysis, content, look, at_us=now_us)
             reached("rollout.looked")
         if moved:
-            _record(connection, platform, rollout, transition, actor="conductor")
+            _record(connection, platform, rollout, transition, actor=_CONDUCTOR)
             reached("rollout.stepped")
         elif tells:
-            store.save_transition(connection, rollout, transition, at_us=now_us, actor="conductor")
+            store.save_transition(connection, rollout, transition, at_us=now_us, actor=_CONDUCTOR)
     if moved:
         reached("rollout.desired")
         apply_desired(platform)
@@ -225,8 +283,15 @@ def _look_of(rollout: Rollout, seen: Seen, transition: Transition, at_us: int) -
 
 
 def _record(
-    connection: Connection, platform: Platform, rollout: Rollout, transition: Transition, *, actor: str
+    connection: Connection,
+    platform: Platform,
+    rollout: Rollout,
+    transition: Transition,
+    *,
+    actor: str,
+    action: str | None = None,
 ) -> Rollout:
+    """Store a move with all that follows from it. ``action`` names it in the audit log; None: by where it leads."""
     at_us = to_micros(platform.clock.now())
     after = store.save_transition(connection, rollout, transition, at_us=at_us, actor=actor)
     final = after.state.phase.is_final
@@ -239,7 +304,7 @@ def _record(
         connection,
         at_us=at_us,
         actor=actor,
-        action=f"rollout.{after.state.phase.value}",
+        action=f"rollout.{action or after.state.phase.value}",
         subject=f"rollout:{after.spec.endpoint}/{after.id}",
         reason=transition.reason,
         before={"phase": rollout.state.phase.value, "weight_pct": str(rollout.state.weight_pct)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from trimtab.bundle.writer import read_manifest
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Verdict
-from trimtab.core.errors import TrimtabError
+from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import check_result, delivery, event_delivery, job, notification, queue_message
 from trimtab.lake.feeds import feed_states
@@ -32,6 +32,7 @@ from trimtab.retraining.store import recent_events
 from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.store import Rollout
 from trimtab.rollout.way_back import promoted_versions
+from trimtab.serving.spec import EndpointSpec
 
 __all__ = [
     "Delivered",
@@ -42,6 +43,7 @@ __all__ = [
     "example_row",
     "newest_check",
     "standing_of",
+    "standing_without_files",
     "undelivered",
 ]
 
@@ -102,6 +104,8 @@ class Training:
 class Standing:
     """How one model stands. Times are domain time, microseconds UTC.
 
+    ``serves`` is what is desired; ``not_served`` says why callers do not get that (yet), ``refused`` why they will not.
+
     ``newer_rows`` were answered since the newest checks, if those had too few to judge drift. ``under_way`` are actions
     that somebody or a rule agreed to. ``refused_retraining``: why the newest evaluation wanted one, and why it may not.
     """
@@ -114,6 +118,7 @@ class Standing:
     newest: ModelVersion | None = None
     newest_has_served: bool = False
     serves: Mapping[int, str] | None = None
+    not_served: str | None = None
     example: JsonObject | None = None
     refused: str | None = None
     rollout: Rollout | None = None
@@ -152,9 +157,25 @@ class Undelivered:
 
 def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -> Standing:
     """Return how the model of ``files`` stands now."""
-    name, endpoint = files.model.name, files.endpoint
+    model = files.model
+    return replace(
+        _standing(connection, platform, model.name, files.endpoint),
+        label_delay=model.label_delay,
+        record_key=model.key,
+        event_time=model.time,
+        target=model.target,
+    )
+
+
+def standing_without_files(connection: Connection, platform: Platform, name: str) -> Standing | None:
+    """Return how a model stands whose files cannot be read now; None where it was never rolled out."""
+    newest = next(iter(store.list_rollouts(connection, model=name, limit=1)), None)
+    return None if newest is None else _standing(connection, platform, name, newest.spec.endpoint)
+
+
+def _standing(connection: Connection, platform: Platform, name: str, endpoint: str) -> Standing:
     spec = endpoint_store.desired(connection, endpoint)
-    served = platform.deployer.observe(endpoint)
+    refused, not_served = _arrived(platform, spec)
     serves = None if spec is None else {v.model_version: f"{v.weight_pct.normalize():f} %" for v in spec.live}
     rollouts = store.list_rollouts(connection, model=name, limit=1)
     newest = registry.latest(connection, name)
@@ -168,17 +189,14 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
         newest=newest,
         newest_has_served=newest is not None and newest.number in promoted_versions(connection, endpoint),
         serves=serves or None,
+        not_served=not_served,
         example=_example(connection, name, serves) if serves and not counts["records"] else None,
-        refused=None if served is None else served.error,
+        refused=refused,
         rollout=store.active_rollout(connection, endpoint),
         last_rollout=rollouts[0] if rollouts else None,
         records=counts["records"],
         truths=counts["truth"],
         first_record_us=counts["first_us"] or None,
-        label_delay=files.model.label_delay,
-        record_key=files.model.key,
-        event_time=files.model.time,
-        target=files.model.target,
         checked=connection.execute(newest_check(name)).first() is not None,
         newer_rows=_newer_rows(connection, name, endpoint),
         breaches=tuple(connection.execute(_breaches(name)).scalars()),
@@ -192,6 +210,22 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
         quarantined_feeds=tuple(feed.name for feed in feed_states(connection, name) if feed.quarantined),
         refused_retraining=_refused_retraining(connection, name),
     )
+
+
+def _arrived(platform: Platform, spec: EndpointSpec | None) -> tuple[str | None, str | None]:
+    """Return why the platform refuses ``spec``, and why it is not served; None where it does not, and is.
+
+    That no server runs at all is told of the platform.
+    """
+    if spec is None:
+        return None, None
+    try:
+        served = platform.deployer.observe(spec.endpoint)
+    except BackendError as error:
+        return None, f"what is served cannot be read: {error}"
+    if served is None or served.error is not None or served.generation == spec.generation:
+        return None if served is None else served.error, None
+    return None, f"generation {served.generation} is served, {spec.generation} is to be"
 
 
 def example_row(version: ModelVersion) -> JsonObject:

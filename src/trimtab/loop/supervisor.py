@@ -55,6 +55,7 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
     """Return the processes of ``trimtab up``, in the order in which they start; they stop in this order too."""
     serving = project.config.serving
     limit = () if serving.log_limit is None else ("--log-limit", str(serving.log_limit))
+    watchdog_s = 0 if serving.watchdog is None else serving.watchdog.total_seconds()
     budget = () if serving.memory_budget is None else ("--memory-budget", str(serving.memory_budget))
     # The file's name only: the hashes in it, and the key that the server makes for us, stand in no list of processes.
     keys = () if project.serving_keys is None else ("--keys", str(project.serving_keys))
@@ -65,6 +66,7 @@ def platform_processes(project: ProjectFolder, *, log_format: str = "json") -> t
                 *("-m", "trimtab.serving.server", "--state", str(project.serving)),
                 *("--host", serving.host, "--port", str(serving.port), "--workers", str(serving.workers)),
                 *("--sync-interval", f"{serving.sync_interval.total_seconds()}s", "--log-format", log_format),
+                *("--watchdog", f"{watchdog_s}s"),
                 *limit,
                 *budget,
                 *keys,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from trimtab.config.loading import load_yaml
 from trimtab.config.project import ProjectConfig, ProjectFolder
 from trimtab.core.errors import TrimtabError
-from trimtab.loop.model_files import FILE_MODELS, load_model_files, load_policy
+from trimtab.loop.model_files import FILE_MODELS, ModelFiles, load_model_files, load_policy
 from trimtab.remediation.policy import PolicyConfig
 
 __all__ = ["json_schemas", "validate_project"]
@@ -37,12 +37,29 @@ def validate_project(root: Path) -> list[str]:
         attempt(lambda: load_policy(project))
         if not project.model_names:
             problems.append(f"{project.root / 'models'}: holds no folder with a model.yaml; add one, see examples/")
+        whole: list[ModelFiles] = []
         for name in project.model_names:
             folder = project.model_folder(name)
             read = [attempt(partial(load_yaml, folder / file, model)) for file, model in FILE_MODELS.items()]
-            if None not in read:
-                attempt(partial(load_model_files, project, name))
+            files = None if None in read else attempt(partial(load_model_files, project, name))
+            if isinstance(files, ModelFiles):
+                whole.append(files)
+        problems.extend(_shared_endpoints(whole))
     return problems
+
+
+def _shared_endpoints(models: Iterable[ModelFiles]) -> Iterator[str]:
+    """Tell of endpoints that two models would take from each other."""
+    owners: dict[str, str] = {}
+    for files in models:
+        for field, endpoint in (("endpoint", files.endpoint), ("staging_endpoint", files.staging_endpoint)):
+            name = files.model.name
+            owner = owners.setdefault(endpoint, name)
+            if owner != name:
+                yield (
+                    f"models/{name}/deployment_config.yaml: {field} {endpoint!r} is that of model {owner!r}, too; "
+                    "give each model endpoints of its own"
+                )
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:

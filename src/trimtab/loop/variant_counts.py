@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,13 +19,43 @@ from trimtab.serving.draws import DrawsReading
 __all__ = ["HttpDrawsReader"]
 
 _TIMEOUT_S: Final = 1.0
+_DEADLINE_S: Final = 2.0
 _MOST_BYTES: Final = 32_000_000
+
+
+class _Hurried(socket.socket):
+    """A socket of which all that is received has to come before a deadline, however little comes at a time."""
+
+    ends_s = 0.0
+
+    def recv_into(self, *arguments: Any, **named: Any) -> int:
+        left_s = self.ends_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        self.settimeout(min(left_s, _TIMEOUT_S))
+        return super().recv_into(*arguments, **named)
+
+
+class _Connection(http.client.HTTPConnection):
+    def connect(self) -> None:
+        ends_s = time.monotonic() + _DEADLINE_S
+        super().connect()
+        plain = self.sock
+        self.sock = _Hurried(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        self.sock.ends_s = ends_s
+
+
+class _Handler(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
 # Through no proxy of the environment: the server is on this machine, and the key is nobody else's.
-_direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Handler())
 
 
 class HttpDrawsReader:
-    """Reads the counts over HTTP. Whoever asks waits a second at most, so that a server that hangs delays little."""
+    """Reads the counts over HTTP. Whoever asks waits two seconds at most, so that a server that hangs delays little."""
 
     def __init__(self, url: Callable[[], str | None], key: Callable[[], str | None] = lambda: None) -> None:
         """``url``: of the server, None while there is none; ``key``: what it is asked with, if it wants one."""
@@ -56,5 +88,5 @@ class HttpDrawsReader:
             told = f"cannot be understood ({error})"
         raise BackendError(
             f"endpoint {endpoint!r}: {url} {told} when asked what its variants did, expected counts within "
-            f"{_TIMEOUT_S:g} s; the server's log says why"
+            f"{_DEADLINE_S:g} s; the server's log says why"
         )

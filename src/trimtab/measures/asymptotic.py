@@ -38,16 +38,20 @@ class AsymptoticMean:
         """Return what is known after ``values`` ``(n,)``, in any order and parts; none change nothing.
 
         Raises:
-            ConfigError: a value is NaN or infinite.
+            ConfigError: a value is NaN or infinite, or so large that the squares are.
         """
         seen = np.asarray(values, dtype=np.float64)
         if not len(seen):
             return self
         if not np.isfinite(seen).all():
             raise ConfigError("asymptotic mean: a value is NaN or infinite; leave it out")
-        mean = float(seen.mean())
-        total, shift = self.count + len(seen), mean - self.mean
-        squares = self.squares + float(((seen - mean) ** 2).sum()) + shift**2 * self.count * len(seen) / total
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(seen.mean())
+            total, shift = self.count + len(seen), mean - self.mean
+            squares = self.squares + float(((seen - mean) ** 2).sum()) + shift * shift * self.count * len(seen) / total
+        # An infinity would stay for ever, and cannot be stored.
+        if not math.isfinite(squares):
+            raise ConfigError("asymptotic mean: a value is so large that its square is infinite; leave it out")
         return AsymptoticMean(total, self.mean + shift * len(seen) / total, squares)
 
     def bounds(self, alpha: float, *, tightest_at: int = 500) -> tuple[float, float]:

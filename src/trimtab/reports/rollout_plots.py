@@ -20,6 +20,7 @@ _MOST_TIMES: Final = 5.0
 _REACH: Final = 2.0
 _TITLES: Final = {
     "error_rate": ("Requests that fail", "%"),
+    "refusal_rate": ("Requests that are refused", "%"),
     "errors": ("Errors, as a multiple of the version before", "×"),
     "refusals": ("Refusals, as a multiple of the version before", "×"),
     "latency_p95_ms": ("Requests slower than the limit", "%"),
@@ -27,7 +28,7 @@ _TITLES: Final = {
     "prediction_shift": ("Shift of the predictions, in points", "%"),
 }
 _ASKS_ONLY: Final = "prediction_shift"
-_PER_CENT: Final = frozenset({"error_rate", "latency_p95_ms", "agreement"})
+_PER_CENT: Final = frozenset({"error_rate", "refusal_rate", "latency_p95_ms", "agreement"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +87,20 @@ def _against(looks: Sequence[LookData], markers: Sequence[Marker]) -> Chart | No
 
 
 def _most_against(look: LookData) -> float | None:
-    """Return 100 log(e) / log(1/α) of the limit that is nearest to a breach, within 0 and 200; None if none is told."""
-    shares = [
-        100 * math.log(max(piece["e_harm"], 1.0)) / -math.log(piece["alpha"])
-        for piece in look.evidence
-        if piece.get("e_harm") is not None and piece.get("alpha") and piece["name"] != _ASKS_ONLY
-    ]
+    """Return 100 log(e) / log(1/α) of the limit that is nearest to a breach, within 0 and 200; None if none is told.
+
+    What is judged by its bounds has no e-value: a breach of it is 100, anything else is not told.
+    """
+    shares = [share for piece in look.evidence if (share := _share_against(piece)) is not None]
     return min(max(shares), 200.0) if shares else None
+
+
+def _share_against(piece: Mapping[str, Any]) -> float | None:
+    if not piece.get("alpha") or piece["name"] == _ASKS_ONLY:
+        return None
+    if piece.get("e_harm") is None:
+        return 100.0 if piece["verdict"] == Verdict.BREACH else None
+    return 100 * math.log(max(piece["e_harm"], 1.0)) / -math.log(piece["alpha"])
 
 
 def _limit_chart(name: str, looks: Sequence[LookData], markers: Sequence[Marker]) -> Chart | None:

@@ -24,8 +24,9 @@ class PlannedLimits:
     """What the candidate must keep to; None or nothing: not judged.
 
     ``max_error_ratio``, ``max_refusal_ratio``: times as often as at the stable version. ``max_latency_increase``,
-    ``max_run_time_increase``: share by which quantiles may be above its. ``max_error_rate`` (0..1) and
-    ``max_latency_p95_ms``: of the candidate alone. ``max_degradation``: metric → share that it may be worse;
+    ``max_run_time_increase``: share by which quantiles may be above its. ``max_error_rate`` and
+    ``max_refusal_rate`` (0..1), ``max_latency_p95_ms``: of the candidate alone. ``max_degradation``: metric → share
+    that it may be worse;
     ``max_estimated_degradation``: the same, of the model's own estimate. ``min_agreement`` over ``min_agreement_rows``
     requests: of a shadow with what was answered. ``max_prediction_shift``: between shares of answers, 0..1.
     ``quality_required``: whether OK waits for the true outcomes.
@@ -34,6 +35,7 @@ class PlannedLimits:
     max_error_ratio: float | None = 1.5
     max_refusal_ratio: float | None = 1.5
     max_error_rate: float | None = 0.01
+    max_refusal_rate: float | None = None
     max_latency_increase: float | None = 0.2
     max_run_time_increase: float | None = 0.2
     max_latency_p95_ms: float | None = None
@@ -109,6 +111,8 @@ def _absolute(limits: PlannedLimits) -> list[str]:
     names = []
     if limits.max_error_rate is not None and limits.max_error_rate < 1:
         names.append("error_rate")
+    if limits.max_refusal_rate is not None and limits.max_refusal_rate < 1:
+        names.append("refusal_rate")
     if limits.max_latency_p95_ms is not None:
         names.append("latency_p95_ms")
     return names

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import TrimtabError
 from trimtab.rollout.agreement import AgreementState, with_agreement
 from trimtab.rollout.analysis_plan import AnalysisPlan, loss_of
 from trimtab.rollout.block import Block
 from trimtab.rollout.latency import QUANTILES, RUN_QUANTILES, LatencyState, slower_than, with_latency
 from trimtab.rollout.losses import LossState, with_losses, with_pairs
-from trimtab.rollout.predictions import PredictionState, with_predictions
+from trimtab.rollout.predictions import SHIFT, PredictionState, with_predictions
 from trimtab.rollout.rates import SLOW_SHARE, Hits, with_hits
 from trimtab.rollout.variant_labels import Labels, with_labels
 
@@ -23,6 +27,9 @@ __all__ = ["AnalysisState", "accumulate"]
 _COLD = 20
 _FORMAT = 2
 _NS_PER_MS = 1e6
+_NO_NUMBER = "its sums are no numbers any more"
+
+StateT = TypeVar("StateT", LossState, AgreementState, PredictionState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class AnalysisState:
     """All that a rollout's judgement remembers, since its start.
 
     ``drawn``: of the candidate and the stable version in the present generation; ``drawn_in_all``: since the start.
-    ``labels``, ``hits``, ``durations`` and ``losses`` are keyed by what they are of.
+    ``labels``, ``hits``, ``durations`` and ``losses`` are keyed by what they are of. ``faults``: limit → why some block
+    could not be added to it, so that it is not judged any more.
     """
 
     generation: int | None = None
@@ -43,6 +51,7 @@ class AnalysisState:
     losses: Mapping[str, LossState] = field(default_factory=dict)
     agreement: AgreementState = field(default_factory=AgreementState)
     predictions: PredictionState = field(default_factory=PredictionState)
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> JsonObject:
         """Return the state as JSON values."""
@@ -50,19 +59,23 @@ class AnalysisState:
 
     @staticmethod
     def from_json(data: Any) -> AnalysisState:
-        """Return the state that `to_json` wrote; what was written in another format begins anew.
+        """Return the state that `to_json` wrote; what was written in another format, or not as numbers, begins anew.
 
         Evidence of a rollout that was under way when the format changed is gathered again, from what comes after.
         """
         if data.get("format") != _FORMAT:
             return AnalysisState()
-        return _STATE.validate_python({name: value for name, value in data.items() if name != "format"})
+        try:
+            return _STATE.validate_python({name: value for name, value in data.items() if name != "format"})
+        except ValidationError:
+            return AnalysisState()
 
 
 def accumulate(plan: AnalysisPlan, before: AnalysisState, block: Block) -> AnalysisState:
     """Return the state after ``block``; a block is to be added once, and blocks in the order of their generations.
 
-    Counts of a generation that is over (answers that took long) still count for it.
+    Counts of a generation that is over (answers that took long) still count for it. A limit that breaks on the block
+    is not judged any more, and the others are.
     """
     new = before.generation is None or block.generation > before.generation
     state = before
@@ -75,6 +88,7 @@ def accumulate(plan: AnalysisPlan, before: AnalysisState, block: Block) -> Analy
     warm = block.generation != state.generation or min(state.drawn) >= _COLD
     candidate, stable = block.candidate, block.stable
     drawn = (candidate.drawn, stable.drawn)
+    faults = dict(state.faults)
     return replace(
         state,
         drawn=_sum(state.drawn, drawn) if block.generation == state.generation else state.drawn,
@@ -82,10 +96,44 @@ def accumulate(plan: AnalysisPlan, before: AnalysisState, block: Block) -> Analy
         labels=_labels(plan, state, block),
         hits=_hits(plan, state, block),
         durations=_durations(plan, state, block, judged=warm),
-        losses=_losses(plan, state, block),
-        agreement=with_agreement(state.agreement, block.agreement, plan.limits.min_agreement),
-        predictions=_predictions(plan, state, block),
+        losses=_losses(plan, state, block, faults),
+        agreement=_folded(
+            faults,
+            "agreement",
+            state.agreement,
+            lambda: with_agreement(state.agreement, block.agreement, plan.limits.min_agreement),
+        ),
+        predictions=_predictions(plan, state, block, faults),
+        faults=faults,
     )
+
+
+def _folded(faults: dict[str, str], name: str, old: StateT, fold: Callable[[], StateT]) -> StateT:
+    """Return what ``fold`` makes of ``old``; where it breaks, ``old``, and say so in ``faults`` for good.
+
+    Judged by what is left it would be judged by a choice of its answers.
+    """
+    if name in faults:
+        return old
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            new = fold()
+    except (TrimtabError, ArithmeticError, ValueError) as error:
+        faults[name] = str(error)
+        return old
+    if _is_finite(new):
+        return new
+    faults[name] = _NO_NUMBER
+    return old
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether all numbers in a state are some: what is none cannot be stored."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, tuple):
+        return all(map(_is_finite, value))
+    return not is_dataclass(value) or all(_is_finite(getattr(value, one.name)) for one in fields(value))
 
 
 def _sum(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
@@ -116,6 +164,10 @@ def _hits(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str, H
     if limit is not None and "error_rate" in plan.alphas:
         add("error_rate", limit, candidate.errors, candidate.requests)
         add("error_rate:stable", limit, stable.errors, stable.requests)
+    limit = plan.limits.max_refusal_rate
+    if limit is not None and "refusal_rate" in plan.alphas:
+        add("refusal_rate", limit, candidate.refusals, candidate.requests)
+        add("refusal_rate:stable", limit, stable.refusals, stable.requests)
     limit_ms = plan.limits.max_latency_p95_ms
     # The first requests of a generation warm it up: they are slow for no fault of the model's.
     if limit_ms is not None and "latency_p95_ms" in plan.alphas and state.drawn[0] >= _COLD:
@@ -142,29 +194,31 @@ def _durations(plan: AnalysisPlan, state: AnalysisState, block: Block, *, judged
     return found
 
 
-def _losses(plan: AnalysisPlan, state: AnalysisState, block: Block) -> dict[str, LossState]:
-    found, limits = dict(state.losses), plan.limits
-    for metric, degradation in limits.max_degradation.items():
+def _losses(plan: AnalysisPlan, state: AnalysisState, block: Block, faults: dict[str, str]) -> dict[str, LossState]:
+    found, limits, segment = dict(state.losses), plan.limits, block.segment
+    for metric, most in limits.max_degradation.items():
         name, loss = f"degradation:{metric}", loss_of(metric, plan.task)
         old = found.get(name, LossState())
         if plan.paired:
-            pairs = block.pairs.get(metric, ())
-            found[name] = with_pairs(old, pairs, loss, degradation)
-            continue
-        units = [unit for unit in block.losses.get(metric, ()) if not unit.estimated]
-        found[name] = with_losses(old, units, loss, degradation, segment=block.segment)
-    for metric, degradation in limits.max_estimated_degradation.items() if not plan.paired else ():
+            fold = partial(with_pairs, old, block.pairs.get(metric, ()), loss, most)
+        else:
+            units = [unit for unit in block.losses.get(metric, ()) if not unit.estimated]
+            fold = partial(with_losses, old, units, loss, most, segment=segment)
+        found[name] = _folded(faults, name, old, fold)
+    for metric, most in limits.max_estimated_degradation.items() if not plan.paired else ():
         name, loss = f"estimated:{metric}", loss_of(metric, plan.task)
+        old = found.get(name, LossState())
         units = [unit for unit in block.losses.get(metric, ()) if unit.estimated]
-        found[name] = with_losses(found.get(name, LossState()), units, loss, degradation, segment=block.segment)
+        found[name] = _folded(faults, name, old, partial(with_losses, old, units, loss, most, segment=segment))
     return found
 
 
-def _predictions(plan: AnalysisPlan, state: AnalysisState, block: Block) -> PredictionState:
-    most = plan.limits.max_prediction_shift
+def _predictions(plan: AnalysisPlan, state: AnalysisState, block: Block, faults: dict[str, str]) -> PredictionState:
+    old, most = state.predictions, plan.limits.max_prediction_shift
     if most is None or plan.paired:
-        return state.predictions
-    return with_predictions(state.predictions, block.predictions, most, plan.task, segment=block.segment)
+        return old
+    fold = partial(with_predictions, old, block.predictions, most, plan.task, segment=block.segment)
+    return _folded(faults, SHIFT, old, fold)
 
 
 _STATE: TypeAdapter[AnalysisState] = TypeAdapter(AnalysisState)

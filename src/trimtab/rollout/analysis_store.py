@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +16,7 @@ from trimtab.db.tables import rollout_analysis as analysis_table
 from trimtab.db.tables import rollout_look as look_table
 from trimtab.rollout.phases import Phase
 
-__all__ = ["Analysis", "Look", "list_looks", "load_analysis", "save_analysis"]
+__all__ = ["Analysis", "Look", "list_looks", "load_analysis", "newest_look", "save_analysis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,26 @@ def list_looks(connection: Connection, rollout_id: str, *, after: int = 0, limit
         .order_by(look_table.c.sequence)
         .limit(limit)
     )
-    return [
-        Look(
-            row.at_us,
-            row.generation,
-            row.step_index,
-            Phase(row.phase),
-            None if row.verdict is None else Verdict(row.verdict),
-            dict(row.spec),
-            row.sequence,
-        )
-        for row in rows
-    ]
+    return [_look(row) for row in rows]
+
+
+def newest_look(connection: Connection, rollout_id: str) -> Look | None:
+    """Return the last look that was kept, None before the first."""
+    query = select(look_table).where(look_table.c.rollout_id == rollout_id).order_by(look_table.c.sequence.desc())
+    row = connection.execute(query.limit(1)).first()
+    return None if row is None else _look(row)
+
+
+def _look(row: Any) -> Look:
+    return Look(
+        row.at_us,
+        row.generation,
+        row.step_index,
+        Phase(row.phase),
+        None if row.verdict is None else Verdict(row.verdict),
+        dict(row.spec),
+        row.sequence,
+    )
 
 
 def _row(rollout_id: str, sequence: int, look: Look) -> dict[str, object]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-__all__ = ["AnsweredUnit", "Block", "Counted", "LossUnit", "Tally"]
+__all__ = ["LARGEST_LOSS", "AnsweredUnit", "Block", "Counted", "LossUnit", "Tally"]
+
+LARGEST_LOSS: Final = 1e100
+"""A loss beyond it is left out, and counted as that: sums of squares of such would be infinite."""
 
 Counted = tuple[tuple[int, int], ...]
 """(bucket, count), by bucket: see `trimtab.measures.duration_buckets` for what a bucket is."""
@@ -18,7 +22,7 @@ class Tally:
     ``failed``: 5xx. ``refused``: 4xx after it was chosen. ``latency`` and ``run``: whole request and model run time, of
     those that were answered or failed; a failed one stands in the last bucket. With sticky keys each key counts once in
     these. ``requests``, ``errors`` and ``durations`` are the same of every drawn request, also of a key that counted
-    before, for limits on one version alone.
+    before, for limits on one version alone; so are ``answered`` (below 400) and ``refusals`` (4xx).
     """
 
     drawn: int = 0
@@ -29,6 +33,13 @@ class Tally:
     requests: int = 0
     errors: int = 0
     durations: Counted = ()
+    answered: int = 0
+    refusals: int = 0
+
+    @property
+    def abandoned(self) -> int:
+        """Requests whose callers hung up before an answer."""
+        return self.requests - self.answered - self.refusals - self.errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ class Deployer(Protocol):
     by several processes at once, and again after a crash. A deployer decides nothing.
     """
 
-    def apply(self, spec: EndpointSpec) -> None:
-        """Ask for ``spec``.
+    def apply(self, spec: EndpointSpec) -> int:
+        """Ask for ``spec``, and return the generation that is asked for from now on.
 
-        Repeating it changes nothing. A lower generation than the one that was asked for is outdated, and ignored.
+        Repeating it changes nothing. A lower generation than the one that was asked for is outdated, and ignored: then
+        that one is returned.
 
         Raises:
             ConflictError: another spec was asked for under the same generation.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial, reduce
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
 from trimtab.core.canonical import JsonObject
 from trimtab.rollout.block import Block, Counted, Tally
+from trimtab.rollout.copies import CopyCursor
 from trimtab.serving.draws import DrawCounts, DrawsReading
 
 __all__ = ["CountCursor", "DrawsReader", "block_between"]
@@ -56,18 +58,19 @@ class CountCursor:
     """How far the counts have been read, of generations after ``after_generation``.
 
     ``sticky``: some request bore a key. From then on the counts are told apart by segment, in each of which a key
-    counts once; ``segments`` numbers them from 1 on, by generation and restart.
+    counts once; ``segments`` numbers them from 1 on, by generation and restart. ``copies``: of what a shadow got.
     """
 
     after_generation: int
     seen: tuple[SeenCounts, ...] = ()
     sticky: bool = False
     segments: tuple[tuple[int, int], ...] = ()
+    copies: CopyCursor = field(default_factory=CopyCursor)
 
-    def requests_of(self, variant: str, generation: int) -> int:
-        """Return how many requests were drawn for the variant in a generation, as far as they have been read."""
-        of_it = (one for one in self.seen if one.variant == variant and one.generation == generation)
-        return sum(one.tally.requests for one in of_it)
+    def tally_of(self, variant: str, generation: int) -> Tally:
+        """Return what became of the requests that were drawn for the variant in a generation, as far as it was read."""
+        of_it = (one.tally for one in self.seen if one.variant == variant and one.generation == generation)
+        return reduce(partial(_combined, how=int.__add__), of_it, Tally())
 
     def segment_of(self, generation: int) -> tuple[CountCursor, int]:
         """Return the segment in which a generation began, and the cursor that remembers its number."""

@@ -26,10 +26,14 @@ __all__ = [
     "mark_served",
     "model_of",
     "next_generation",
+    "overtake",
+    "salt_of",
     "unseen",
     "versions_in_production",
 ]
 
+
+_LAST_GENERATION = 2**53
 
 # `Generation.since_us`, as the database computes it.
 _since_us = func.coalesce(
@@ -106,7 +110,7 @@ def desire(
                 )
             )
         else:
-            _replace(connection, spec, content, at_us)
+            _replace(connection, spec, content, at_us, before=present.generation)
         connection.execute(
             insert(endpoint_history).values(
                 endpoint=spec.endpoint,
@@ -123,12 +127,53 @@ def desire(
     return spec
 
 
+def overtake(
+    connection: Connection, present: EndpointSpec, generation: int, *, actor: str, reason: str, at_us: int
+) -> EndpointSpec:
+    """Make what is desired now the ``generation`` that is named, beyond the next one; return it.
+
+    It stays a step of the rollout that it was a step of.
+
+    Raises:
+        ConflictError: ``present`` is not what is desired any more, or no generation can be above what there is.
+    """
+    if generation > _LAST_GENERATION:
+        raise ConflictError(
+            f"endpoint {present.endpoint!r}: no generation is left above {generation - 1}; remove its spec from the "
+            "platform, and start the server anew"
+        )
+    spec = msgspec.structs.replace(present, generation=generation)
+    content = msgspec.to_builtins(spec)
+    _replace(connection, spec, content, at_us, before=present.generation)
+    of = (endpoint_history.c.endpoint == spec.endpoint) & (endpoint_history.c.generation == present.generation)
+    connection.execute(
+        insert(endpoint_history).values(
+            endpoint=spec.endpoint,
+            generation=generation,
+            at_us=at_us,
+            actor=actor,
+            reason=reason,
+            rollout_id=connection.execute(select(endpoint_history.c.rollout_id).where(of)).scalar(),
+            spec=content,
+        )
+    )
+    return spec
+
+
 def desired(connection: Connection, endpoint: str) -> EndpointSpec | None:
     """Return what ``endpoint`` shall be, None when nothing was ever desired."""
     content = connection.execute(
         select(endpoint_table.c.spec).where(endpoint_table.c.name == endpoint)
     ).scalar_one_or_none()
     return None if content is None else _to_spec(content)
+
+
+def salt_of(connection: Connection, endpoint: str) -> str | None:
+    """Return the salt that ``endpoint`` keeps; None where it may have a new one: no caller would move for that."""
+    present = desired(connection, endpoint)
+    if present is None or (not present.salt and sum(one.weight_pct > 0 for one in present.live) < 2):
+        return None
+    return present.salt
 
 
 def list_desired(connection: Connection, *, model: str | None = None) -> list[EndpointSpec]:
@@ -202,10 +247,10 @@ def versions_in_production(connection: Connection, endpoint: str) -> set[int]:
     return {variant.model_version for spec in specs for variant in spec.live if variant.weight_pct > 0}
 
 
-def _replace(connection: Connection, spec: EndpointSpec, content: Any, at_us: int) -> None:
+def _replace(connection: Connection, spec: EndpointSpec, content: Any, at_us: int, *, before: int) -> None:
     changed = connection.execute(
         update(endpoint_table)
-        .where(endpoint_table.c.name == spec.endpoint, endpoint_table.c.generation == spec.generation - 1)
+        .where(endpoint_table.c.name == spec.endpoint, endpoint_table.c.generation == before)
         .values(generation=spec.generation, updated_us=at_us, spec=content, version=endpoint_table.c.version + 1)
     )
     if changed.rowcount != 1:

@@ -34,13 +34,26 @@ def judge(plan: AnalysisPlan, state: AnalysisState) -> tuple[Evidence, ...]:
     ratios = tuple(_judge_ratios(plan, state, few_errors=safe))
     others = (
         *_judge_durations(plan, state),
-        *_judge_losses(plan, state),
-        *_judge_agreement(plan, state),
-        *_judge_predictions(plan, state),
+        *(_as_far_as_known(state, piece) for piece in _judge_losses(plan, state)),
+        *(_as_far_as_known(state, piece) for piece in _judge_agreement(plan, state)),
+        *(_as_far_as_known(state, piece) for piece in _judge_predictions(plan, state)),
     )
     if comparing or plan.paired:
-        return (*ratios, *absolute, *others)
-    return (*absolute, *(piece for piece in (*ratios, *others) if piece.verdict is Verdict.BREACH))
+        return tuple(_as_its_verdict_says(piece) for piece in (*ratios, *absolute, *others))
+    return (
+        *map(_as_its_verdict_says, absolute),
+        *(piece for piece in (*ratios, *others) if piece.verdict is Verdict.BREACH),
+    )
+
+
+def _as_its_verdict_says(piece: Evidence) -> Evidence:
+    """Return the evidence with no upper bound beyond the limit that it is known to keep.
+
+    Bounds for showing are at α and independent of the bets that decide, which say at α_ok that the limit is one, too.
+    """
+    if piece.verdict is not Verdict.OK or piece.limit is None or piece.value is None or piece.value > piece.limit:
+        return piece
+    return replace(piece, upper=piece.limit if piece.upper is None else min(piece.upper, piece.limit))
 
 
 def verdict_of(evidence: Sequence[Evidence]) -> Verdict:
@@ -53,6 +66,14 @@ def verdict_of(evidence: Sequence[Evidence]) -> Verdict:
         return Verdict.BREACH
     opened = any(piece.verdict is Verdict.INCONCLUSIVE and piece.required for piece in evidence)
     return Verdict.INCONCLUSIVE if opened else Verdict.OK
+
+
+def _as_far_as_known(state: AnalysisState, piece: Evidence) -> Evidence:
+    """Return the evidence, open where some block could not be added to it; a breach that was found before stands."""
+    fault = state.faults.get(piece.name)
+    if fault is None or piece.verdict is Verdict.BREACH:
+        return piece
+    return replace(piece, verdict=Verdict.INCONCLUSIVE, why=f"{piece.name}: cannot be judged any more: {fault}")
 
 
 def _limit(plan: AnalysisPlan, name: str, value: float, noun: str) -> Limit:
@@ -82,10 +103,13 @@ def _judge_ratios(plan: AnalysisPlan, state: AnalysisState, *, few_errors: bool)
 
 def _judge_absolute(plan: AnalysisPlan, state: AnalysisState, *, comparing: bool) -> Iterator[Evidence]:
     limits, hits = plan.limits, state.hits
-    if limits.max_error_rate is not None and "error_rate" in plan.alphas:
-        rows = hits.get("error_rate", Hits())
-        limit = _limit(plan, "error_rate", limits.max_error_rate, "failed")
-        yield judge_share(limit, rows, rows, hits.get("error_rate:stable", Hits()), comparing=comparing)
+    for name, most, noun in (
+        ("error_rate", limits.max_error_rate, "failed"),
+        ("refusal_rate", limits.max_refusal_rate, "were refused"),
+    ):
+        if most is not None and name in plan.alphas:
+            rows, beside = hits.get(name, Hits()), hits.get(f"{name}:stable", Hits())
+            yield judge_share(_limit(plan, name, most, noun), rows, rows, beside, comparing=comparing)
     if limits.max_latency_p95_ms is not None and "latency_p95_ms" in plan.alphas:
         limit = _limit(plan, "latency_p95_ms", SLOW_SHARE, f"took more than {limits.max_latency_p95_ms:g} ms")
         yield judge_share(

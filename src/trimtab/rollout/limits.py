@@ -25,6 +25,9 @@ class AbsoluteLimits(Strict):
     """Limits that hold for the candidate alone, whatever the version beside it does. One left out is not judged."""
 
     max_error_rate: float | None = Field(default=0.01, ge=0, le=1, description="Errors per request, 0..1.")
+    max_refusal_rate: float | None = Field(
+        default=None, ge=0, le=1, description="Refusals (4xx) per request, 0..1; null: any."
+    )
     max_latency_p95_ms: float | None = Field(default=None, gt=0, description="95th percentile of latency, in ms.")
     alpha: float = Field(
         default=0.01,
@@ -93,7 +96,7 @@ def family_of(name: str) -> Family | None:
     >>> family_of("latency_p95_ms"), family_of("latency_p95"), family_of("degradation:mape"), family_of("requests")
     (<Family.ABSOLUTE: 'absolute'>, <Family.LATENCY: 'latency'>, <Family.QUALITY: 'quality'>, None)
     """
-    if name in {"error_rate", "latency_p95_ms"}:
+    if name in {"error_rate", "refusal_rate", "latency_p95_ms"}:
         return Family.ABSOLUTE
     if name == "errors":
         return Family.ERRORS

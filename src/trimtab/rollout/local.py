@@ -37,17 +37,18 @@ class LocalDeployer:
         self._specs = serving_state / "specs"
         self._status = serving_state / "status"
 
-    def apply(self, spec: EndpointSpec) -> None:
-        """Write the spec, unless the one on disk is newer or the same."""
+    def apply(self, spec: EndpointSpec) -> int:
+        """Write the spec, unless the one on disk is newer or the same; return the generation on disk."""
         path = self._specs / f"{_checked(spec.endpoint)}.json"
         try:
             with _locked(self._specs / f".{spec.endpoint}.lock"):
                 present = _read(path, EndpointSpec)
                 if present is not None and present.generation >= spec.generation:
                     _require_same(present, spec)
-                    return
+                    return present.generation
                 write_atomically(path, msgspec.json.format(msgspec.json.encode(spec)))
                 reached("rollout.spec_written")
+                return spec.generation
         except OSError as error:
             raise BackendError(f"{path}: cannot be written ({error.strerror}); check permissions and disk") from error
 

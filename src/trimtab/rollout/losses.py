@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from trimtab.measures.asymptotic import AsymptoticMean
 from trimtab.measures.betting import BETS, BetProcess
 from trimtab.measures.label_process import log_mean_exp
 from trimtab.measures.row_losses import RowLoss
-from trimtab.rollout.block import LossUnit
+from trimtab.rollout.block import LARGEST_LOSS, LossUnit
 from trimtab.rollout.state import Evidence
 from trimtab.rollout.wealth import HarmBets, Limit, Wealth, e_value, outlook, segment_share, settled
 
@@ -24,6 +25,8 @@ _FEWEST = 50
 # Rare huge errors make a version with few rows look good: simulated, 50 gave up to 23 % false OKs, 200 gave 3 %.
 _FEWEST_OK = 200
 _NONE_YET = (0.0,) * BETS
+_LOSS_TOLD: Final = {"wape": " (as mean absolute error)", "log_loss": " (tens of nats)"}
+"""What the mean of a metric's row losses is, where it is not the metric itself."""
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +56,7 @@ class LossState:
     """What is kept of a metric's losses.
 
     ``difference``: of the versions' mean losses, candidate's minus stable one's, for showing. ``left_out``: units whose
-    loss is no number.
+    loss is no number, or beyond `LARGEST_LOSS`.
     """
 
     bets: tuple[Bets, ...] = ()
@@ -85,7 +88,8 @@ def with_losses(
     With c the stable version's mean loss *before* unit i, A whether it was drawn for the candidate (chance p), and m
     the margin: ``Z = A(1−p)(L − (1+m)c) − (1+m)(1−A)p(L − c)``, whose mean is p(1−p) times how much the candidate's
     loss exceeds (1+m) times the stable one's. For a gain 1 − L it is the same with −m and the sign turned. Units
-    that were not drawn (p 0 or 1) are left out, and so are losses that are no number, or outside 0..1 where bounded.
+    that were not drawn (p 0 or 1) are left out, and so are losses that are no number, below 0, or beyond
+    `LARGEST_LOSS`, or 1 where bounded.
     """
     kept = [unit for unit in units if 0 < unit.probability < 1 and _counts(unit.loss, loss)]
     if not kept:
@@ -125,7 +129,7 @@ def with_pairs(state: LossState, pairs: Sequence[tuple[float, float]], loss: Row
 
 
 def _counts(value: float, loss: RowLoss) -> bool:
-    return math.isfinite(value) and (not loss.bounded or 0 <= value <= 1)
+    return 0 <= value <= (1 if loss.bounded else LARGEST_LOSS)
 
 
 def _margin(loss: RowLoss, degradation: float) -> float:
@@ -197,17 +201,18 @@ def judge_losses(
         verdict = Verdict.INCONCLUSIVE
     value, lower, upper = _degradation(loss, state, limit.alpha)
     units = state.candidate_n + state.stable_n
+    told = limit.noun + _LOSS_TOLD.get(loss.metric, "")
     seen = f"{_mean(loss, state.candidate_sum, state.candidate_n)} over {state.candidate_n} at the candidate, "
     seen += f"{_mean(loss, state.stable_sum, state.stable_n)} over {state.stable_n} at the stable version"
     ahead = outlook(wealth.log_safe, limit.alpha_ok, units, "of them") if wealth is not None and may_be_ok else ""
     worse = "worse" if value is None or value > limit.limit else "lately worse"
     why = {
-        Verdict.BREACH: f"{limit.noun}: {seen}: {worse} by more than {limit.limit:.3g} of it",
-        Verdict.OK: f"{limit.noun}: {seen}: not worse by more than {limit.limit:.3g} of it",
-        Verdict.INCONCLUSIVE: f"{limit.noun}: {seen}: too few to tell a loss of {limit.limit:.3g} of it{ahead}",
+        Verdict.BREACH: f"{told}: {seen}: {worse} by more than {limit.limit:.3g} of it",
+        Verdict.OK: f"{told}: {seen}: not worse by more than {limit.limit:.3g} of it",
+        Verdict.INCONCLUSIVE: f"{told}: {seen}: too few to tell a loss of {limit.limit:.3g} of it{ahead}",
     }[verdict]
     if state.left_out:
-        why += f" ({state.left_out} left out: no number)"
+        why += f" ({state.left_out} left out: no number, or too large a one)"
     return Evidence(
         limit.name,
         verdict,

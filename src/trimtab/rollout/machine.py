@@ -29,9 +29,9 @@ def step(spec: RolloutSpec, state: RolloutState, observation: Observation, now: 
     """Decide the next move of a rollout: at most one change a call, and the same answer for the same arguments.
 
     INCONCLUSIVE holds, and after ``max_hold`` asks a person; it never promotes. BREACH takes the traffic back at once,
-    also while it is held; so does a spec that production refuses. A shadow has no traffic to take back, and predictions
-    that have shifted may be better ones: there a person decides. A finished rollout stays as it is. A clock that jumps
-    back only makes a step last longer.
+    also while it is held; so does a spec that production refuses, or goes down over. A shadow has no traffic to take
+    back, and predictions that have shifted may be better ones: there a person decides. A finished rollout stays as it
+    is. A clock that jumps back only makes a step last longer.
     """
     if state.phase.is_final:
         return Transition(state=state, weights=None, reason=f"finished: {state.phase}", verdict=None)
@@ -65,7 +65,7 @@ def operate(spec: RolloutSpec, state: RolloutState, operation: Operation, now: d
 
 def _target_of(state: RolloutState, operation: Operation, subject: str) -> Phase:
     if state.phase.is_final:
-        raise IllegalTransitionError(f"{subject}: it is {state.phase} already; start a new rollout")
+        raise IllegalTransitionError(f"{subject}: it is {state.phase} already; {_instead(state.phase)}")
     if operation is Operation.ABORT:
         return Phase.ROLLED_BACK
     if operation is Operation.RESUME:
@@ -81,6 +81,12 @@ def _target_of(state: RolloutState, operation: Operation, subject: str) -> Phase
             f"{subject}: it is in {state.stage}; resume or abort it, and promote it once it takes real traffic"
         )
     return Phase.PROMOTED
+
+
+def _instead(ended: Phase) -> str:
+    if ended is Phase.PROMOTED:
+        return "go back by 'trimtab rollback MODEL --reason WHY'"
+    return "bring the version out again by 'trimtab deploy MODEL@NUMBER'"
 
 
 def _held(spec: RolloutSpec, state: RolloutState, observation: Observation, now: datetime) -> Transition:

@@ -63,7 +63,7 @@ def hold(
     """Stay, without a verdict; from ``max_hold`` past ``due_us`` on, ask a person."""
     if now - from_micros(due_us) <= spec.strategy.max_hold:
         return Transition(state, None, why, Verdict.INCONCLUSIVE, evidence)
-    reason = f"{why}; without a verdict for more than {format_duration(spec.strategy.max_hold)}: a person decides"
+    reason = f"a person decides: no verdict for more than {format_duration(spec.strategy.max_hold)}; {why}"
     return ask(spec, state, now, reason, evidence)
 
 

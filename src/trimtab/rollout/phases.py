@@ -50,7 +50,7 @@ class Move:
     cause: str
 
 
-_TAKEN_BACK = "limit breached, production refuses it, or aborted"
+_TAKEN_BACK = "limit breached, production refuses it or goes down, or aborted"
 
 
 def _moves() -> tuple[Move, ...]:
@@ -69,7 +69,7 @@ def _moves() -> tuple[Move, ...]:
         Move(smoke, failed, "golden rows differ"),
         Move(shadow, baking, "answers agree, and a bake follows"),
         Move(shadow, promoted, "answers agree, or by a person"),
-        Move(shadow, rolled_back, "production refuses it, or aborted"),
+        Move(shadow, rolled_back, "production refuses it or goes down, or aborted"),
         Move(canary, canary, "verdict ok: next weight"),
         Move(canary, baking, "verdict ok: 100 %"),
         Move(canary, promoted, "verdict ok after the last step, or by a person"),

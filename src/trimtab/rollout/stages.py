@@ -100,7 +100,7 @@ def _shadow(spec: RolloutSpec, state: RolloutState, observation: Observation, no
     why = f"shadow: {found.why}"
     if found.verdict is Verdict.BREACH:
         # Nobody got its answers: there is nothing to take back, and a better model may well answer otherwise.
-        return ask(spec, state, now, f"{why}: a person decides", found.evidence, found.verdict)
+        return ask(spec, state, now, f"a person decides: {why}", found.evidence, found.verdict)
     if found.verdict is Verdict.INCONCLUSIVE:
         return hold(spec, state, now, why, found.evidence, due_us=state.since_us)
     target = Phase.PROMOTED if bake_of(spec.strategy) is None else Phase.BAKING
@@ -145,15 +145,19 @@ def _not_yet(
         return hold(spec, state, now, f"{place}: {found.why}", found.evidence, due_us=due_us)
     left = duration - (now - from_micros(state.since_us))
     if left > timedelta(0):
-        reason = f"{place}: {found.why}; {format_duration(left)} left"
+        reason = f"{place}: {found.why}; {_rounded(left)} left"
         return Transition(state, None, reason, found.verdict, found.evidence)
     return None
+
+
+def _rounded(left: timedelta) -> str:
+    return format_duration(timedelta(seconds=math.ceil(left.total_seconds())))
 
 
 def _breached(spec: RolloutSpec, state: RolloutState, found: Weighed, now: datetime, place: str) -> Transition:
     if found.takes_back:
         return roll_back(spec, state, found.evidence, now)
-    reason = f"{place}: {found.why}: a person decides"
+    reason = f"a person decides: {place}: {found.why}"
     return ask_once(spec, state, now, reason, found.evidence)
 
 
@@ -164,7 +168,7 @@ def _split(spec: RolloutSpec, state: RolloutState, observation: Observation, now
     why = f"split at {state.weight_pct} %: {found.why}"
     lasts = spec.strategy.max_duration if isinstance(spec.strategy, ABConfig) else timedelta(0)
     if now - from_micros(state.since_us) >= lasts:
-        reason = f"{why}; {format_duration(lasts)} are over: a person promotes or aborts it"
+        reason = f"a person promotes or aborts it: {format_duration(lasts)} are over; {why}"
         return ask(spec, state, now, reason, found.evidence, found.verdict)
     reason = f"{why}; it lasts until a person promotes or aborts it"
     return Transition(state, None, reason, found.verdict, found.evidence)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
@@ -28,6 +29,10 @@ __all__ = [
     "Transition",
     "VersionRef",
 ]
+
+_MOST_WHY: Final = 1_000
+_MOST_REASON: Final = 4_000
+_END: Final = " …"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,8 @@ class Evidence:
 
     ``lower`` and ``upper`` bound the value, whenever one looks. ``e_harm`` and ``e_safe`` are the e-values against "not
     beyond the limit" and "beyond the limit"; ``e_harm`` ≥ 1 / ``alpha`` is a breach. ``candidate_n`` and ``stable_n``
-    are the units that it rests on. What is not ``required`` may be a breach, but nothing waits for it to be OK.
+    are the units that it rests on. What is not ``required`` may be a breach, but nothing waits for it to be OK. Of
+    ``why`` 1 000 characters are kept: an error of any length must not keep a decision from being stored.
     """
 
     name: str
@@ -172,6 +178,10 @@ class Evidence:
     stable_n: int = 0
     required: bool = True
 
+    def __post_init__(self) -> None:
+        """Shorten the text."""
+        object.__setattr__(self, "why", _shortened(self.why, _MOST_WHY))
+
 
 class ServedState(StrEnum):
     """What production makes of the generation that was last desired."""
@@ -187,8 +197,10 @@ class Observation:
     """What is seen of a rollout at one moment.
 
     ``staging`` is None while no server answers for the staging endpoint. All else is of ``generation``, the one that
-    was last desired of production: what production makes of it (``production_error`` says why it is refused), the
-    ``requests`` that were drawn for the candidate in it, and the ``evidence``.
+    was last desired of production: what production makes of it (``production_error``: why it is refused, or why that
+    cannot be read), the ``requests`` that the candidate answered in it (below 400), beside those that it ``refused`` or
+    ``failed`` and those whose callers ``abandoned`` them, and the ``evidence``. ``outages`` are breaches that count
+    whatever production says: what it says may be of no process that lives.
     """
 
     staging: StagingObservation | None = None
@@ -196,7 +208,11 @@ class Observation:
     production_error: str | None = None
     generation: int | None = None
     requests: int = 0
+    refused: int = 0
+    failed: int = 0
+    abandoned: int = 0
     evidence: tuple[Evidence, ...] = ()
+    outages: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +220,7 @@ class Transition:
     """What a step or an operation decided.
 
     ``weights`` (live variant → percent) is what production shall be made, None when it stays as it is; a shadow comes
-    or goes without a weight. ``verdict`` is None for what a person decided.
+    or goes without a weight. ``verdict`` is None for what a person decided. Of ``reason`` 4 000 characters are kept.
     """
 
     state: RolloutState
@@ -213,9 +229,23 @@ class Transition:
     verdict: Verdict | None
     evidence: tuple[Evidence, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Shorten the text."""
+        object.__setattr__(self, "reason", _shortened(self.reason, _MOST_REASON))
+
     def to_json(self) -> JsonObject:
-        """Return the transition as JSON values, for the rollout's log and the audit."""
-        return dict(_TRANSITION.dump_python(self, mode="json"))
+        """Return the transition as JSON values, for the rollout's log and the audit; what is no number is null."""
+        told = dict(_TRANSITION.dump_python(self, mode="json"))
+        told["evidence"] = [{name: _told(value) for name, value in piece.items()} for piece in told["evidence"]]
+        return told
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - len(_END)] + _END
+
+
+def _told(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 _SPEC: TypeAdapter[RolloutSpec] = TypeAdapter(RolloutSpec)

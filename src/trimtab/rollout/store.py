@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
-from trimtab.core.errors import ConflictError, NotFoundError
+from trimtab.core.errors import ConflictError, DataContractError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.rollout.state import RolloutSpec, RolloutState, Transition
 
 __all__ = [
     "Rollout",
+    "Unread",
     "active_rollout",
     "create_rollout",
     "list_rollouts",
@@ -27,13 +32,31 @@ __all__ = [
 ]
 
 
+# What the way back to the stable version does without: all else of a rollout's spec may be lost.
+_NEEDLESS: Final = (
+    ("strategy",),
+    ("strategy", "smoke_max_abs_difference", "task", "metrics"),
+    ("strategy", "smoke_max_abs_difference", "task", "metrics", "answering"),
+)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A rollout's spec as it is stored, and ``why`` this program cannot read it whole."""
+
+    why: str
+    spec: JsonObject
+
+
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """A rollout as it is stored.
 
     ``log`` holds its transitions, oldest first: ``at_us``, ``actor``, ``from``, ``to`` and what `Transition.to_json`
     gives. ``last`` is the newest decision and its ``at_us``, also where it
-    only holds.
+    only holds. Of one that is ``unread`` only as much of the spec is true as it takes to abort it.
     """
 
     id: str
@@ -45,6 +68,14 @@ class Rollout:
     log: tuple[JsonObject, ...] = ()
     last: JsonObject | None = None
     version: int = 1
+    unread: Unread | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it stands where it does; of one that cannot be read, why not."""
+        if self.unread is not None and not self.state.phase.is_final:
+            return f"{self.unread.why}; abort it"
+        return str((self.last or {}).get("reason", "just started"))
 
 
 def create_rollout(
@@ -119,6 +150,7 @@ def load_rollout(connection: Connection, rollout_id: str) -> Rollout:
 
     Raises:
         NotFoundError: there is none with this id.
+        DataContractError: what is stored is none.
     """
     row = connection.execute(select(rollout_table).where(rollout_table.c.id == rollout_id)).first()
     if row is None:
@@ -138,7 +170,11 @@ def require_unchanged(connection: Connection, rollout: Rollout) -> None:
 
 
 def active_rollout(connection: Connection, endpoint: str) -> Rollout | None:
-    """Return the rollout that is under way on ``endpoint``."""
+    """Return the rollout that is under way on ``endpoint``.
+
+    Raises:
+        DataContractError: what is stored is none.
+    """
     row = connection.execute(
         select(rollout_table).where(rollout_table.c.endpoint == endpoint, rollout_table.c.active)
     ).first()
@@ -148,13 +184,19 @@ def active_rollout(connection: Connection, endpoint: str) -> Rollout | None:
 def list_rollouts(
     connection: Connection, *, model: str | None = None, active_only: bool = False, limit: int = 50
 ) -> list[Rollout]:
-    """Return rollouts, newest first."""
+    """Return rollouts, newest first; a row that is none is told in the log, once, and left out."""
     query = select(rollout_table).order_by(rollout_table.c.started_us.desc(), rollout_table.c.id.desc()).limit(limit)
     if model is not None:
         query = query.where(rollout_table.c.model == model)
     if active_only:
         query = query.where(rollout_table.c.active)
-    return [_from_row(row) for row in connection.execute(query)]
+    found = []
+    for row in connection.execute(query):
+        try:
+            found.append(_from_row(row))
+        except DataContractError as error:
+            _tell(row.id, str(error))
+    return found
 
 
 def _changing(rollout: Rollout) -> dict[str, Any]:
@@ -164,7 +206,7 @@ def _changing(rollout: Rollout) -> dict[str, Any]:
         "finished_us": rollout.finished_us,
         "version": rollout.version,
         "spec": {
-            "spec": rollout.spec.to_json(),
+            "spec": rollout.spec.to_json() if rollout.unread is None else rollout.unread.spec,
             "state": rollout.state.to_json(),
             "log": list(rollout.log),
             "last": rollout.last,
@@ -173,17 +215,60 @@ def _changing(rollout: Rollout) -> dict[str, Any]:
 
 
 def _from_row(row: Any) -> Rollout:
-    return Rollout(
-        id=row.id,
-        spec=RolloutSpec.from_json(row.spec["spec"]),
-        state=RolloutState.from_json(row.spec["state"]),
-        started_us=row.started_us,
-        finished_us=row.finished_us,
-        action_id=row.action_id,
-        log=tuple(row.spec["log"]),
-        last=row.spec["last"],
-        version=row.version,
-    )
+    try:
+        spec, unread = _spec(row.id, row.spec["spec"])
+        return Rollout(
+            id=row.id,
+            spec=spec,
+            state=RolloutState.from_json(row.spec["state"]),
+            started_us=row.started_us,
+            finished_us=row.finished_us,
+            action_id=row.action_id,
+            log=tuple(row.spec["log"]),
+            last=row.spec["last"],
+            version=row.version,
+            unread=unread,
+        )
+    except (TrimtabError, ValidationError, LookupError, TypeError) as error:
+        raise DataContractError(
+            f"rollout {row.id} on {row.endpoint!r}: cannot be read ({_told(error)}); restore it from a backup, or go "
+            "back to the release that wrote it"
+        ) from error
+
+
+def _spec(rollout_id: str, stored: Mapping[str, Any]) -> tuple[RolloutSpec, Unread | None]:
+    """Return the spec, as far as it can be read; and what of it cannot be.
+
+    A limit that no rollout may have (any more) must not keep a person from taking it back, or others from going on.
+    """
+    try:
+        return RolloutSpec.from_json(stored), None
+    except (TrimtabError, ValidationError) as error:
+        why = f"its spec cannot be read ({_told(error)})"
+    _tell(rollout_id, why)
+    for needless in _NEEDLESS[:-1]:
+        try:
+            return RolloutSpec.from_json(_without(stored, needless)), Unread(why, dict(stored))
+        except (TrimtabError, ValidationError):
+            continue
+    return RolloutSpec.from_json(_without(stored, _NEEDLESS[-1])), Unread(why, dict(stored))
+
+
+def _without(stored: Mapping[str, Any], needless: tuple[str, ...]) -> JsonObject:
+    return {name: value for name, value in stored.items() if name not in needless}
+
+
+def _told(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    found = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg'][:1].lower()}{found['msg'][1:]}"
+
+
+@lru_cache(maxsize=1_000)
+def _tell(rollout_id: str, why: str) -> None:
+    """Say it in the log: once, as rollouts are read all the time."""
+    _log.error("rollout.unread", rollout=rollout_id, error=why)
 
 
 def _busy(spec: RolloutSpec, running: Rollout) -> str:

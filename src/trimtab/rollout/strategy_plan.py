@@ -29,6 +29,7 @@ def plan_for(strategy: Strategy, task: Task, *, sticky: bool, baking: bool = Fal
         max_error_ratio=limits.max_error_ratio if isinstance(limits, Limits) else None,
         max_refusal_ratio=limits.max_error_ratio if isinstance(limits, Limits) else None,
         max_error_rate=limits.max_error_rate,
+        max_refusal_rate=limits.max_refusal_rate,
         max_latency_increase=limits.max_latency_increase if isinstance(limits, Limits) else None,
         max_run_time_increase=limits.max_latency_increase if isinstance(limits, Limits) else None,
         max_latency_p95_ms=limits.max_latency_p95_ms,

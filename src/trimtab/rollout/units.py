@@ -76,10 +76,11 @@ def due_rows(rows: AnsweredRows, *, label_delay_us: int, now_us: int) -> Flags:
     """Return of which rows the outcome should be known, as it is known ``label_delay_us`` after the event.
 
     So it is when that much time, and `GRACE_US`, has passed since the receipt; or since the event, as the outcomes tell
-    the time: those of events that are told again, fast, come fast, too.
+    the time: those of events that are told again, fast, come fast, too. An outcome that says it is known in the future
+    tells no more than the present does.
     """
     wait_us = label_delay_us + GRACE_US
-    told_us = int(rows.labelled_us.max(initial=0))
+    told_us = min(int(rows.labelled_us.max(initial=0)), now_us)
     return np.asarray((rows.received_us + wait_us <= now_us) | (rows.event_us + wait_us <= told_us))
 
 
@@ -136,22 +137,25 @@ def first_of_keys(units: Units, counts: Flags) -> Flags:
 
 
 def means(values: Floats, units: Units) -> Floats:
-    """Return the mean of a value over the rows of each unit ``(m,)``, rows with NaN left out; NaN of nothing."""
-    finite = np.isfinite(values)
+    """Return the mean of a value over the rows of each unit ``(m,)``, rows with NaN left out; NaN of nothing.
+
+    A row with an infinity makes its unit's one, which is counted later as what is left out.
+    """
+    known = ~np.isnan(values)
     count = len(units.received_us)
-    sums = np.bincount(units.of_row[finite], values[finite], minlength=count)
-    rows = np.bincount(units.of_row[finite], minlength=count)
+    sums = np.bincount(units.of_row[known], values[known], minlength=count)
+    rows = np.bincount(units.of_row[known], minlength=count)
     return np.asarray(np.divide(sums, rows, out=np.full(count, np.nan), where=rows > 0), dtype=np.float64)
 
 
 def loss_units(
     units: Units, losses: Mapping[str, Floats], chosen: Flags, *, estimated: bool = False
 ) -> dict[int, dict[str, tuple[LossUnit, ...]]]:
-    """Return the chosen units by generation and metric; ``losses`` are ``(m,)``, a unit with NaN is left out."""
+    """Return the chosen units by generation and metric; ``losses`` are ``(m,)``, a unit with NaN is none of its."""
     found: dict[int, dict[str, tuple[LossUnit, ...]]] = {}
     for metric, values in losses.items():
         for generation in np.unique(units.generation[chosen]):
-            places = np.flatnonzero(chosen & (units.generation == generation) & np.isfinite(values))
+            places = np.flatnonzero(chosen & (units.generation == generation) & ~np.isnan(values))
             found.setdefault(int(generation), {})[metric] = tuple(
                 LossUnit(
                     probability=float(units.probability[place]),

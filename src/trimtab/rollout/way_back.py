@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from trimtab.db.engine import Connection
+from trimtab.db.tables import endpoint_history
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.rollout.phases import Phase
 
@@ -14,11 +15,27 @@ __all__ = ["promoted_versions", "way_back"]
 
 
 def promoted_versions(connection: Connection, endpoint: str) -> list[int]:
-    """Return the version that each promotion on ``endpoint`` was of, oldest first; one may stand there repeatedly."""
+    """Return the version that each promotion on ``endpoint`` was of, oldest first; one may stand there repeatedly.
+
+    They are in the order of the endpoint's generations: a clock that is set back must not turn them round. Those that
+    are older than what tells which generations were theirs come first.
+    """
+    latest = (
+        select(endpoint_history.c.rollout_id, func.max(endpoint_history.c.generation).label("generation"))
+        .where(endpoint_history.c.endpoint == endpoint)
+        .group_by(endpoint_history.c.rollout_id)
+        .subquery()
+    )
     query = (
         select(rollout_table.c.candidate)
+        .join(latest, latest.c.rollout_id == rollout_table.c.id, isouter=True)
         .where(rollout_table.c.endpoint == endpoint, rollout_table.c.phase == Phase.PROMOTED.value)
-        .order_by(rollout_table.c.finished_us, rollout_table.c.started_us, rollout_table.c.id)
+        .order_by(
+            func.coalesce(latest.c.generation, 0),
+            rollout_table.c.finished_us,
+            rollout_table.c.started_us,
+            rollout_table.c.id,
+        )
     )
     return [int(number) for number in connection.execute(query).scalars()]
 

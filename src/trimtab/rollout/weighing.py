@@ -15,6 +15,7 @@ from trimtab.rollout.strategies import CanaryConfig, RecreateConfig
 
 __all__ = ["Weighed", "refusal", "weigh"]
 
+_NOT_TAKEN_UP = "production has not taken up the desired generation yet"
 _COMPARED = frozenset({Family.ERRORS, Family.LATENCY, Family.QUALITY})
 
 
@@ -45,7 +46,9 @@ class Weighed:
 
 
 def refusal(state: RolloutState, observation: Observation) -> tuple[Evidence, ...]:
-    """Return why production does not take up what this state desires of it; empty while it may."""
+    """Return why production cannot serve what this state desires of it, or goes down over it; empty while it may."""
+    if observation.outages:
+        return observation.outages
     if observation.production is not ServedState.REFUSED or not _is_of(state, observation):
         return ()
     why = f"production refuses it: {observation.production_error or 'no reason was given'}"
@@ -55,15 +58,20 @@ def refusal(state: RolloutState, observation: Observation) -> tuple[Evidence, ..
 def weigh(spec: RolloutSpec, state: RolloutState, observation: Observation) -> Weighed:
     """Return the limits that count where the rollout stands, as far as they were seen of the state's generation.
 
-    What was seen of another generation, or before production took up this one, says nothing: so the observation that
-    led to a step cannot lead to the next one too.
+    What was seen of another generation says nothing: so the observation that led to a step cannot lead to the next one
+    too. Before production has taken up this one everywhere nothing is within its limits; but what is breached is, by
+    those who serve it.
     """
-    if observation.production is not ServedState.SERVED or not _is_of(state, observation):
-        return Weighed((_open("production", "production has not taken up the desired generation yet"),))
+    if not _is_of(state, observation):
+        return Weighed((_open("production", _NOT_TAKEN_UP),))
+    if observation.production is not ServedState.SERVED:
+        found = () if spec.stable is None else _found(spec, state, observation)
+        breached = tuple(piece for piece in found if piece.verdict is Verdict.BREACH)
+        return Weighed((*breached, _open("production", observation.production_error or _NOT_TAKEN_UP)))
     if spec.stable is None:
         # Nothing is beside it, and there is nothing to go back to: that it is served is all that is waited for.
         return Weighed(())
-    found = tuple(_weighed(spec, state, piece) for piece in observation.evidence)
+    found = _found(spec, state, observation)
     if state.stage is Phase.SHADOW:
         if any(piece.required for piece in found):
             return Weighed(found)
@@ -72,8 +80,23 @@ def weigh(spec: RolloutSpec, state: RolloutState, observation: Observation) -> W
     if not wanted:
         return Weighed(found)
     verdict = Verdict.OK if observation.requests >= wanted else Verdict.INCONCLUSIVE
-    why = f"{observation.requests} of {wanted} requests answered"
+    why = f"{observation.requests} of {wanted} requests answered{_unanswered(observation)}"
     return Weighed((Evidence("requests", verdict, float(observation.requests), float(wanted), why), *found))
+
+
+def _unanswered(observation: Observation) -> str:
+    """Return what became of the requests that count as none, if there are any."""
+    told = (
+        (observation.refused, "were refused"),
+        (observation.failed, "failed"),
+        (observation.abandoned, "were not waited for"),
+    )
+    others = [f"{count} {what}" for count, what in told if count]
+    return f": {', '.join(others)}" if others else ""
+
+
+def _found(spec: RolloutSpec, state: RolloutState, observation: Observation) -> tuple[Evidence, ...]:
+    return tuple(_weighed(spec, state, piece) for piece in observation.evidence)
 
 
 def _is_of(state: RolloutState, observation: Observation) -> bool:

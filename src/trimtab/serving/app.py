@@ -25,13 +25,13 @@ from trimtab.serving.asgi import (
     Response,
     Scope,
     Send,
+    has_left,
     header,
     json_response,
     read_body,
     send_response,
     while_connected,
 )
-from trimtab.serving.draws import DrawCounts, DrawsReading
 from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint
 from trimtab.serving.exchange import Exchange
 from trimtab.serving.features.missed import missed_header
@@ -56,7 +56,9 @@ from trimtab.serving.protocols.question import Question
 from trimtab.serving.protocols.raw_images import read_image, sends_image
 from trimtab.serving.recording import RecordingWatch
 from trimtab.serving.shadow import Copied, Shadows
+from trimtab.serving.shadow_counts import ShadowLedgers
 from trimtab.serving.stats import health_of, stats_of
+from trimtab.serving.told_counts import ToldCounts
 from trimtab.serving.tracing import trace_id
 from trimtab.serving.waking import Waking
 
@@ -64,6 +66,7 @@ __all__ = ["ServingApp"]
 
 _PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _READ: Final = "GET, HEAD"
+_SLOW_NS: Final = 100_000_000
 
 ResultT = TypeVar("ResultT")
 
@@ -87,7 +90,7 @@ class ServingApp:
         gate: Gate | None = None,
         bounds: Bounds | None = None,
         exposition: Callable[[], bytes] | None = None,
-        counted: Callable[[str], tuple[DrawCounts, ...]] | None = None,
+        told: ToldCounts | None = None,
         shadows: Shadows | None = None,
         hosting: Hosting | None = None,
         jobs: Jobs | None = None,
@@ -109,7 +112,8 @@ class ServingApp:
         self.recording = RecordingWatch(journal, metrics, now_us=now_us)
         outcomes = Outcomes(self.recording, metrics, monotonic_ns=monotonic_ns)
         self._settle, self._settle_gone = outcomes.settle, outcomes.settle_gone
-        self._counted = table.ledgers.counts if counted is None else counted
+        copies = ShadowLedgers() if shadows is None else shadows.ledgers
+        self._told = ToldCounts(table.ledgers, copies) if told is None else told
         self._metrics = metrics
         metrics.tell_only(table.served)
         self._new_id = new_id
@@ -295,6 +299,9 @@ class ServingApp:
             question = protocol(endpoint, body)
             if endpoint.is_plain:
                 answer = self._handler.answer(endpoint, question.rows, exchange, question.context, question.asked)
+                # Nobody could be heard to hang up meanwhile, and what nobody waited for counts as no answer.
+                if self._monotonic_ns() - exchange.started_ns > _SLOW_NS and await has_left(receive):
+                    raise ClientGoneError
             else:
                 # It is held for as long as the answer takes.
                 self._budget.take(len(body))
@@ -342,7 +349,7 @@ class ServingApp:
 
     def _variant_counts(self, name: str) -> Response:
         generation = self._table.generation(name)
-        reading = DrawsReading(endpoint=name, at_us=self._now_us(), generation=generation, counts=self._counted(name))
+        reading = self._told.reading(name, generation=generation, at_us=self._now_us())
         return Response(200, msgspec.json.encode(reading))
 
     def _openapi(self) -> Response:

@@ -28,6 +28,7 @@ __all__ = [
     "Scope",
     "Send",
     "error_response",
+    "has_left",
     "header",
     "json_response",
     "read_body",
@@ -51,6 +52,8 @@ BUDGET: Final = "trimtab.budget"
 
 ASKER: Final = "trimtab.asker"
 """Where a request's scope says whose key it came with; absent where no keys are asked for."""
+
+_TURNS: Final = 5
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -173,6 +176,20 @@ async def while_connected(work: Coroutine[Any, Any, ResultT], receive: Receive) 
         # Cancelling what is done changes nothing.
         listening.cancel()
         working.cancel()
+
+
+async def has_left(receive: Receive) -> bool:
+    """Return whether the caller has hung up, for a request whose body is read and whose work held up the event loop."""
+    listening = asyncio.ensure_future(receive())
+    try:
+        # The loop has to look at its connections, to close what has ended, and to tell who waits for that.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+            if listening.done():
+                return bool(listening.result()["type"] == "http.disconnect")
+        return False
+    finally:
+        listening.cancel()
 
 
 async def send_response(scope: Scope, send: Send, response: Response, said: Headers) -> None:

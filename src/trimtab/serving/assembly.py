@@ -23,6 +23,7 @@ from trimtab.serving.handler import Handler
 from trimtab.serving.hosting import Hosting
 from trimtab.serving.jobs import Jobs
 from trimtab.serving.limits import Bounds
+from trimtab.serving.lives import Lives, deaths_of
 from trimtab.serving.loading import EndpointLoader
 from trimtab.serving.metrics import ServingMetrics
 from trimtab.serving.options import ServerOptions
@@ -30,8 +31,10 @@ from trimtab.serving.place import Place, journal_folder
 from trimtab.serving.residence import Residence
 from trimtab.serving.residence_metrics import ResidenceMetrics
 from trimtab.serving.shadow import Shadows
+from trimtab.serving.shadow_counts import ShadowLedgers
 from trimtab.serving.shared_metrics import SharedMetrics
 from trimtab.serving.signatures import SignatureCheck
+from trimtab.serving.told_counts import ToldCounts
 from trimtab.serving.waking import Waking
 
 __all__ = ["Parts", "assemble", "now_us"]
@@ -47,13 +50,15 @@ class Parts:
     follower: Follower
     shadows: Shadows
     jobs: Jobs
+    lives: Lives
     shared: SharedMetrics | None
 
 
 def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Parts:
     """Return the parts of a server process, on real clocks; nothing is loaded yet."""
     worker = place.worker or 0
-    ledgers = DrawLedgers(f"{worker}.{os.getpid()}.{now_us()}", worker=worker, workers=place.workers)
+    series = f"{worker}.{os.getpid()}.{now_us()}"
+    ledgers, copies = DrawLedgers(series, worker=worker, workers=place.workers), ShadowLedgers(series)
     table, metrics = EndpointTable(ledgers), ServingMetrics()
     # Not for secrets: it draws variants.
     residence = Residence(
@@ -64,12 +69,13 @@ def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Pa
         budget_bytes=options.memory_budget_bytes,
     )
     new_id = IdFactory()
-    shadows = Shadows(partial(_shadow_journal, place, options), new_id=new_id, rng=random.Random())
+    new_journal = partial(_shadow_journal, place, options)
+    shadows = Shadows(new_journal, new_id=new_id, rng=random.Random(), ledgers=copies)
 
     def written() -> dict[Path, int]:
         return journal.filled | shadows.positions()
 
-    shared = None if place.worker is None else SharedMetrics(metrics, place.told_in, written, ledgers)
+    shared = None if place.worker is None else SharedMetrics(metrics, place.told_in, written, ledgers, copies)
     jobs = Jobs(
         place.state / "jobs",
         limit=options.max_jobs,
@@ -90,7 +96,7 @@ def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Pa
         gate=Gate.of(options.keys, options.allowed_hosts, place.host),
         bounds=bounds,
         exposition=None if shared is None else shared.exposition,
-        counted=None if shared is None else shared.counts_of_variants,
+        told=ToldCounts(ledgers, copies, shared, partial(deaths_of, place.state)),
         hosting=_hosting(options, place, table, residence),
         shadows=shadows,
         jobs=jobs,
@@ -101,8 +107,11 @@ def assemble(place: Place, options: ServerOptions, journal: JournalWriter) -> Pa
             journal_folder(place.state), written() | ({} if shared is None else shared.positions())
         ),
     )
-    follower = Follower(place.state, table=table, residence=residence, pid=os.getpid(), told_in=place.told_in)
-    return Parts(app, follower, shadows, jobs, shared)
+    lives = Lives(place.state, now_us, worker=worker)
+    follower = Follower(
+        place.state, table=table, residence=residence, pid=os.getpid(), told_in=place.told_in, lives=lives
+    )
+    return Parts(app, follower, shadows, jobs, lives, shared)
 
 
 def now_us() -> int:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from trimtab.measures.duration_buckets import FAILED, bucket_of, buckets_of
+from trimtab.serving.shadow_counts import ShadowCounts
 from trimtab.serving.spec import EndpointSpec
 
 __all__ = ["CLIENT_GONE", "DrawCounts", "DrawLedger", "DrawLedgers", "DrawsReading", "kept_of"]
@@ -45,7 +46,8 @@ class DrawCounts(msgspec.Struct, frozen=True, kw_only=True):
     the last one, and what was refused in none.
 
     ``requests``, ``errors`` and ``durations`` are the same as ``drawn``, ``failed`` and ``latency``, of all requests,
-    on every worker, also of a key that contributed before.
+    on every worker, also of a key that contributed before; so are ``answered`` (below 400) and ``refusals`` (4xx). What
+    is in none of the three was not waited for.
 
     ``holds``: other series of the same worker, which has died since, whose counts are in these; they are told of no
     more by themselves.
@@ -65,6 +67,8 @@ class DrawCounts(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     errors: int
     durations: _Buckets
+    answered: int = 0
+    refusals: int = 0
     holds: tuple[str, ...] = ()
 
 
@@ -72,13 +76,16 @@ class DrawsReading(msgspec.Struct, frozen=True, kw_only=True):
     """What all processes of a server counted for an endpoint, whose present ``generation`` is told, too.
 
     Generations that were replaced are told of for five minutes longer: requests settle late. ``counts`` is empty where
-    there are fewer than two live variants.
+    there are fewer than two live variants. ``copies``: of what shadows got. ``deaths``: pairs of a generation and how
+    many processes died, without having been told to end, while they served or loaded it.
     """
 
     endpoint: str
     at_us: int
     generation: int
     counts: tuple[DrawCounts, ...]
+    copies: tuple[ShadowCounts, ...] = ()
+    deaths: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,6 +98,8 @@ class _Draws:
     run: dict[int, int] = field(default_factory=dict)
     requests: int = 0
     errors: int = 0
+    answered: int = 0
+    refusals: int = 0
     durations: dict[int, int] = field(default_factory=dict)
     waiting: list[int] = field(default_factory=list)
     """Of requests that were answered and bore no key, not counted yet: duration and run of each, one after the other.
@@ -105,6 +114,7 @@ class _Draws:
         buckets = buckets_of(np.array(self.waiting, dtype=np.int64)).reshape(answered, 2)
         self.waiting.clear()
         self.requests += answered
+        self.answered += answered
         self.drawn += answered
         _count(buckets[:, 0].tolist(), self.latency, self.durations)
         _count(buckets[:, 1].tolist(), self.run)
@@ -159,7 +169,9 @@ class DrawLedger:
             draws.errors += 1
             if counts & _FAILED:
                 draws.failed += 1
+        draws.answered += status < 400
         if refused:
+            draws.refusals += 1
             if counts & _REFUSED:
                 draws.refused += 1
             return
@@ -190,6 +202,8 @@ class DrawLedger:
                 requests=draws.requests,
                 errors=draws.errors,
                 durations=tuple(sorted(draws.durations.items())),
+                answered=draws.answered,
+                refusals=draws.refusals,
             )
             for name, draws in self._draws.items()
         )
@@ -287,6 +301,8 @@ def _together(first: DrawCounts, second: DrawCounts) -> DrawCounts:
         requests=first.requests + second.requests,
         errors=first.errors + second.errors,
         durations=_added(first.durations, second.durations),
+        answered=first.answered + second.answered,
+        refusals=first.refusals + second.refusals,
         holds=(*first.holds, second.series, *second.holds),
     )
 

@@ -150,7 +150,7 @@ class LoadedEndpoint:
         """Choose who answers: by the key's hash where there is a key, else at random."""
         if sticky_key is None:
             return self._drawn[self._assigner.at_random()]
-        value = sticky_hash(self.spec.endpoint, sticky_key)
+        value = sticky_hash(self.spec.endpoint, sticky_key, self.spec.salt)
         place, text = self._assigner.by_hash(value), f"{value:016x}"
         return Assignment(self.live[place], self._assigner.probabilities[place], text)
 

@@ -17,10 +17,11 @@ import msgspec
 import structlog
 
 from trimtab.core.crashpoints import reached
-from trimtab.core.errors import TrimtabError
+from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.files import write_atomically
 from trimtab.serving.endpoints import EndpointTable, LoadedEndpoint
 from trimtab.serving.last_good import LastGood
+from trimtab.serving.lives import Lives
 from trimtab.serving.residence import Residence
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
 from trimtab.serving.spec_files import awaited_path, read_spec, read_status, status_path
@@ -60,11 +61,19 @@ class _Change:
 class Follower:
     """Watches the spec folder. `step` and `follow` run in the event loop; loading runs in a thread.
 
-    ``told_in``: the folder whose ``status/`` is written, where that is not ``state`` itself.
+    ``told_in``: the folder whose ``status/`` is written, where that is not ``state`` itself. ``lives``: where it is
+    noted what the process has in hand, should it die of that.
     """
 
     def __init__(
-        self, state: Path, *, table: EndpointTable, residence: Residence, pid: int, told_in: Path | None = None
+        self,
+        state: Path,
+        *,
+        table: EndpointTable,
+        residence: Residence,
+        pid: int,
+        told_in: Path | None = None,
+        lives: Lives | None = None,
     ) -> None:
         self._state = state
         self._told_in = told_in or state
@@ -72,7 +81,9 @@ class Follower:
         self._residence = residence
         self._last_good = LastGood(state)
         self._pid = pid
+        self._lives = lives
         self._written: dict[str, EndpointStatus] = {}
+        self._unwritten: dict[str, EndpointStatus] = {}
         self._awaits = True
         self._seen: dict[Path, _Stamp] = {}
         self._retries: dict[Path, tuple[int, float]] = {}
@@ -160,6 +171,7 @@ class Follower:
             if known is not None and _is_old(spec, known):
                 return True
             if spec.variants:
+                self._begin_loading(spec)
                 status = (await self._residence.admit(spec)).status(self._pid)
             else:
                 await self._residence.remove(name)
@@ -178,9 +190,27 @@ class Follower:
             )
             status = await self._failed(name, desired, _sayable(told))
         reached("serving.switched")
+        if self._lives is not None:
+            self._lives.serves(name, status.generation if name in self._table else 0)
         self._table.statuses[name] = status
         await self._write_statuses()
         return status.error is None
+
+    def _begin_loading(self, spec: EndpointSpec) -> None:
+        """Note what is loaded now.
+
+        Raises:
+            BackendError: processes before this one died of it, and none ever lived through it: what is served must not
+                die of it, too.
+        """
+        if self._lives is None:
+            return
+        refused = self._lives.refusal(spec.endpoint, spec.generation)
+        if refused is not None:
+            good = self._last_good.before(spec.endpoint, spec.generation + 1)
+            if good is None or good.generation != spec.generation:
+                raise BackendError(refused)
+        self._lives.loads(spec.endpoint, spec.generation)
 
     async def _failed(self, name: str, desired: int, error: str) -> EndpointStatus:
         """Say what serves on: the generation before, in memory or not, or brought back after a restart."""
@@ -221,12 +251,17 @@ class Follower:
     async def _write_statuses(self) -> None:
         """Write what has changed; an endpoint may have been unloaded, or brought back, by requests."""
         for name, status in list(self._table.statuses.items()):
-            if self._written.get(name) is not status:
+            # One that could not be written is tried again at each step: whoever reads it takes it for the truth.
+            if self._written.get(name) is not status and await asyncio.to_thread(self._write_status, status):
                 self._written[name] = status
-                await asyncio.to_thread(self._write_status, status)
 
-    def _write_status(self, status: EndpointStatus) -> None:
+    def _write_status(self, status: EndpointStatus) -> bool:
+        """Return whether the status could be written; that it could not is logged once of each."""
         try:
             write_atomically(status_path(self._told_in, status.endpoint), msgspec.json.encode(status))
         except OSError as error:
-            _log.error("status_not_written", endpoint=status.endpoint, error=str(error))
+            if self._unwritten.get(status.endpoint) is not status:
+                self._unwritten[status.endpoint] = status
+                _log.error("status_not_written", endpoint=status.endpoint, error=str(error))
+            return False
+        return True

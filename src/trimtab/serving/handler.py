@@ -299,12 +299,15 @@ def _named(endpoint: LoadedEndpoint, name: str, asked: LoadedVariant | None) -> 
 
 
 def _sticky_key(endpoint: LoadedEndpoint, first: Row, context: RowContext) -> str | None:
-    """Return the key that the request is assigned by: the caller's, or the field that the endpoint names."""
-    if context.sticky_keys:
-        return context.sticky_keys[0]
+    """Return the key that the request is assigned by: the caller's, or the field that the endpoint names.
+
+    Where it names none, no key is asked for, and one that a caller sends decides nothing.
+    """
     named = endpoint.spec.sticky_key
     if named is None:
         return None
+    if context.sticky_keys:
+        return context.sticky_keys[0]
     if named == _RECORD_KEY and context.record_keys:
         return context.record_keys[0]
     value = first.get(named)

@@ -41,9 +41,10 @@ class Listening(uvicorn.Server):
         announce: Callable[[], None],
         stopping: threading.Event,
         *,
+        leaving: Callable[[], None],
         shared: bool = False,
     ) -> None:
-        """``shared``: other processes take connections from the same listener."""
+        """``leaving`` is called as soon as it stops; ``shared``: others take connections from the same listener."""
         super().__init__(
             uvicorn.Config(
                 app,
@@ -63,6 +64,7 @@ class Listening(uvicorn.Server):
         )
         self._announce = announce
         self._stopping = stopping
+        self._leaving = leaving
         self.connection_watch = ConnectionWatch(self.server_state.connections, options)
         """Has to go on beside it, until all is answered: slow callers are closed meanwhile, too."""
         self._shared = shared
@@ -80,6 +82,7 @@ class Listening(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is being answered, close what is idle, and stop."""
+        self._leaving()
         for acceptor in self._acceptors:
             acceptor.close()
         await super().shutdown(sockets)

@@ -46,6 +46,8 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How long a caller may take nothing of an answer that waits for it."""
     keep_alive_s: _Seconds = 75.0
     drain_timeout_s: _Seconds = 20.0
+    watchdog_s: _Seconds | None = 30.0
+    """How long the event loop may hang before the process ends itself; None: for ever."""
 
     sync_interval_s: _Seconds = DEFAULT_SYNC_INTERVAL_S
     journal_file_bytes: _AtLeastOne | None = None

@@ -29,6 +29,7 @@ from trimtab.serving.background import Background
 from trimtab.serving.listening import Listening, new_event_loop
 from trimtab.serving.options import ServerOptions
 from trimtab.serving.place import Place, ServerInfo, journal_folder, withdraw_info, write_info
+from trimtab.serving.watchdog import Watchdog
 
 __all__ = ["run", "serve_on"]
 
@@ -52,7 +53,8 @@ def run(
 
     Logs go where the caller has configured them to go. ``on_ready`` is called once it listens. Exit code 2: it could
     not start (folder not writable), told in one sentence on standard error. Exit code 1: what goes on
-    beside the requests broke, told so, too; it wants to be started again.
+    beside the requests broke, told so, too; it wants to be started again, as it does after exit code 70: the event loop
+    hung, so that the process ended itself.
     """
     return serve_on(lambda: listener, Place(state, state, host, on_ready), options)
 
@@ -102,13 +104,22 @@ async def _serve(
         started_us=now_us(),
         start_ticks=started_ticks(os.getpid()),
     )
-    listening = Listening(parts.app, options, lambda: _announce(place, info), stopping, shared=place.workers > 1)
+    listening = Listening(
+        parts.app,
+        options,
+        lambda: _announce(place, info),
+        stopping,
+        leaving=parts.lives.end,
+        shared=place.workers > 1,
+    )
 
     def stop() -> None:
         listening.should_exit = True
 
     background = Background(stop)
     background.start("connections", listening.connection_watch.watch())
+    if options.watchdog_s is not None:
+        background.start("watchdog", Watchdog(options.watchdog_s).turn())
     _go_on_beside(background, parts, place)
     try:
         await listening.serve(sockets=[listener])

@@ -65,6 +65,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--log-limit", type=parse_size, help="bytes that records may take until they are shipped, e.g. 4GiB"
     )
+    parser.add_argument("--watchdog", type=parse_duration, default="30s", help="how long it may hang; 0s: for ever")
     parser.add_argument("--memory-budget", type=parse_size, help="bytes that models may take together, e.g. 2GiB")
     parser.add_argument("--log-format", choices=("json", "console"), default="json", help="for machines or for people")
     return parser.parse_args(arguments)
@@ -80,6 +81,7 @@ def _options(named: argparse.Namespace) -> ServerOptions:
         sync_interval_s=named.sync_interval.total_seconds(),
         log_limit_bytes=named.log_limit,
         memory_budget_bytes=named.memory_budget,
+        watchdog_s=named.watchdog.total_seconds() or None,
     )
 
 

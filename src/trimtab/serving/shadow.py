@@ -13,6 +13,7 @@ from typing import Final
 
 from trimtab.records.journal import JournalWriter
 from trimtab.serving.endpoints import LoadedVariant
+from trimtab.serving.shadow_counts import ShadowLedgers
 from trimtab.serving.shadow_desk import Copied, ShadowDesk
 
 __all__ = ["Copied", "Shadows"]
@@ -44,8 +45,10 @@ class Shadows:
         rng: Random,
         max_rows: int = _MAX_ROWS,
         max_bytes: int = _MAX_BYTES,
+        ledgers: ShadowLedgers | None = None,
     ) -> None:
-        self._desk = ShadowDesk(new_journal, new_id)
+        self.ledgers = ShadowLedgers() if ledgers is None else ledgers
+        self._desk = ShadowDesk(new_journal, new_id, self.ledgers)
         self._random = rng.random
         self._max_rows = max_rows
         self._max_bytes = max_bytes
@@ -75,7 +78,7 @@ class Shadows:
                 continue
             waiting_bytes = self._bytes_in - self._bytes_out
             if self.waiting_rows + rows > self._max_rows or waiting_bytes + size_bytes > self._max_bytes:
-                shadow.metrics.shadow.dropped.inc(rows)
+                self._drop(shadow, copied, rows)
                 continue
             self._rows_in += rows
             self._bytes_in += size_bytes
@@ -95,8 +98,13 @@ class Shadows:
         self._thread.join()
         self._thread = None
         while self._queue:
-            shadow, _, rows, _ = self._queue.popleft()
-            shadow.metrics.shadow.dropped.inc(rows)
+            shadow, copied, rows, _ = self._queue.popleft()
+            self._drop(shadow, copied, rows)
+
+    def _drop(self, shadow: LoadedVariant, copied: Copied, rows: int) -> None:
+        spec = copied.endpoint.spec
+        self.ledgers.of(spec.endpoint, spec.generation, shadow.spec.name).unasked.inc()
+        shadow.metrics.shadow.dropped.inc(rows)
 
     def _run(self) -> None:
         while self._stop_at_s == math.inf:

@@ -14,12 +14,13 @@ import structlog
 from trimtab.bundle.encoder import Inputs
 from trimtab.bundle.manifest import Manifest
 from trimtab.bundle.predictor import Predictions
-from trimtab.core.errors import ConfigError
+from trimtab.core.errors import BackendError, ConfigError, TrimtabError
 from trimtab.records.journal import JournalWriter
 from trimtab.records.schema import PredictionFrame, Scalar
 from trimtab.serving.batching import answer_together
 from trimtab.serving.endpoints import LoadedEndpoint, LoadedVariant
 from trimtab.serving.event_times import with_event_times
+from trimtab.serving.shadow_counts import CopyTally, ShadowLedgers
 
 if TYPE_CHECKING:
     from trimtab.serving.exchange import Answer, Row, RowContext
@@ -29,6 +30,10 @@ __all__ = ["Copied", "ShadowDesk"]
 _TELL_S: Final = 60.0
 
 _log = structlog.get_logger("trimtab.serving.shadow")
+
+
+class _UnrecordedError(BackendError):
+    """A shadow has answered, and that could not be recorded."""
 
 
 @dataclass(slots=True)
@@ -87,7 +92,10 @@ class ShadowDesk:
     must not wait for this one. Whatever goes wrong is counted, and logged at most once a minute for a variant.
     """
 
-    def __init__(self, new_journal: Callable[[], JournalWriter], new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, new_journal: Callable[[], JournalWriter], new_id: Callable[[], str], ledgers: ShadowLedgers
+    ) -> None:
+        self._ledgers = ledgers
         self._new_journal = new_journal
         self._new_id = new_id
         self._known: dict[int, _Known] = {}
@@ -132,7 +140,11 @@ class ShadowDesk:
         # Before anything is recorded: it fails where the shadow answers another question.
         same, distance = _compared(read.copied.live, found, labels, shadow.predictor.manifest.classes)
         if read.values is not None:
-            self._record(shadow, read, read.values, labels, found, latency_ms)
+            try:
+                self._record(shadow, read, read.values, labels, found, latency_ms)
+            except (TrimtabError, OSError) as error:
+                raise _UnrecordedError(str(error)) from error
+        self._tally(shadow, read.copied).answered.inc()
         counts = shadow.metrics.shadow
         counts.same.inc(same)
         counts.different.inc(len(labels) - same)
@@ -195,7 +207,14 @@ class ShadowDesk:
             if self.journal is not None:
                 self.journal.withdraw(schema_id)
 
+    def _tally(self, shadow: LoadedVariant, copied: Copied) -> CopyTally:
+        spec = copied.endpoint.spec
+        return self._ledgers.of(spec.endpoint, spec.generation, shadow.spec.name)
+
     def _failed(self, shadow: LoadedVariant, copied: Copied, error: Exception) -> None:
+        tally = self._tally(shadow, copied)
+        # That there is no room for its answer is no fault of the model's.
+        (tally.unrecorded if isinstance(error, _UnrecordedError) else tally.failed).inc()
         shadow.metrics.shadow.failed.inc(len(copied.live.predictions))
         known, now_s = self._known_of(shadow), time.monotonic()
         if now_s - known.told_s >= _TELL_S:

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from trimtab.serving.draws import DrawCounts, DrawLedgers, kept_of
 from trimtab.serving.metrics import IN_FLIGHT, ServingMetrics
+from trimtab.serving.shadow_counts import ShadowCounts, ShadowLedgers
 
 __all__ = ["SharedMetrics", "in_flight_of", "keep_counts_of", "sum_of"]
 
@@ -45,7 +46,8 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """What one worker counted, and how far it has filled its journals; ``folded``: the dead whose counts are in it.
 
-    ``draws``: by endpoint, what it counted of requests that were drawn.
+    ``draws``: by endpoint, what it counted of requests that were drawn; ``copies``: of copies that shadows got. The
+    latter of the dead are told of no more: who reads them keeps what was read.
     """
 
     worker: str
@@ -53,16 +55,23 @@ class Snapshot(msgspec.Struct, frozen=True):
     positions: dict[str, int] = {}
     folded: tuple[str, ...] = ()
     draws: dict[str, tuple[DrawCounts, ...]] = {}
+    copies: dict[str, tuple[ShadowCounts, ...]] = {}
 
 
 class SharedMetrics:
     """The metrics of this worker and of those beside it, whose folders lie beside ``folder``."""
 
     def __init__(
-        self, metrics: ServingMetrics, folder: Path, written: Callable[[], dict[Path, int]], ledgers: DrawLedgers
+        self,
+        metrics: ServingMetrics,
+        folder: Path,
+        written: Callable[[], dict[Path, int]],
+        ledgers: DrawLedgers,
+        copies: ShadowLedgers | None = None,
     ) -> None:
         """``written`` says how far this worker has filled its journals."""
         self._metrics = metrics
+        self._copies = ShadowLedgers() if copies is None else copies
         self._ledgers = ledgers
         self._folder = folder
         self._written = written
@@ -81,6 +90,7 @@ class SharedMetrics:
             families=tuple(_families(self._metrics.registry)),
             positions={str(path): position for path, position in self._written().items()},
             draws=self._ledgers.by_endpoint(),
+            copies=self._copies.by_endpoint(),
         )
         _write(self._folder / _SNAPSHOT, snapshot)
 
@@ -94,6 +104,11 @@ class SharedMetrics:
         self.tell()
         others = (one for other in self._others() for one in other.draws.get(endpoint, ()))
         return (*self._ledgers.counts(endpoint), *others)
+
+    def counts_of_copies(self, endpoint: str) -> tuple[ShadowCounts, ...]:
+        """Return what all workers counted of copies for shadows of ``endpoint``."""
+        others = (one for other in self._others() for one in other.copies.get(endpoint, ()))
+        return (*self._copies.counts(endpoint), *others)
 
     def exposition(self) -> bytes:
         """Return all workers' metrics in Prometheus' text format 0.0.4."""

@@ -147,6 +147,10 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     generation: _Counted
     variants: tuple[VariantSpec, ...]
     sticky_key: str | None = None
+    """The field, or ``record_key``, by which a caller always gets the same variant; None: keys decide nothing."""
+    salt: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z]{0,64}$")] = ""
+    """Goes into the hash of a key, so that no caller can choose a variant by choosing a key; the same in each
+    generation, else callers would move. Empty: none, as in specs that are older."""
     record: bool = True
     log: LogSpec = LogSpec()
     variant_choice: bool = True

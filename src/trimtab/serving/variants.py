@@ -17,14 +17,17 @@ _BITS: Final = 64
 _MASK: Final = 2**_BITS - 1
 
 
-def sticky_hash(endpoint: str, key: str) -> int:
-    """Return 64 bits that depend on endpoint and key only, so that a change of weights moves as few callers as it can.
+def sticky_hash(endpoint: str, key: str, salt: str = "") -> int:
+    """Return 64 bits that depend on these only, so that a change of weights moves as few callers as it can.
+
+    Whoever does not know ``salt``, of 64 bytes at most, cannot tell which keys have which hash.
 
     >>> sticky_hash("churn", "customer 7") == sticky_hash("churn", "customer 7")
     True
     """
     # The endpoint is in it so that two endpoints don't put the same people in their canaries.
-    return int.from_bytes(hashlib.blake2b(f"{endpoint}\0{key}".encode("utf-8", "replace"), digest_size=8).digest())
+    content, secret = (text.encode("utf-8", "replace") for text in (f"{endpoint}\0{key}", salt))
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8, key=secret).digest())
 
 
 class Assigner:

@@ -102,7 +102,8 @@ class DeployerContract(ABC):
         """What was decided earlier never replaces what was decided later, whenever it arrives."""
         name = _endpoint()
         self._served(self._spec(name, 3, {3: 100}))
-        self._apply(self._spec(name, 2, {2: 100}))
+        told = self._apply(self._spec(name, 2, {2: 100}))
+        assert told == 3, f"asked for generation 2 below 3: told {told}; expected 3, which stays what is asked for"
         # Whatever would take it up has done so when a later change has arrived.
         self._served(self._spec(_endpoint(), 1, {1: 100}))
         assert self._generation(name) == 3
@@ -255,9 +256,9 @@ class DeployerContract(ABC):
         graph.write_bytes(graph.read_bytes() + b"!")
         return _spec(endpoint, generation, [variant])
 
-    def _apply(self, wanted: EndpointSpec) -> None:
+    def _apply(self, wanted: EndpointSpec) -> int:
         self._asked[wanted.endpoint] = max(self._asked.get(wanted.endpoint, 0), wanted.generation)
-        self.deployer().apply(wanted)
+        return self.deployer().apply(wanted)
 
     def _served(self, wanted: EndpointSpec) -> EndpointStatus:
         self._apply(wanted)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from trimtab.cli.rollout_view import Got, drawn_rollout, line_of
+from trimtab.cli.rollout_view import Got, drawn_rollout, line_of, next_moves
 
 PIECE = {
     "name": "degradation:accuracy",
@@ -92,3 +92,29 @@ def test_a_line_says_the_same_where_there_is_no_terminal() -> None:
         "canary: v1 90 %, v2 10 % [v1: 900 answers, 83 % of them right; "
         "v2: 100 answers, 20 % of them right, 4 failed]; step 1 of 3 at 10 %"
     )
+
+
+def test_one_that_is_held_shows_what_was_seen_since_the_decision_that_held_it() -> None:
+    since = {"at_us": 9_000_000, "evidence": [{**PIECE, "candidate_n": 1900, "verdict": "ok"}]}
+    [row] = [line.split() for line in drawn(rollout(newest=since)) if line.startswith("degradation")]
+    assert row[-2:] == ["1900", "kept"]
+    decided = {"at_us": 9_000_001, "evidence": [PIECE]}
+    [row] = [line.split() for line in drawn(rollout(newest=since, last=decided)) if line.startswith("degradation")]
+    assert row[-2:] == ["61", "broken"], "a later decision is newer than a look"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"phase": "waiting_for_person"}, "resume | promote | abort"),
+        ({"phase": "waiting_for_person", "last": {"verdict": "breach"}}, "abort | promote | resume"),
+        ({"phase": "paused", "promotable": False}, "resume | abort"),
+        ({"phase": "canary"}, None),
+        ({"phase": "promoted"}, None),
+    ],
+)
+def test_who_is_asked_is_told_what_to_do_and_never_first_to_promote_what_is_breached(
+    changes: dict[str, Any], expected: str | None
+) -> None:
+    moves = next_moves(rollout(**{"promotable": True, "rollout_id": "01a", **changes}))
+    assert moves == (None if expected is None else f"decide: trimtab rollouts {expected} 01a --reason WHY")

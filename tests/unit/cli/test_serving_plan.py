@@ -29,6 +29,7 @@ serving:
   sync_interval: 50ms
   log_limit: 1GiB
   memory_budget: 2GiB
+  watchdog: 5s
 """
 
 
@@ -56,10 +57,16 @@ def bundle(tmp_path: Path) -> str:
 def test_a_projects_settings_hold_where_the_command_line_says_nothing(project: Path) -> None:
     plan = plan_of(Asked(project=project))
     assert (plan.host, plan.port, plan.workers) == ("127.0.0.2", 9123, 3)
-    assert plan.options.sync_interval_s == 0.05
+    assert (plan.options.sync_interval_s, plan.options.watchdog_s) == (0.05, 5.0)
     assert (plan.options.log_limit_bytes, plan.options.memory_budget_bytes) == (2**30, 2**31)
     assert [key.name for key in plan.options.keys] == ["shop"]
     assert plan.specs is None
+
+
+@pytest.mark.parametrize("never", ["null", "0s"])
+def test_a_project_may_let_a_server_hang_for_ever(project: Path, never: str) -> None:
+    (project / "trimtab.yaml").write_text(PROJECT.replace("5s", never), encoding="utf-8")
+    assert plan_of(Asked(project=project)).options.watchdog_s is None
 
 
 def test_the_command_line_wins_over_the_project_and_a_file_in_what_it_names(project: Path, tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def test_a_good_file_is_typed_and_its_digest_is_that_of_its_bytes(tmp_path: Path
         ("wait: 30s", "wait: 30", "d.yaml:6: {steps}.0.wait: found 30; 30 is no duration"),
         ("wait: 30s", "wait: 99999999999w", "d.yaml:6: {steps}.0.wait: found '99999999999w'; '99999999999w' is too"),
         ("endpoint: churn\n", "", "endpoint: missing; expected a value; add it"),
-        ("type: canary", "type: blue", "d.yaml:2: strategy: found"),
+        ("type: canary", "type: canery", "d.yaml:3: strategy.type: found 'canery'; expected one of canary, recreate"),
+        ("  type: canary\n", "", "d.yaml:2: strategy.type: missing; expected one of canary, recreate; add it"),
         ("endpoint: churn", "endpoint: churn\nendpoint: other", "d.yaml:2: 'endpoint' stands twice in one mapping"),
         ("  type: canary", "   type: canary", "d.yaml:4: "),
         ("endpoint: churn", "endpoint: 'churn", "expected valid YAML"),
@@ -93,16 +94,17 @@ def test_a_good_file_is_typed_and_its_digest_is_that_of_its_bytes(tmp_path: Path
 def test_a_mistake_is_explained_with_its_line(before: str, after: str, said: str) -> None:
     assert before in _GOOD
     problem = _problem(_GOOD.replace(before, after, 1))
-    assert said.replace("{steps}", "strategy.canary.steps") in problem
+    assert said.replace("{steps}", "strategy.steps") in problem
     assert "Traceback" not in problem
 
 
 def test_a_list_whose_only_item_is_wrong_is_not_called_empty_besides() -> None:
     problem = _problem("endpoint: churn\nstrategy:\n  type: canary\n  steps: [{weight_pct: 120}]\n")
     assert problem.splitlines() == [
-        "d.yaml:4: strategy.canary.steps.0.weight_pct: found 120; input should be less than or equal to 100"
+        "d.yaml:4: strategy.steps.0.weight_pct: found 120; input should be less than or equal to 100"
     ]
-    assert "at least 1 item" in _problem("endpoint: churn\nstrategy:\n  type: canary\n  steps: []\n")
+    empty = _problem("endpoint: churn\nstrategy:\n  type: canary\n  steps: []\n")
+    assert "found 0; expected at least 1 of them" in empty
 
 
 def test_all_mistakes_of_a_file_are_told_at_once() -> None:

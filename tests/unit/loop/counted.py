@@ -9,6 +9,7 @@ from tests.unit.loop.projects import InstantServer
 
 from trimtab.core.errors import BackendError
 from trimtab.serving.draws import DrawLedgers, DrawsReading
+from trimtab.serving.shadow_counts import ShadowLedgers
 from trimtab.serving.spec import EndpointSpec
 
 __all__ = ["CountedRequests"]
@@ -22,6 +23,8 @@ class CountedRequests:
     ledgers: DrawLedgers = field(default_factory=lambda: DrawLedgers("1"))
     answers: bool = True
     hindered: str | None = None
+    deaths: dict[int, int] = field(default_factory=dict)
+    copies: ShadowLedgers = field(default_factory=lambda: ShadowLedgers("1"))
 
     def read(self, endpoint: str) -> DrawsReading | None:
         if self.hindered is not None:
@@ -31,7 +34,23 @@ class CountedRequests:
         spec = self._spec(endpoint)
         self.ledgers.of(spec)
         counts = self.ledgers.counts(endpoint)
-        return DrawsReading(endpoint=endpoint, at_us=0, generation=spec.generation, counts=counts)
+        return DrawsReading(
+            endpoint=endpoint,
+            at_us=0,
+            generation=spec.generation,
+            counts=counts,
+            copies=self.copies.counts(endpoint),
+            deaths=tuple(self.deaths.items()),
+        )
+
+    def copied(
+        self, variant: str, *, answered: int = 0, failed: int = 0, dropped: int = 0, endpoint: str = "tiny"
+    ) -> None:
+        """Count copies for a shadow in the present generation."""
+        tally = self.copies.of(endpoint, self._spec(endpoint).generation, variant)
+        tally.answered.inc(answered)
+        tally.failed.inc(failed)
+        tally.unasked.inc(dropped)
 
     def ask(
         self, variant: str, count: int, *, status: int = 200, latency_ms: float = 1.0, endpoint: str = "tiny"

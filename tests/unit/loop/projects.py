@@ -130,10 +130,10 @@ class InstantServer:
         self.serves: dict[str, EndpointStatus] = {}
         self.refuses: str | None = None
 
-    def apply(self, spec: EndpointSpec) -> None:
+    def apply(self, spec: EndpointSpec) -> int:
         present = self.serves.get(spec.endpoint)
         if present is not None and present.desired_generation >= spec.generation:
-            return
+            return present.desired_generation
         self.applied.append(spec)
         variants = tuple(
             VariantStatus(
@@ -153,6 +153,7 @@ class InstantServer:
             variants=variants,
             error=self.refuses,
         )
+        return spec.generation
 
     def observe(self, endpoint: str) -> EndpointStatus | None:
         return self.serves.get(endpoint)

@@ -19,7 +19,7 @@ from trimtab.remediation.incidents import Incident, IncidentState
 from trimtab.remediation.policy import ActionKind
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
-from trimtab.rollout.store import Rollout
+from trimtab.rollout.store import Rollout, Unread
 
 HOUR_US = 3_600_000_000
 EMPTY = Standing(model="churn", endpoint="churn-live", now_us=HOUR_US, target="left", record_key="customer id")
@@ -236,6 +236,18 @@ PROBLEM: list[tuple[str, Standing, str, str]] = [
         replace(WELL, refused="digest differs"),
         "cannot serve what it should: digest differs",
         "trimtab history churn-live",
+    ),
+    (
+        "server is behind",
+        replace(WELL, not_served="generation 6 is served, 7 is to be"),
+        "not served yet: generation 6 is served, 7 is to be",
+        "trimtab history churn-live",
+    ),
+    (
+        "rollout that cannot be read",
+        replace(WELL, rollout=replace(rollout(2, Phase.CANARY), unread=Unread("its spec cannot be read (limits)", {}))),
+        "the rollout of version 2 is not looked at: its spec cannot be read (limits)",
+        "trimtab rollouts abort r2 --reason 'it cannot be read'",
     ),
     (
         "file failed",

@@ -15,8 +15,10 @@ from tests.unit.loop.deploying import Deploying
 from tests.unit.loop.projects import MODEL, START, World
 
 from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role
 from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.db.tables import endpoint_history
+from trimtab.loop.actor import Actor
 from trimtab.loop.arrivals import note_arrivals
 from trimtab.loop.stages import stages_of
 from trimtab.registry import store as registry
@@ -25,6 +27,7 @@ from trimtab.registry.versions import ModelVersion
 
 pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 HOUR = timedelta(hours=1)
+ANNE = Actor("anne", Role.APPROVER)
 
 
 @pytest.fixture
@@ -46,6 +49,16 @@ def _stages(deploying: Deploying) -> tuple[dict[str, int], dict[int, str | None]
         stages = stages_of(connection, MODEL)
     told = deploying.ask("versions.list", model=MODEL)["versions"]
     return dict(stages.aliases), {version["number"]: version["stage"] for version in told}
+
+
+def test_who_approved_what_served_then_is_not_who_rejected_it_since(deploying: Deploying) -> None:
+    deploying.world.version(1, approved=False)
+    deploying.ask("versions.decide", model=MODEL, number=1, approve=True, reason="good")
+    deploying.bring_in(1, 2)
+    before = _at(deploying, START)
+    deploying.ask("versions.decide", ANNE, model=MODEL, number=1, approve=False, reason="a leak")
+    assert before["versions"] == _at(deploying, START)["versions"]
+    assert [(one["state"], one["decided_by"]) for one in before["versions"]] == [("approved", "dana")]
 
 
 def test_what_served_at_any_moment_is_known(deploying: Deploying) -> None:

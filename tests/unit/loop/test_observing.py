@@ -14,6 +14,7 @@ from tests.unit.loop.projects import MODEL, World
 from tests.unit.loop.shipping import Asked, Shipping
 
 from trimtab.core.enums import Verdict
+from trimtab.core.errors import BackendError
 from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.outcomes_watch import OutcomesWatch
 from trimtab.loop.releases import start_rollout
@@ -23,6 +24,7 @@ from trimtab.rollout.machine import Operation
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import Evidence, ServedState
 from trimtab.rollout.store import Rollout
+from trimtab.serving.spec import EndpointStatus
 
 pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
@@ -379,3 +381,26 @@ def test_a_version_goes_back_only_once_production_has_refused_it_for_longer_than
     going.now_s += 3
     assert going.advance() is Phase.ROLLED_BACK
     assert "no memory is left" in str(going.now.log[-1]["reason"])
+
+
+@pytest.mark.parametrize("unread", [f"{MODEL}-staging", MODEL])
+def test_a_status_that_cannot_be_read_keeps_no_breach_from_being_judged(
+    world: World, monkeypatch: pytest.MonkeyPatch, unread: str
+) -> None:
+    going = Going(world)
+    observe = world.server.observe
+
+    def broken(endpoint: str) -> EndpointStatus | None:
+        if endpoint == unread:
+            raise BackendError("its status is no JSON")
+        return observe(endpoint)
+
+    monkeypatch.setattr(world.server, "observe", broken)
+    for _time in range(2):
+        advance_rollouts(world.platform, going.watch)
+    told = str((going.now.last or {})["reason"])
+    assert (going.now.state.phase, "no JSON" in told) == (Phase.CANARY, unread == MODEL)
+    going.counted.ask("v1", 400)
+    going.counted.ask("v2", 100, status=500)
+    advance_rollouts(world.platform, going.watch)
+    assert going.now.state.phase is Phase.ROLLED_BACK

@@ -20,6 +20,7 @@ from trimtab.rollout.local import LocalDeployer
 from trimtab.rollout.machine import Operation
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.store import Rollout
+from trimtab.serving.spec import EndpointSpec
 
 pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
 
@@ -63,9 +64,8 @@ def _operate(world: World, rollout: Rollout, operation: Operation) -> None:
 
 def _roll_back(world: World) -> str | None:
     with world.platform.database.transaction() as connection:
-        return start_rollback(
-            connection, world.platform, world.platform.files(MODEL), by="dana", reason="it is worse", action_id="a" * 36
-        )
+        answer = start_rollback(connection, world.platform, MODEL, by="dana", reason="it is worse", action_id="a" * 36)
+    return answer.done
 
 
 def test_a_version_that_nobody_approved_is_not_rolled_out(world: World) -> None:
@@ -92,6 +92,35 @@ def test_the_first_version_takes_all_traffic_after_its_smoke_test(world: World) 
     staging = world.server.observe("tiny-staging")
     assert staging is not None
     assert staging.variants == (), "staging is empty again"
+
+
+def test_what_staging_said_of_the_version_before_is_not_held_against_the_next(world: World) -> None:
+    _serving(world, 1)
+    world.version(2)
+    world.version(3)
+    world.server.refuses = "the disk is full"
+    rollout = _start(world, 2)
+    _advance(world)
+    assert _now(world, rollout).state.phase is Phase.FAILED
+    world.server.refuses = None
+
+    rollout = _start(world, 3)
+    assert not advance_rollouts(world.platform, RolloutWatch(world.platform)), "staging has not read it yet"
+    assert _now(world, rollout).state.phase is Phase.STAGING
+    _advance(world)
+    assert _now(world, rollout).state.phase is Phase.SMOKE
+
+
+@pytest.mark.parametrize("config", ["endpoint: taken\n", "staging_endpoint: taken\n"])
+def test_a_model_cannot_take_the_endpoint_of_another(world: World, config: str) -> None:
+    world.version(1)
+    theirs = EndpointSpec(endpoint="taken", generation=1, variants=())
+    with world.platform.database.transaction() as connection:
+        endpoint_store.desire(connection, theirs, model="other", actor="ann", reason="theirs", at_us=1)
+    (world.platform.project.root / "models" / MODEL / "deployment_config.yaml").write_text(config)
+    with pytest.raises(ConflictError, match="'taken': serves model 'other', not 'tiny'; name an endpoint of its own"):
+        _start(world, 1)
+    assert world.platform.database.read(lambda connection: endpoint_store.desired(connection, "taken")) == theirs
 
 
 def test_one_rollout_at_a_time_and_none_of_what_serves_already(world: World) -> None:
@@ -166,7 +195,7 @@ def test_a_rollback_of_a_rollout_under_way_aborts_it(world: World) -> None:
     rollout = _start(world, 2)
     assert _roll_back(world) == "the rollout of version 2 was aborted"
     assert (_now(world, rollout).state.phase, _weights(world)) == (Phase.ROLLED_BACK, {"v1": 100})
-    with pytest.raises(NotFoundError, match="served no other version before"):
+    with pytest.raises(NotFoundError, match="served no earlier version"):
         _roll_back(world)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 from tests.conftest import BOTH
 from tests.unit.loop.deploying import DANA, Deploying
 from tests.unit.loop.projects import MODEL, World
@@ -19,9 +21,11 @@ from trimtab.core.errors import (
     PermissionDeniedError,
     TrimtabError,
 )
+from trimtab.db.tables import rollout as rollout_table
 from trimtab.loop.actor import Actor
 from trimtab.registry import store as registry
 from trimtab.rollout.phases import Phase
+from trimtab.rollout.store import active_rollout
 
 
 @pytest.fixture
@@ -45,8 +49,27 @@ def test_each_rollback_goes_further_back_and_never_forth_again(deploying: Deploy
         deploying.roll_back()
         deploying.settle()
         assert deploying.weights() == expected
-    with pytest.raises(NotFoundError, match=r"served no other version before; .* 'trimtab deploy tiny@NUMBER'"):
+    with pytest.raises(NotFoundError, match=r"no earlier version; .* again: --to 3, 2; .* deploy tiny@N"):
         deploying.roll_back()
+
+
+@pytest.mark.parametrize("world", BOTH, indirect=True)
+@pytest.mark.parametrize("midway", [False, True])
+def test_a_broken_file_of_the_model_keeps_no_bad_version_in_front_of_callers(
+    deploying: Deploying, midway: bool
+) -> None:
+    deploying.bring_in(1, 2)
+    if midway:
+        deploying.by_canary()
+        deploying.bring_in(3)
+    folder = deploying.world.platform.project.root / "models" / MODEL
+    (folder / "monitoring_config.yaml").write_text("nonsense: 1\n")
+    (folder / "deployment_config.yaml").write_text("strategie: {}\n")
+    [told] = deploying.ask("status.show")["models"]
+    assert told["serves"] == ({"v2": "80 %", "v3": "20 %"} if midway else {"v2": "100 %"}), "and it is seen"
+    deploying.roll_back()
+    deploying.settle()
+    assert deploying.weights() == {"v2" if midway else "v1": 100}
 
 
 def test_a_rollback_to_a_version_passes_over_those_between(deploying: Deploying) -> None:
@@ -199,5 +222,34 @@ def test_a_rollback_stops_what_goes_forth_again_at_once(deploying: Deploying) ->
     deploying.settle()
     deploying.ask("rollouts.start", model=MODEL, number=2)
     assert deploying.roll_back()["done"] == "the rollout of version 2 was aborted"
+    deploying.settle()
+    assert deploying.weights() == {"v1": 100}
+
+
+@pytest.mark.parametrize("world", BOTH, indirect=True)
+def test_a_clock_that_was_set_back_does_not_turn_the_way_back_round(deploying: Deploying) -> None:
+    deploying.bring_in(1)
+    deploying.world.clock.advance(timedelta(hours=1))
+    deploying.bring_in(2)
+    deploying.world.clock.advance(timedelta(minutes=-30))
+    deploying.bring_in(3)
+    deploying.roll_back()
+    deploying.settle()
+    assert deploying.weights() == {"v2": 100}
+
+
+@pytest.mark.parametrize("world", BOTH, indirect=True)
+def test_a_rollout_whose_limits_cannot_be_read_is_rolled_back_as_any_other(deploying: Deploying) -> None:
+    deploying.bring_in(1)
+    deploying.by_canary()
+    deploying.bring_in(2)
+    with deploying.world.platform.database.transaction() as connection:
+        running = active_rollout(connection, MODEL)
+        assert running is not None
+        where = rollout_table.c.id == running.id
+        stored = connection.execute(select(rollout_table.c.spec).where(where)).scalar_one()
+        stored["spec"]["strategy"]["limits"]["max_degradation"] = {"accuracy": None}
+        connection.execute(update(rollout_table).where(where).values(spec=stored))
+    deploying.roll_back()
     deploying.settle()
     assert deploying.weights() == {"v1": 100}

@@ -191,3 +191,21 @@ def test_a_shadow_is_held_against_what_callers_were_told(world: World) -> None:
     assert units.agreement == {}
     assert units.pairs == {2: {"accuracy": ((0.0, 0.0), (0.5, 0.0), (0.0, 0.0))}}
     assert asked_of(shipping, strategy, cursor)[1] == QualityUnits()
+
+
+def test_a_clock_that_is_set_back_after_the_start_hides_no_outcome(world: World) -> None:
+    started_us = world.platform.now_us()
+    world.clock.advance(timedelta(minutes=-20))
+    shipping = Shipping(world)
+    rows = [Asked(1), Asked(2, 2)]
+    shipping.rows(*rows)
+    shipping.outcomes("yes", *rows)
+    plan = plan_for(canary(), Task.BINARY, sticky=True)
+    assert plan is not None
+    rollout = rollout_by(canary(), started_us)
+    world.clock.advance(timedelta(minutes=5))
+    cursor, units = quality_since(world.platform, rollout, plan, START, sticky=True)
+    assert told(units) == [(2, False, 0.0), (2, True, 0.0)]
+    world.clock.advance(timedelta(hours=1))
+    later = replace(cursor, labelled_us=0)
+    assert told(quality_since(world.platform, rollout, plan, later, sticky=True)[1]) == told(units), "nor afterwards"

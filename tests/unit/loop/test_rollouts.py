@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace as replace_spec
@@ -12,9 +13,10 @@ from sqlalchemy import select, update
 from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
+from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role, VariantRole, Verdict
-from trimtab.core.errors import BackendError
+from trimtab.core.errors import BackendError, IllegalTransitionError
 from trimtab.db.tables import event
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.loop.actor import Actor
@@ -23,6 +25,7 @@ from trimtab.loop.releases import start_rollout
 from trimtab.loop.rollouts import Seen, advance_rollouts, apply_desired, operate_rollout
 from trimtab.rollout import analysis_store, endpoint_store, store
 from trimtab.rollout.analysis_store import Analysis, Look
+from trimtab.rollout.local import LocalDeployer
 from trimtab.rollout.machine import Operation
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import Evidence, Observation, ServedState, StagingObservation
@@ -170,7 +173,7 @@ def test_one_that_waits_for_long_is_looked_at_ever_less_often(world: World) -> N
     assert len(_looks(world, rollout)) - before <= 2, "a thousandth of the time since its start lies between them"
 
 
-def test_what_one_endpoint_breaks_on_does_not_keep_the_others_from_what_is_desired(
+def test_what_cannot_be_seen_keeps_neither_itself_nor_others_from_what_is_desired(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _start(world, 1)
@@ -189,7 +192,82 @@ def test_what_one_endpoint_breaks_on_does_not_keep_the_others_from_what_is_desir
     monkeypatch.setattr(world.server, "observe", broken)
     with pytest.raises(BackendError, match="not what this version writes"):
         apply_desired(world.platform)
-    assert [spec.endpoint for spec in world.server.applied] == [f"{MODEL}-staging"]
+    assert [spec.endpoint for spec in world.server.applied] == ["another", f"{MODEL}-staging"]
+
+
+@pytest.mark.parametrize("beyond", [44, 1], ids=["ahead", "of the same number"])
+def test_what_the_platform_was_asked_for_by_another_copy_of_the_database_is_overtaken(
+    world: World, tmp_path: Path, beyond: int
+) -> None:
+    """A backup was restored, or somebody wrote the spec by hand: what is decided now must reach the callers."""
+    rollout = _canary(world, Told(world))
+    deployer = LocalDeployer(tmp_path)
+    platform = replace(world.platform, deployer=deployer)
+    before = platform.database.read(lambda connection: endpoint_store.desired(connection, MODEL))
+    assert before is not None
+    deployer.apply(replace_spec(before, generation=before.generation + beyond))
+    with platform.database.transaction() as connection:
+        operate_rollout(connection, platform, _now(world, rollout), Operation.ABORT, by="dana", reason="bad")
+    for _time in range(2):
+        apply_desired(platform)
+    assert deployer.desired(MODEL) == platform.database.read(lambda c: endpoint_store.desired(c, MODEL))
+    [newest, *_] = platform.database.read(lambda c: endpoint_store.endpoint_generations(c, MODEL))
+    assert (newest.spec.generation, newest.rollout_id) == (before.generation + beyond + 1, rollout.id)
+    assert _production(world) == {"v1": (100, VariantRole.LIVE)}
+    told = platform.database.read(lambda c: audit.show(c, subject=f"endpoint:{MODEL}"))
+    assert [(entry.actor, entry.action) for entry in told] == [("conductor", "endpoint.overtaken")]
+
+
+def test_what_somebody_else_decides_meanwhile_is_not_overtaken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rollout = _canary(world, Told(world))
+    stale = world.platform.database.read(endpoint_store.list_desired)
+    with world.platform.database.transaction() as connection:
+        operate_rollout(connection, world.platform, _now(world, rollout), Operation.ABORT, by="dana", reason="bad")
+    apply_desired(world.platform)
+    after = world.platform.database.read(endpoint_store.list_desired)
+    monkeypatch.setattr(endpoint_store, "list_desired", lambda _connection: stale)
+    apply_desired(world.platform)
+    monkeypatch.undo()
+    assert world.platform.database.read(endpoint_store.list_desired) == after
+
+
+def test_a_rollout_that_cannot_be_read_keeps_no_other_from_going_back_and_is_aborted(world: World) -> None:
+    rollout = _canary(world, Told(world))
+    other = replace(rollout.spec, endpoint="other", staging_endpoint="other-staging", model="other")
+    with world.platform.database.transaction() as connection:
+        store.create_rollout(connection, "0" * 36, other, now_us=world.platform.now_us() + 1)
+        stored = rollout_table.c.id == "0" * 36
+        content = connection.execute(select(rollout_table.c.spec).where(stored)).scalar_one()
+        content["spec"]["strategy"]["limits"]["max_degradation"] = {"accuracy": None}
+        connection.execute(update(rollout_table).where(stored).values(spec=content))
+    _advance(world, Told(world, BAD))
+    assert _now(world, rollout).state.phase is Phase.ROLLED_BACK
+    dana = Actor("dana", Role.APPROVER)
+    listed = perform(world.platform, dana, "rollouts.list", {"limit": 9})["rollouts"]
+    told = {row["rollout_id"]: (row["phase"], row["reason"]) for row in listed}
+    phase, reason = told["0" * 36]
+    assert (phase, "max_degradation.accuracy" in reason) == ("staging", True)
+    asked = {"rollout_id": "0" * 36, "reason": "it cannot be read"}
+    with pytest.raises(IllegalTransitionError, match=r"cannot be read .* abort it"):
+        perform(world.platform, dana, "rollouts.operate", {**asked, "operation": "pause"})
+    assert perform(world.platform, dana, "rollouts.operate", {**asked, "operation": "abort"})["phase"] == "rolled_back"
+
+
+def test_status_says_that_callers_do_not_get_yet_what_they_shall(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rollout = _canary(world, Told(world))
+    vera = Actor("vera", Role.VIEWER)
+    assert perform(world.platform, vera, "status.show", {})["models"][0]["not_served"] is None
+    with world.platform.database.transaction() as connection:
+        operate_rollout(connection, world.platform, _now(world, rollout), Operation.ABORT, by="dana", reason="bad")
+    shown = perform(world.platform, vera, "status.show", {})
+    assert shown["models"][0]["not_served"] == "generation 2 is served, 3 is to be"
+    assert "tiny: not served yet: generation 2 is served, 3 is to be" in str(shown["next"])
+    monkeypatch.setattr(world.server, "observe", _unreadable)
+    assert "status: no JSON" in perform(world.platform, vera, "status.show", {})["models"][0]["not_served"]
+
+
+def _unreadable(_endpoint: str) -> EndpointStatus | None:
+    raise BackendError("status: no JSON")
 
 
 def test_a_breach_in_the_middle_of_a_step_takes_the_traffic_back_at_once(world: World) -> None:

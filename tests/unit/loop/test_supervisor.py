@@ -191,3 +191,11 @@ def test_the_processes_keep_to_the_limits_of_the_project(project: ProjectFolder)
     server, shipper, _ = platform_processes(replace(project, config=limited))
     assert server.arguments[-4:] == ("--log-limit", str(1024**3), "--memory-budget", str(2 * 1000**3))
     assert shipper.arguments[-2:] == ("--log-limit", str(1024**3))
+
+
+@pytest.mark.parametrize(("watchdog", "told"), [("45s", "45.0s"), (None, "0s")])
+def test_a_server_is_told_how_long_it_may_hang(project: ProjectFolder, watchdog: str | None, told: str) -> None:
+    written = project.config.serving.model_dump(mode="json") | {"watchdog": watchdog}
+    patient = project.config.model_copy(update={"serving": ServingConfig.model_validate(written)})
+    arguments = platform_processes(replace(project, config=patient))[0].arguments
+    assert arguments[arguments.index("--watchdog") + 1] == told

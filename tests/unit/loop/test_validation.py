@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,25 @@ def test_a_metric_that_is_a_mean_over_rows_may_be_limited_and_no_strategy_need_b
     model = project.model_folder("tiny") / "model.yaml"
     model.write_text(f"{model.read_text()}answers: batch\n")
     assert load_model_files(project, "tiny").strategy.type == "shadow"
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "found"),
+    [
+        ("other", "endpoint: tiny\n", "models/tiny/deployment_config.yaml: endpoint 'tiny' is that of"),
+        (
+            "other",
+            "staging_endpoint: tiny\n",
+            "models/tiny/deployment_config.yaml: endpoint 'tiny' is that of",
+        ),
+        ("tiny-staging", "", "endpoint 'tiny-staging' is that of model 'tiny'"),
+    ],
+)
+def test_two_models_share_no_endpoint(tmp_path: Path, name: str, config: str, found: str) -> None:
+    project = tiny_project(tmp_path)
+    assert validate_project(project.root) == []
+    folder = project.root / "models" / name
+    shutil.copytree(project.root / "models" / "tiny", folder)
+    (folder / "model.yaml").write_text((folder / "model.yaml").read_text().replace("name: tiny", f"name: {name}"))
+    (folder / "deployment_config.yaml").write_text("strategy: {type: recreate}\n" + config)
+    assert any(found in problem for problem in validate_project(project.root))

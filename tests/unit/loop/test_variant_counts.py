@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -47,5 +49,28 @@ def test_a_servers_counts_become_blocks_and_a_restart_takes_nothing_back(tmp_pat
 def test_what_does_not_answer_or_talks_nonsense_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(BackendError, match="when asked what its variants did, expected counts within 1 s"):
+        with pytest.raises(BackendError, match="when asked what its variants did, expected counts within 2 s"):
             HttpDrawsReader(lambda: url).read("heart")
+
+
+def test_a_server_that_answers_drop_by_drop_delays_nobody_for_long() -> None:
+    done = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(4_096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while not done.wait(0.2):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripping = threading.Thread(target=drip, args=(listener,))
+        dripping.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            with pytest.raises(BackendError, match="timed out"):
+                HttpDrawsReader(lambda: url).read("heart")
+        finally:
+            done.set()
+            dripping.join()

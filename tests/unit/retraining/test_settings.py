@@ -46,7 +46,7 @@ def test_a_tree_survives_json_and_has_a_schema() -> None:
         ("{dirft: {min_share: 0.3}}", "exactly one of the keys"),
         ("{drift: {min_share: 0.3}, age: {longer_than: 1d}}", "exactly one of the keys"),
         ("3", "exactly one of the keys"),
-        ("{any: []}", "at least 1 item"),
+        ("{any: []}", "expected at least 1 of them"),
         ("{any: [{drift: {min_shar: 0.3}}]}", "did you mean 'min_share'"),
         ("{drift: {min_share: 3}}", "less than or equal to 1"),
         ("{schedule: {cron: noon}}", "is no cron expression"),

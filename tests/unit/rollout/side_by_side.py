@@ -62,7 +62,8 @@ def tally(version: Version, drawn: int, rng: np.random.Generator) -> Tally:
     counts = Counter(map(bucket_of, durations.astype(np.int64).tolist()))
     counts[FAILED] += failed
     latency = tuple(sorted(counts.items()))
-    return Tally(drawn, failed, refused, latency, latency, drawn, failed, latency)
+    answered = drawn - failed - refused
+    return Tally(drawn, failed, refused, latency, latency, drawn, failed, latency, answered, refused)
 
 
 def _units(

@@ -367,3 +367,25 @@ def test_what_the_steps_before_show_late_is_a_breach_while_the_candidate_has_all
         ("error_rate", Verdict.OK),
         ("degradation:accuracy", Verdict.BREACH),
     ]
+
+
+@pytest.mark.parametrize(("refusal_rate", "expected"), [(0.3, Verdict.BREACH), (0.0, Verdict.OK)])
+def test_a_candidate_that_refuses_too_many_is_found_also_where_nothing_is_beside_it(
+    refusal_rate: float, expected: Verdict
+) -> None:
+    limits = PlannedLimits(
+        max_error_ratio=None,
+        max_refusal_ratio=None,
+        max_error_rate=None,
+        max_latency_increase=None,
+        max_run_time_increase=None,
+        max_refusal_rate=0.1,
+    )
+    plan = plan_of(limits, Task.BINARY)
+    assert set(plan.alphas) == {"refusal_rate"}
+    baking = blocks(Version(error_rate=0.0, refusal_rate=refusal_rate), weights=(1.0,))
+    [found] = judge(plan, after(plan, baking))
+    assert (found.name, found.verdict) == ("refusal_rate", expected)
+    both = blocks(Version(refusal_rate=0.3), Version(refusal_rate=0.3), weights=(0.5,))
+    [shared] = judge(plan, after(plan, both))
+    assert shared.verdict is Verdict.INCONCLUSIVE, "callers send what no version takes"

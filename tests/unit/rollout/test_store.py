@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 from tests.unit.rollout.rollouts import MINUTE, READY, START, seen, spec
 
 from trimtab.core.clock import to_micros
-from trimtab.core.errors import ConflictError, NotFoundError
+from trimtab.core.errors import ConflictError, DataContractError, NotFoundError
 from trimtab.db.engine import Connection, Database
+from trimtab.db.tables import rollout as rollout_table
 from trimtab.rollout.answering import AnsweringConfig, BatchingConfig, FeaturesConfig
 from trimtab.rollout.endpoint_store import (
     desire,
@@ -58,6 +61,60 @@ def test_only_one_rollout_is_active_on_an_endpoint(connection: Connection) -> No
     create_rollout(connection, "r2", spec(), now_us=NOW_US + 1)
     assert [found.id for found in list_rollouts(connection, model="bikes")] == ["r2", "r1"]
     assert [found.id for found in list_rollouts(connection, active_only=True)] == ["r2"]
+
+
+def _poison(connection: Connection, rollout_id: str, change: Callable[[Any], object]) -> Any:
+    """Change the stored row, and return it."""
+    where = rollout_table.c.id == rollout_id
+    stored = connection.execute(select(rollout_table.c.spec).where(where)).scalar_one()
+    change(stored)
+    connection.execute(update(rollout_table).where(where).values(spec=stored))
+    return stored
+
+
+def _of_other(rollout: RolloutSpec) -> RolloutSpec:
+    return replace(rollout, endpoint="other", staging_endpoint="other-staging", model="other")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda stored: stored["spec"]["strategy"]["limits"].update(max_degradation={"mape": None}), "mape"),
+        (lambda stored: stored["spec"].update(smoke_max_abs_difference=None), "smoke_max_abs_difference"),
+        (lambda stored: stored["spec"].update(strategy={"type": "guess"}, task="guess"), "strategy"),
+        (lambda stored: stored["spec"]["answering"].update(max_rows=0), "answering.max_rows"),
+    ],
+)
+def test_a_rollout_that_cannot_be_read_is_told_and_can_be_taken_back(
+    connection: Connection, change: Callable[[Any], object], named: str
+) -> None:
+    create_rollout(connection, "good", _of_other(spec()), now_us=NOW_US)
+    created = create_rollout(connection, "bad", spec(), now_us=NOW_US + 1)
+    in_canary = step(spec(), step(spec(), created.state, READY, START).state, READY, START)
+    save_transition(connection, created, in_canary, at_us=NOW_US)
+    stored = _poison(connection, "bad", change)
+    bad, good = list_rollouts(connection, active_only=True)
+    assert (bad.id, good.id, good.unread) == ("bad", "good", None)
+    assert bad.unread is not None
+    assert named in bad.reason, "it says what cannot be read"
+    assert bad == load_rollout(connection, "bad") == active_rollout(connection, "bikes")
+    aborted = operate(bad.spec, bad.state, Operation.ABORT, START, "it cannot be read")
+    assert aborted.weights == {"v1": Decimal(100)}
+    after = save_transition(connection, bad, aborted, at_us=NOW_US)
+    wanted = production_spec(after.spec, after.state, generation=9)
+    assert wanted.variants == production_spec(spec(), after.state, generation=9).variants
+    assert active_rollout(connection, "bikes") is None
+    kept = connection.execute(select(rollout_table.c.spec).where(rollout_table.c.id == "bad")).scalar_one()
+    assert kept["spec"] == stored["spec"], "whoever looks for the fault finds it"
+
+
+def test_a_row_that_is_no_rollout_hides_no_other(connection: Connection) -> None:
+    create_rollout(connection, "good", _of_other(spec()), now_us=NOW_US)
+    create_rollout(connection, "bad", spec(), now_us=NOW_US + 1)
+    _poison(connection, "bad", lambda stored: stored["spec"].pop("endpoint"))
+    assert [found.id for found in list_rollouts(connection, active_only=True)] == ["good"]
+    with pytest.raises(DataContractError, match=r"rollout bad on 'bikes': cannot be read .*endpoint"):
+        load_rollout(connection, "bad")
 
 
 def test_whoever_read_an_older_state_cannot_save(connection: Connection) -> None:

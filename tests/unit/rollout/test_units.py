@@ -71,6 +71,19 @@ def test_what_came_at_the_same_time_as_an_open_one_waits_with_it() -> None:
     assert (turn.tolist(), until_us) == ([True, False, False], 1)
 
 
+def test_an_outcome_that_claims_to_be_of_the_future_ends_no_wait() -> None:
+    rows = rows_of([Row(1, labelled_us=10**15), Row(2)])
+    assert due_rows(rows, label_delay_us=SECOND_US, now_us=9 * SECOND_US).tolist() == [False, False]
+
+
+def test_an_infinite_loss_is_told_as_its_unit_s_and_one_that_the_metric_leaves_out_is_not() -> None:
+    rows = rows_of([Row(1, "a", labelled_us=9), Row(1, "a", labelled_us=9), Row(2, labelled_us=9)])
+    units = units_of(rows, np.zeros(3, dtype=np.bool_))
+    values = means(np.array([1.0, np.inf, np.nan]), units)
+    [unit] = loss_units(units, {"mape": values}, np.array([True, True]))[2]["mape"]
+    assert unit.loss == np.inf
+
+
 def test_one_that_has_just_come_has_its_turn_later_in_its_order() -> None:
     units = units_of(rows_of([Row(1, labelled_us=9), Row(3, labelled_us=9)]), np.zeros(2, dtype=np.bool_))
     turn, until_us = passed(units, after_us=0, settled_us=2)

@@ -77,11 +77,11 @@ class Reply:
 class Running:
     """One server process on ``state``."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *arguments: str) -> None:
         self.state = state
         (state / "server.json").unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "trimtab.serving.server", "--state", str(state), "--port", "0"],
+            [sys.executable, "-m", "trimtab.serving.server", "--state", str(state), "--port", "0", *arguments],
             stderr=subprocess.PIPE,
         )
         assert self.process.stderr is not None

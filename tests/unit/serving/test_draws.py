@@ -60,6 +60,7 @@ def test_counts_tell_what_became_of_drawn_requests(tmp_path: Path) -> None:
     )
     assert canary.run == ((bucket_of(400_000), 2), (FAILED, 3))
     assert (canary.requests, canary.errors, canary.durations) == (canary.drawn, canary.failed, canary.latency)
+    assert (canary.answered, canary.refusals) == (2, 1)
     assert canary.probability == 0.25
     assert not canary.sticky
     assert found[STABLE].drawn == 0
@@ -322,3 +323,40 @@ def _drawn_by_variant(told: DrawsReading) -> Counter[str]:
 
 def _drawn(told: DrawsReading) -> int:
     return sum(one.drawn for one in told.counts)
+
+
+def test_each_answer_and_refusal_of_a_key_counts_as_such(tmp_path: Path) -> None:
+    ledger = DrawLedger(two(tmp_path, sticky_key="record_key"), "a", worker=0, workers=2)
+    for key in (f"{2:016x}", f"{2:016x}", f"{3:016x}"):
+        for status in (200, 422, CLIENT_GONE):
+            ledger.settle(CANARY, key, status, 5, 5)
+    found = by_variant(ledger.counts())[CANARY]
+    assert (found.requests, found.answered, found.refusals, found.refused) == (9, 3, 3, 1)
+    free = DrawLedger(two(tmp_path), "b")
+    for status in (200, 422):
+        free.settle(CANARY, None, status, 5, 5)
+    kept = by_variant(kept_of(free.counts(), DrawLedger(two(tmp_path), "c").counts()))[CANARY]
+    assert (kept.answered, kept.refusals) == (1, 1)
+
+
+def test_keys_that_the_endpoint_does_not_ask_for_decide_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.deploy(two(tmp_path))
+    answered = {bench.ask("/predict", {"row": ROW, "sticky_key": "7"}).json["variant"] for _ in range(60)}
+    assert answered == {STABLE, CANARY}
+    told = reading(bench.ask("/v1/variants/heart/counts").body).counts
+    assert sum(one.drawn for one in told) == 60, "nor do they count once each"
+    assert not any(one.sticky for one in told)
+
+
+def test_an_endpoints_salt_decides_who_gets_what(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    spread = {}
+    for generation, salt in enumerate(("", "4d1c", "4d1c", "9e07"), start=1):
+        spec = two(tmp_path, generation=generation, sticky_key="record_key")
+        bench.deploy(msgspec.structs.replace(spec, salt=salt))
+        spread[generation] = [
+            bench.ask("/predict", {"row": ROW, "record_key": str(key)}).json["variant"] for key in range(40)
+        ]
+    assert spread[2] == spread[3]
+    assert spread[1] != spread[2] != spread[4]

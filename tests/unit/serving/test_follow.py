@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from pathlib import Path
@@ -230,3 +231,17 @@ def test_a_restart_serves_the_last_specs_and_a_stop_is_clean(server: Running) ->
         assert status.pid == again.info.pid
     finally:
         assert again.stop() == 0
+
+
+def test_a_status_that_could_not_be_written_is_written_as_soon_as_there_is_room(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(tmp_path)
+    (tmp_path / "status").write_bytes(b"in the way")
+    write_spec(tmp_path, spec(tmp_path, 1, version=1))
+    for _ in range(3):
+        asyncio.run(bench.follower.step())
+    assert capsys.readouterr().out.count("status_not_written") == 1
+    assert bench.ask("/predict", {"row": ROW}).status == 200
+    (tmp_path / "status").unlink()
+    assert bench.step("heart").generation == 1

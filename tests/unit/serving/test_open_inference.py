@@ -45,7 +45,8 @@ LENGTH = "inference-header-content-length"
 def heart(bench: Bench, tmp_path: Path) -> Bench:
     """Version 1 with all of the weight, and version 2 with none."""
     variants = (variant(tmp_path, "stable", "100"), variant(tmp_path, "canary", "0", version=2))
-    status = bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=variants, max_rows=100))
+    spec = EndpointSpec(endpoint="heart", generation=1, variants=variants, max_rows=100, sticky_key="record_key")
+    status = bench.deploy(spec)
     assert status.error is None
     return bench
 

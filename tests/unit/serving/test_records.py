@@ -5,12 +5,13 @@ import signal
 import threading
 import time
 
-from tests.unit.serving.running import ROW, Running, eventually
+from tests.unit.serving.running import ROW, Running, eventually, variant
 
 from trimtab.core.clock import from_micros
 from trimtab.records.layout import journal_files
 from trimtab.records.truths import truth_text
 from trimtab.serving.place import journal_folder
+from trimtab.serving.spec import EndpointSpec
 
 
 def test_every_answer_that_a_client_got_survives_the_kill_of_the_server_exactly_once(server: Running) -> None:
@@ -43,6 +44,8 @@ def test_every_answer_that_a_client_got_survives_the_kill_of_the_server_exactly_
 
 
 def test_a_record_holds_what_the_caller_said(server: Running) -> None:
+    live = (variant(server.state, "stable", "100"),)
+    server.deploy(EndpointSpec(endpoint="heart", generation=2, variants=live, sticky_key="record_key"))
     before = time.time_ns() // 1000
     reply = server.call(
         "POST",
@@ -69,7 +72,7 @@ def test_a_record_holds_what_the_caller_said(server: Running) -> None:
         "north",
         "req",
         "stable",
-        1,
+        2,
     )
     assert first["assignment_probability"] == 1.0
     assert len(first["sticky_hash"]) == 16

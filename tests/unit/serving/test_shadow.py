@@ -17,6 +17,7 @@ from trimtab.records.journal import JournalWriter
 from trimtab.records.layout import journal_files
 from trimtab.records.reader import read_frames
 from trimtab.records.schema import PredictionFrame, SchemaFrame
+from trimtab.serving.draws import DrawsReading
 from trimtab.serving.spec import EndpointSpec, VariantSpec
 
 
@@ -38,6 +39,12 @@ def _settled(bench: Bench, rows: int, version: int = 2) -> dict[str, float]:
     """Wait until ``rows`` have come to something, and return to what."""
     eventually(lambda: sum(_outcomes(bench, version).values()) >= rows)
     return _outcomes(bench, version)
+
+
+def _told(bench: Bench) -> list[tuple[int, int, int, int]]:
+    """Return what the server tells of copies: generation, and requests that were answered, failed and dropped."""
+    reading = msgspec.json.decode(bench.ask("/v1/variants/heart/counts").body, type=DrawsReading)
+    return [(one.generation, one.answered, one.failed, one.dropped) for one in reading.copies]
 
 
 def _recorded(bench: Bench) -> tuple[list[PredictionFrame], list[PredictionFrame]]:
@@ -105,11 +112,13 @@ def test_a_shadow_that_fails_is_counted_and_nobody_is_told(bench: Bench, tmp_pat
     replies = [bench.ask("/predict", {"row": ROW}) for _ in range(5)]
     assert {reply.status for reply in replies} == {200}
     assert _settled(bench, 5) == {"same": 0, "different": 0, "failed": 5, "dropped": 0}
+    assert _told(bench) == [(1, 0, 5, 0)]
     bench.deploy(_spec(tmp_path, _shadow(tmp_path, version=3), generation=2))
     assert bench.post("/predict", {"row": ROW})[0] == 200
     assert _settled(bench, 1, 3)["failed"] == 0, "the next one is none the worse for it"
     live, dark = _recorded(bench)
     assert (len(live), len(dark)) == (6, 1)
+    assert _told(bench) == [(1, 0, 5, 0), (2, 1, 0, 0)]
 
 
 def test_a_journal_without_room_fails_the_shadow_alone(tmp_path: Path) -> None:
@@ -121,6 +130,7 @@ def test_a_journal_without_room_fails_the_shadow_alone(tmp_path: Path) -> None:
         bench.deploy(_spec(tmp_path, _shadow(tmp_path)))
         assert bench.post("/predict", {"rows": [ROW] * 3})[0] == 200
         assert _settled(bench, 3)["failed"] == 3
+        assert _told(bench) == [(1, 0, 0, 1)], "that is no fault of the model's"
     finally:
         bench.shadows.close()
         bench.journal.close()

@@ -21,7 +21,9 @@ BODY = {"row": ROW, "sticky_key": "7"}
 def _deploy(bench: Bench, folder: Path, *, choice: bool = True, canary: str = "0") -> None:
     stable, new = variant(folder, "stable", str(100 - int(canary))), variant(folder, "canary", canary, version=2)
     dark = msgspec.structs.replace(new, name="dark", role=VariantRole.SHADOW)
-    bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(stable, new, dark), variant_choice=choice))
+    variants = (stable, new, dark)
+    spec = EndpointSpec(endpoint="heart", generation=1, variants=variants, sticky_key="record_key")
+    bench.deploy(msgspec.structs.replace(spec, variant_choice=choice))
 
 
 def test_a_caller_may_ask_for_a_variant_of_weight_zero_and_is_not_taken_for_a_random_one(

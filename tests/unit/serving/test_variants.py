@@ -82,3 +82,14 @@ def test_endpoints_draw_independently() -> None:
         for key in range(2_000)
     )
     assert 850 < same < 1150
+
+
+def test_a_salt_hides_which_keys_go_where_and_none_is_what_it_was() -> None:
+    keys = [str(key) for key in range(2_000)]
+    assigner = _assigner([90, 10])
+    plain = {key for key in keys if assigner.by_hash(sticky_hash("heart", key)) == 1}
+    salted = {key for key in keys if assigner.by_hash(sticky_hash("heart", key, "5f3a")) == 1}
+    assert {key for key in keys if assigner.by_hash(sticky_hash("heart", key, "")) == 1} == plain
+    assert 0.06 < len(salted) / len(keys) < 0.14
+    assert 0.05 < len(plain & salted) / len(plain) < 0.16, "whoever chooses by the one hash has none by the other"
+    assert sticky_hash("churn", "customer 7") == 13841406359518134318, "callers of older specs must not move"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,9 +14,9 @@ from trimtab.cli.client import Client, connect
 from trimtab.cli.commands.models import parse_version
 from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import tell_next, tell_what_follows
-from trimtab.cli.output import AsJson, IdArgument, ProjectOption, console, errors_console, escaped, say, show_rows
+from trimtab.cli.output import AsJson, ProjectOption, console, errors_console, escaped, say, show_rows
 from trimtab.cli.rollout_end import await_promotion
-from trimtab.cli.rollout_view import drawn_rollout, watched
+from trimtab.cli.rollout_view import drawn_rollout, next_moves, watched
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Encoding
 from trimtab.core.errors import BackendError, ConfigError, NotFoundError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 _ARRIVAL_TIMEOUT_S = 120.0
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 rollouts = typer.Typer(help="Rollouts: list them, watch, pause, resume, promote, abort one.", no_args_is_help=True)
 
@@ -83,8 +85,13 @@ def watch_rollout(
     """Show a rollout while it moves: shares, limits and why; until it has ended or asks a person."""
     client = connect(Path(project))
     answer = watched(client, _named(client, rollout_id, model), as_json=as_json)
-    if not as_json and not console.is_terminal:
+    if as_json:
+        return
+    if not console.is_terminal:
         console.print(drawn_rollout(answer, {}))
+    moves = next_moves(answer)
+    if moves is not None:
+        console.print(moves, markup=False, soft_wrap=True)
 
 
 def _named(client: Client, rollout_id: str | None, model: str | None) -> str:
@@ -97,14 +104,24 @@ def _named(client: Client, rollout_id: str | None, model: str | None) -> str:
     return str(newest[0]["rollout_id"])
 
 
+def _under_way(client: Client, named: str) -> str:
+    if _ID.fullmatch(named):
+        return named
+    for rollout in client.ask("rollouts.list", model=named, limit=20)["rollouts"]:
+        if rollout["active"]:
+            return str(rollout["rollout_id"])
+    raise NotFoundError(f"model {named!r}: no rollout is under way; see 'trimtab rollouts list'")
+
+
 def _operate(name: str, help_text: str) -> None:
     def run(
-        rollout_id: IdArgument,
+        rollout: Annotated[str, typer.Argument(help="Its id, or a model: the rollout that is under way for it.")],
         reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
         project: ProjectOption = ".",
         as_json: AsJson = False,
     ) -> None:
         client = connect(Path(project))
+        rollout_id = _under_way(client, rollout)
         answer = client.ask("rollouts.operate", rollout_id=rollout_id, operation=name, reason=reason)
         say(answer, as_json, f"Rollout {rollout_id} is {answer['phase']} at {answer['weight_pct']} %.")
         if not as_json:

@@ -118,7 +118,7 @@ def _row(model: JsonObject) -> dict[str, Text]:
     serves = ", ".join(f"{name} {weight}" for name, weight in model["serves"].items())
     return {
         "model": Text(model["name"]),
-        "serves": Text(serves or "–"),
+        "serves": Text((serves or "–") + (" (not yet)" if model.get("not_served") else "")),
         "rollout": Text(
             "–" if rollout is None else f"{rollout['phase']} v{rollout['candidate']} {rollout['weight_pct']} %"
         ),

@@ -129,9 +129,8 @@ def _deploy(connection: Connection, platform: Platform, request: ActionRequest) 
 
 
 def _roll_back(connection: Connection, platform: Platform, request: ActionRequest) -> str | None:
-    files = platform.files(request.model)
     by = request.decided_by or request.requested_by
-    return start_rollback(connection, platform, files, by=by, reason=request.reason, action_id=request.id)
+    return start_rollback(connection, platform, request.model, by=by, reason=request.reason, action_id=request.id).done
 
 
 def _refuse(_connection: Connection, _platform: Platform, request: ActionRequest) -> str:

@@ -20,6 +20,7 @@ from trimtab.loop.standing import example_row
 from trimtab.registry import store as registry
 from trimtab.registry.versions import VersionState
 from trimtab.rollout import endpoint_store, store
+from trimtab.rollout.analysis_store import Look, newest_look
 from trimtab.rollout.machine import Operation
 from trimtab.rollout.store import Rollout
 from trimtab.serving.spec import EndpointSpec
@@ -82,7 +83,8 @@ def show_rollout(platform: Platform, _actor: Actor, request: OneRollout) -> Json
     """Say where a rollout stands, and why."""
     with platform.database.reading() as connection:
         rollout = store.load_rollout(connection, request.rollout_id)
-    return {**_described(rollout), "log": list(rollout.log), "last": rollout.last}
+        newest = newest_look(connection, rollout.id)
+    return {**_described(rollout), "log": list(rollout.log), "last": rollout.last, "newest": _told_look(newest)}
 
 
 @operation("rollouts.list", "GET", "/api/rollouts", Role.VIEWER, OfModel)
@@ -116,6 +118,18 @@ def show_example(platform: Platform, _actor: Actor, request: NamedEndpoint) -> J
     return {"endpoint": request.endpoint, "version": number, "row": example_row(version)}
 
 
+def _told_look(look: Look | None) -> JsonObject | None:
+    """Return what was last seen: of one that is held, evidence goes on coming in beside the decision that held it."""
+    if look is None:
+        return None
+    return {
+        "at_us": look.at_us,
+        "verdict": None if look.verdict is None else look.verdict.value,
+        "requests": look.content["requests"],
+        "evidence": look.content["evidence"],
+    }
+
+
 def weights_of(spec: EndpointSpec) -> dict[str, str]:
     """Return the share of each variant, as text with its percent sign; of a shadow that of the requests it gets."""
     roles = {VariantRole.LIVE: "", VariantRole.SHADOW: " (shadow)"}
@@ -136,5 +150,5 @@ def _described(rollout: Rollout) -> JsonObject:
         "promotable": rollout.state.is_promotable,
         "started_us": rollout.started_us,
         "finished_us": rollout.finished_us,
-        "reason": (rollout.last or {}).get("reason", "just started"),
+        "reason": rollout.reason,
     }

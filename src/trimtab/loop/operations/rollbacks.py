@@ -27,19 +27,18 @@ class Rollback(ModelRequest):
 @operation("rollouts.rollback", "POST", "/api/models/{model}/rollback", Role.APPROVER, Rollback)
 def roll_back(platform: Platform, actor: Actor, request: Rollback) -> JsonObject:
     """Go back to an earlier version at once: abort what is under way, or bring the version in without a canary."""
-    files = platform.files(request.model)
     reason = request.reason or f"rolled back by {actor.name}"
     with platform.database.transaction() as connection:
-        done = start_rollback(
-            connection, platform, files, to=request.number, by=actor.name, reason=reason, action_id=None
+        answer = start_rollback(
+            connection, platform, request.model, to=request.number, by=actor.name, reason=reason, action_id=None
         )
-        running = store.active_rollout(connection, files.endpoint)
-        wanted = endpoint_store.desired(connection, files.endpoint)
+        running = store.active_rollout(connection, answer.endpoint)
+        wanted = endpoint_store.desired(connection, answer.endpoint)
     platform.wake.set()
     return {
         "model": request.model,
-        "endpoint": files.endpoint,
-        "done": done,
+        "endpoint": answer.endpoint,
+        "done": answer.done,
         "rollout_id": None if running is None else running.id,
         "number": None if running is None else running.spec.candidate.number,
         "generation": 0 if wanted is None else wanted.generation,

@@ -21,7 +21,7 @@ from trimtab.loop.operations.deployment import weights_of
 from trimtab.loop.platform import Platform
 from trimtab.loop.platform_advice import Advice, advice_about_platform
 from trimtab.loop.requests import Nothing
-from trimtab.loop.standing import Standing, newest_check, standing_of, undelivered
+from trimtab.loop.standing import Standing, newest_check, standing_of, standing_without_files, undelivered
 from trimtab.records.hindrance import healths_of
 from trimtab.records.liveness import ShipperState, shipper_state
 from trimtab.remediation.action_store import list_actions
@@ -46,6 +46,9 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
                 files = platform.files(name)
             except TrimtabError as error:
                 advice.append((name, Advice(f"{name}: {error}", "trimtab validate")))
+                served = standing_without_files(connection, platform, name)
+                if served is not None:
+                    models.append(_described(connection, served))
                 continue
             model = standing_of(connection, platform, files)
             models.append(_described(connection, model))
@@ -98,6 +101,7 @@ def _described(connection: Connection, model: Standing) -> JsonObject:
         "name": model.model,
         "endpoint": model.endpoint,
         "serves": {} if spec is None else weights_of(spec),
+        "not_served": model.not_served,
         "rollout": None
         if rollout is None
         else {

@@ -22,7 +22,7 @@ strategy:
     max_error_rate: 0.05  # known after some 110 answers of the new version without an error; 0.01 takes 550
     max_latency_p95_ms: 250
     max_error_ratio: 1.5  # times the errors of the old version, in the same time
-    max_latency_increase: 0.2  # at most 20 % slower than the old version: known after some 650 requests to both
+    max_latency_increase: 0.2  # at most 20 % slower than the old version: known after 800 to 2000 requests to both
   max_hold: 2m  # without enough requests to know for so long, a person is asked (trimtab rollouts promote)
 approval: {required: true}  # trimtab versions approve, before it goes out
 """
