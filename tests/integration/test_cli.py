@@ -193,7 +193,7 @@ def test_a_control_plane_elsewhere_needs_no_project_here(up: ControlPlane, tmp_p
         (["history", "nobody"], 3, ["nobody"]),
         (["history", "churn", "--at", "9999999"], 2, ["at"]),
         (["rollback", "nobody"], 3, ["nobody", "churn"]),
-        (["rollback", "churn"], 3, ["churn", "no other version before", "trimtab deploy"]),
+        (["rollback", "churn"], 3, ["churn", "served no earlier version", "trimtab deploy"]),
         (["rollback", "churn", "--to", "1"], 3, ["churn@1", "never had all traffic", "trimtab deploy"]),
         (["rollback", "churn", "--to", "9"], 3, ["churn", "9"]),
         (["feeds", "release", "churn", "nobody", "--reason", "x"], 3, ["nobody", "shop"]),
