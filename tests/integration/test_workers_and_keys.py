@@ -96,7 +96,13 @@ def test_callers_need_a_key_and_the_platform_counts_with_its_own(project: Projec
                 return None
             return None if reading is None or not reading.counts else sum(each.drawn for each in reading.counts)
 
-        eventually(lambda: counted() == 0, within_s=LONG_S, wanted="variants that are served")
+        def served() -> bool:
+            status = platform.deployer.observe(MODEL)
+            return status is not None and status.generation == 1
+
+        # Its status is that of the slowest worker: a connection may lead to either.
+        eventually(served, within_s=LONG_S, wanted="variants that every worker serves")
+        eventually(lambda: counted() == 0, within_s=LONG_S, wanted="counts of them")
         url = server_url(project.serving)
         assert url is not None
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:

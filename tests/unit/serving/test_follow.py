@@ -241,7 +241,7 @@ def test_a_status_that_could_not_be_written_is_written_as_soon_as_there_is_room(
     write_spec(tmp_path, spec(tmp_path, 1, version=1))
     for _ in range(3):
         asyncio.run(bench.follower.step())
-    assert capsys.readouterr().out.count("status_not_written") == 1
+    assert sum(told.count("status_not_written") for told in capsys.readouterr()) == 1
     assert bench.ask("/predict", {"row": ROW}).status == 200
     (tmp_path / "status").unlink()
     assert bench.step("heart").generation == 1
