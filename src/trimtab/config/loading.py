@@ -18,6 +18,7 @@ __all__ = ["Loaded", "Strict", "load_yaml", "parse_yaml"]
 
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 50_000
+_NO_FIELDS = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Location = tuple[str | int, ...]
@@ -51,9 +52,6 @@ class Loaded(Generic[ModelT]):
     def at(self, *location: str | int) -> str:
         """Return ``path:line`` of a value, for errors that are found later than by reading."""
         return f"{self.path}:{self.lines.get(_known_part(location, self.lines), 1)}"
-
-
-_NO_FIELDS = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 def load_yaml(path: Path, model: type[ModelT]) -> Loaded[ModelT]:

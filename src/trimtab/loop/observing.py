@@ -122,13 +122,13 @@ class RolloutWatch:
             sticky=rollout.spec.sticky_key is not None or known.counts.sticky,
             baking=stage is Phase.BAKING,
         )
-        reading, unread = self._reading(rollout) if stage in _COMPARED else (None, "")
+        reading, hindered = self._reading(rollout) if stage in _COMPARED else (None, None)
         if stage in _COMPARED:
-            seen = replace(seen, outages=self._outages.of(rollout, reading, unread))
+            seen = replace(seen, outages=self._outages.of(rollout, reading, hindered))
         if stage not in _COMPARED or plan is None:
             # The first look says where the rollout's own generations begin: those after the present one.
             return Seen(seen, None if analysis.content or plan is None else known.to_json())
-        return self._judged(rollout, task, plan, known, seen, generation, reading, unread)
+        return self._judged(rollout, task, plan, known, seen, generation, reading, hindered)
 
     def _staging(self, rollout: Rollout) -> StagingObservation | None:
         status = self._platform.deployer.observe(rollout.spec.staging_endpoint)
@@ -154,7 +154,7 @@ class RolloutWatch:
         seen: Observation,
         generation: int,
         reading: DrawsReading | None,
-        unread: str,
+        hindered: str | None,
     ) -> Seen:
         counts, blocks = known.counts, tuple[Block, ...]()
         if reading is not None:
@@ -180,7 +180,7 @@ class RolloutWatch:
             evidence=(
                 *judge(plan, state),
                 *incomparable(rollout.spec.strategy, task),
-                *((_unread(unread),) if reading is None else ()),
+                *((_unread(hindered),) if reading is None else ()),
                 *(judge_copies(counts.copies) if plan.paired else ()),
                 *_unread_quality(rollout, plan, told.fault),
             ),
@@ -207,10 +207,10 @@ class RolloutWatch:
             return seen
         return replace(seen, production=ServedState.ARRIVING, production_error=None)
 
-    def _reading(self, rollout: Rollout) -> tuple[DrawsReading | None, str]:
-        """Return what production counted; None where that is not known, and why."""
+    def _reading(self, rollout: Rollout) -> tuple[DrawsReading | None, str | None]:
+        """Return what production counted, None where that is not known; and what hinders a server from telling."""
         try:
-            return self._reader.read(rollout.spec.endpoint), "no server answers that could say what its variants did"
+            return self._reader.read(rollout.spec.endpoint), None
         except BackendError as error:
             _log.warning("counts.unread", rollout=rollout.id, error=str(error))
             return None, str(error)
@@ -233,8 +233,9 @@ def _missed(counts: CountCursor, compared: tuple[Block, ...], generation: int) -
     return counts, (Block(generation=generation, probability=0.0, agreement=(0.0,) * missed),) if missed else ()
 
 
-def _unread(why: str) -> Evidence:
+def _unread(hindered: str | None) -> Evidence:
     """Return evidence that holds a rollout while nobody knows what its variants did."""
+    why = hindered or "no server answers that could say what its variants did"
     return Evidence("counts", Verdict.INCONCLUSIVE, None, None, why)
 
 

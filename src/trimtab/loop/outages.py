@@ -32,9 +32,12 @@ class OutageWatch:
         self._monotonic_s = monotonic_s
         self._silent: dict[str, tuple[float, float]] = {}
 
-    def of(self, rollout: Rollout, reading: DrawsReading | None, why: str) -> tuple[Evidence, ...]:
-        """Return breaches alone. ``reading`` is None where production tells nothing, for the reason ``why``."""
-        return (*self._deaths(rollout, reading), *self._silence(rollout, reading, why))
+    def of(self, rollout: Rollout, reading: DrawsReading | None, hindered: str | None) -> tuple[Evidence, ...]:
+        """Return breaches alone. ``hindered``: why a server that runs tells nothing; None: it does, or none runs here.
+
+        That none runs here is no fault of the candidate's: it was stopped, or those that serve are on other machines.
+        """
+        return (*self._deaths(rollout, reading), *self._silence(rollout, hindered))
 
     def _deaths(self, rollout: Rollout, reading: DrawsReading | None) -> tuple[Evidence, ...]:
         # Its own words are not enough: a server that dies of each first request never comes to say them.
@@ -52,8 +55,8 @@ class OutageWatch:
         )
         return (Evidence("deaths", Verdict.BREACH, float(count), float(MOST_DEATHS), why),)
 
-    def _silence(self, rollout: Rollout, reading: DrawsReading | None, why: str) -> tuple[Evidence, ...]:
-        if reading is not None or rollout.spec.stable is None:
+    def _silence(self, rollout: Rollout, hindered: str | None) -> tuple[Evidence, ...]:
+        if hindered is None or rollout.spec.stable is None:
             self._silent.pop(rollout.id, None)
             return ()
         now_s = self._monotonic_s()
@@ -66,7 +69,7 @@ class OutageWatch:
         silent_s = now_s - since_s
         if silent_s < SILENT_S:
             return ()
-        why = f"production has told nothing of its variants for {silent_s:.0f} s: {why}"
+        why = f"production has told nothing of its variants for {silent_s:.0f} s: {hindered}"
         return (Evidence("counts", Verdict.BREACH, silent_s, SILENT_S, why),)
 
     def _generations_of(self, rollout: Rollout) -> list[int]:
