@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.published import insert
 from bench.rollouts.plot import write_plot
 from bench.rollouts.results import ALPHA, Results, calibrate, power, read_results, write_results
-from bench.rollouts.tables import insert, text_of
+from bench.rollouts.tables import text_of
 from bench.rollouts.traffic import FAULTS, NO_FAULT, Kind
 
 _DOCS = Path(__file__).parents[2] / "docs"
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.docs:
         write_results(results, _DOCS / "benchmarks" / "rollouts.json")
         write_plot(results, _DOCS / "benchmarks" / "rollouts.svg")
-        insert(_DOCS / "benchmarks.md", text_of(results))
+        insert(_DOCS / "benchmarks.md", text_of(results), bench="rollouts")
     return 0
 
 

@@ -1,15 +1,12 @@
-"""The tables of a run, and their place in the documentation."""
+"""The tables of a run, as the documentation has them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from bench.published import table
 from bench.rollouts.results import METHODS, Calibration, Detection, Results, upper_bound
 from bench.rollouts.traffic import NO_FAULT
 
-__all__ = ["insert", "text_of"]
-
-_BEGIN, _END = "<!-- bench.rollouts: begin -->", "<!-- bench.rollouts: end -->"
+__all__ = ["text_of"]
 
 
 def text_of(results: Results) -> str:
@@ -20,7 +17,7 @@ def text_of(results: Results) -> str:
         f"α = {results.alpha:.0%}.",
         "**False rollbacks**, in %, and in brackets the rate that the true one is below with a confidence of 95 % "
         "(Clopper-Pearson):",
-        _table(["traffic", *METHODS.values()], [_calibration_row(found) for found in results.calibrations]),
+        table(["traffic", *METHODS.values()], [_calibration_row(found) for found in results.calibrations]),
         "Of ours with margins 0, by family: "
         + "; ".join(
             f"{found.kind}: " + ", ".join(f"{name} {count}" for name, count in found.families.items())
@@ -34,30 +31,12 @@ def text_of(results: Results) -> str:
             f"**Requests until half of the canaries were rolled back** ({results.detections[0].runs} of each fault; of "
             "both versions together), and in brackets the share found within 40 000; –: less than half were. A way "
             "that rolls most healthy canaries back as well finds nothing by finding faulty ones:",
-            _table(
+            table(
                 ["traffic", "fault", *METHODS.values()],
                 [_detection_row(found) for found in results.detections if found.fault != NO_FAULT.name],
             ),
         ]
     return "\n\n".join(parts)
-
-
-def insert(path: Path, text: str) -> None:
-    """Put ``text`` between the two marks of ``path``.
-
-    Raises:
-        SystemExit: it has no marks.
-    """
-    head, begin, rest = path.read_text().partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not begin or not end:
-        raise SystemExit(f"error: {path}: has no lines {_BEGIN} and {_END}; put them where the figures go")
-    path.write_text(f"{head}{_BEGIN}\n\n{text}\n\n{_END}{tail}")
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _calibration_row(found: Calibration) -> list[str]:

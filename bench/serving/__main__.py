@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.published import insert
 from bench.serving.environments import DEFAULT_ENVS
 from bench.serving.footprint import footprint
 from bench.serving.frozen import check_frozen
@@ -26,7 +27,7 @@ from bench.serving.results import Results, machine, read_results, write_results
 from bench.serving.rounds import CONNECTIONS, latency_pair, throughput_pair
 from bench.serving.servers import Server, running
 from bench.serving.swaps import swap_under_load
-from bench.serving.tables import full_text, insert, short_text, summary
+from bench.serving.tables import full_text, short_text, summary
 
 PARTS = ("footprint", "floor", "log", "latency", "swaps", "peers")
 _ROOT = Path(__file__).parents[2]
@@ -140,8 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.docs:
         write_results(results, _DOCS_JSON)
         write_plot(results, _DOCS_JSON.with_suffix(".svg"))
-        insert(_ROOT / "docs" / "benchmarks.md", full_text(results))
-        insert(_ROOT / "README.md", short_text(results))
+        insert(_ROOT / "docs" / "benchmarks.md", full_text(results), bench="serving")
+        insert(_ROOT / "README.md", short_text(results), bench="serving")
     return 0
 
 

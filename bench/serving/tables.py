@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from bench.serving.results import Results, pins
 from bench.serving.rounds import Pair
 
-__all__ = ["full_text", "insert", "short_text", "summary"]
-
-_BEGIN, _END = "<!-- bench.serving: begin -->", "<!-- bench.serving: end -->"
+__all__ = ["full_text", "short_text", "summary"]
 
 
 def summary(results: Results) -> str:
@@ -59,19 +56,6 @@ def short_text(results: Results) -> str:
             *rows,
         ]
     )
-
-
-def insert(path: Path, text: str) -> None:
-    """Put ``text`` between the two marks of ``path``.
-
-    Raises:
-        SystemExit: it has no marks.
-    """
-    head, begin, rest = path.read_text().partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not begin or not end:
-        raise SystemExit(f"error: {path}: has no lines {_BEGIN} and {_END}; put them where the figures go")
-    path.write_text(f"{head}{_BEGIN}\n\n{text}\n\n{_END}{tail}")
 
 
 def _aims(results: Results) -> list[tuple[str, bool]]:

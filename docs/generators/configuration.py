@@ -89,7 +89,7 @@ def _parts(stem: str, schema: Schema) -> Iterator[str]:
             "",
             "### Conditions",
             "",
-            "Each is a map of one key.",
+            "Each is a map of one key; some have a second, `of`.",
             "",
         )
         yield from table(("key", "holds", "what it is"), (_condition(stem, part, schema) for part in conditions))
@@ -100,9 +100,12 @@ def _parts(stem: str, schema: Schema) -> Iterator[str]:
 
 
 def _condition(stem: str, part: Schema, schema: Schema) -> tuple[str, str, str]:
-    ((key, field),) = part["properties"].items()
+    (key, field), *others = part["properties"].items()
+    held = type_of(stem, field, schema) + "".join(
+        f"; `{name}`: {type_of(stem, other, schema)}" for name, other in others
+    )
     _key, _colon, told = plain(part["description"]).partition("`: ")
-    return code(key), type_of(stem, field, schema), told[:1].upper() + told[1:] or meaning_of(field, schema)
+    return code(key), held, told[:1].upper() + told[1:] or meaning_of(field, schema)
 
 
 def _fields(stem: str, part: Schema, whole: Schema) -> list[str]:

@@ -54,7 +54,8 @@ def type_of(stem: str, field: Schema, whole: Schema) -> str:
             chosen = f"by `{field['discriminator']['propertyName']}`: " if tagged else ""
             return chosen + " or ".join(names)
     if "const" in field:
-        return code(field["const"])
+        const = field["const"]
+        return code(json.dumps(const) if isinstance(const, bool) else const)
     if "enum" in field:
         return "one of " + listed(field["enum"])
     if field.get("type") == "array":
@@ -87,13 +88,14 @@ def _reference(stem: str, reference: str, whole: Schema) -> str:
 
 def _only_key(option: Schema, whole: Schema) -> list[str]:
     target = whole["$defs"][option["$ref"].rsplit("/", 1)[-1]] if "$ref" in option else {}
-    return list(target["properties"]) if is_wrapper(target) else []
+    return list(target["properties"])[:1] if is_wrapper(target) else []
 
 
 def is_wrapper(part: Schema) -> bool:
-    """Whether a definition is a map of exactly one key, which its description begins with."""
+    """Whether a definition is a map of exactly one key, which its description begins with; perhaps with ``of``."""
     keys = list(part.get("properties", {}))
-    return len(keys) == 1 and str(part.get("description", "")).startswith(f"``{keys[0]}``")
+    is_one = len(keys) == 1 or keys[1:] == ["of"]
+    return is_one and str(part.get("description", "")).startswith(f"``{keys[0]}``")
 
 
 def anchor_of(stem: str, name: str) -> str:

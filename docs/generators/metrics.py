@@ -1,12 +1,15 @@
-"""The page of the inference server's metrics."""
+"""The page of both programs' metrics."""
 
 from __future__ import annotations
 
 from docs.generators.markdown import code, listed, plain, table
 
+from trimtab.loop.control_metrics import FAMILIES, Family
 from trimtab.serving.metrics import ServingMetrics
 
 __all__ = ["metrics_page"]
+
+_HEAD = ("metric", "type", "labels", "what it is")
 
 
 def metrics_page() -> str:
@@ -20,10 +23,26 @@ def metrics_page() -> str:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         rows.append((code(name), family.type, listed(labels) or "–", plain(family.documentation)))
     lines = [
-        "# Metrics of the inference server",
+        "# Metrics",
         "",
-        "At `/metrics` of the inference server, in Prometheus' text format; no key is needed.",
+        "Alert rules, dashboards, and how Prometheus is set up: [Prometheus and Grafana](../prometheus.md).",
         "",
-        *table(("metric", "type", "labels", "what it is"), rows),
+        "## The inference server",
+        "",
+        "At `/metrics` of the inference server, in Prometheus' text format; where it asks for keys, for one of scope "
+        "`metrics`.",
+        "",
+        *table(_HEAD, rows),
+        "",
+        "## The control plane",
+        "",
+        "At `/metrics` of the control plane, for a key of role `viewer` or above, read from the store when asked.",
+        "",
+        *table(_HEAD, [_told(name, family) for name, family in FAMILIES.items()]),
     ]
     return "\n".join(lines)
+
+
+def _told(name: str, family: Family) -> tuple[str, ...]:
+    kind = "counter" if name.endswith("_total") else "gauge"
+    return code(name), kind, listed(family.labels), plain(family.text)

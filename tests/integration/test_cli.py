@@ -44,6 +44,8 @@ READS: dict[tuple[str, ...], tuple[str, dict[str, object]]] = {
     ("approvals", "list"): ("approvals.list", {"state": "waiting_approval"}),
     ("approvals", "list", "--all"): ("approvals.list", {}),
     ("retrain", "explain", MODEL): ("retraining.conditions", {"model": MODEL}),
+    ("triggers", "explain", MODEL): ("retraining.conditions", {"model": MODEL}),
+    ("triggers", "list"): ("retraining.events", {}),
     ("checks", MODEL): ("monitoring.checks", {"model": MODEL, "limit": 50}),
     ("audit", "show"): ("audit.show", {"limit": 50}),
     ("audit", "verify"): ("audit.verify", {}),

@@ -107,6 +107,8 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     assert (answered["rows"], answered["model_version"]) == (160, "2")
     assert told("replay", MODEL, rows, "--key", "customer")["answered"] == 160
     assert told("monitor", MODEL)["checks"]
+    # Its rows say no time: a whole simulation has a test of its own.
+    assert told("simulate", MODEL, "--stream", rows, "--time", "customer", code=1)["exit_code"] == 1
     assert told("retrain", "request", MODEL, "--reason", "to see")["kind"] == "retrain"
     [asked] = told("approvals", "list")["actions"]
     assert told("approvals", "reject", asked["action_id"], "--reason", "no")["action_id"] == asked["action_id"]
@@ -115,6 +117,7 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     for name in ("show", "close"):
         reason = ("--reason", "why") if name == "close" else ()
         assert told("incidents", name, SOME_ID, *reason, code=3)["exit_code"] == 3
+    assert told("reports", "evidently", MODEL, "--variant", "nobody", code=3)["exit_code"] == 3
     assert told("feeds", "release", MODEL, "shop", "--reason", "mended")["state"] == "open"
     for command in (
         *(
@@ -126,6 +129,7 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
             ["feeds", "list", MODEL],
         ),
         *(["rollouts", "list"], ["incidents", "list"], ["retrain", "explain", MODEL], ["audit", "show"]),
+        *(["triggers", "explain", MODEL], ["triggers", "list"]),
         *(["audit", "verify"], ["reports", "list"], ["keys", "list"], ["keys", "revoke", "looker"], ["events", "list"]),
         ["events", "retry", "--all", "--reason", "mended"],
     ):

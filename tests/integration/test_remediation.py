@@ -162,7 +162,7 @@ def test_a_candidate_that_is_not_better_is_rejected_and_the_current_version_stay
     assert world.versions() == [(1, "approved"), (2, "rejected")]
     [action] = _shown(world, incident["incident_id"])["actions"]
     assert action["state"] == "succeeded"
-    assert "the current version stays; version 2 is not known to be better" in action["outcome"]
+    assert "the current version stays; version 2 is not known to be as good at least" in action["outcome"]
     assert [one["candidate"] for one in _rollouts(world)] == [1]
     assert _is_sound(world)
 

@@ -21,9 +21,11 @@ from trimtab.api.errors import PROBLEM, Problem, install_error_handlers
 from trimtab.config.loading import Strict
 from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Role
 from trimtab.core.errors import ConfigError, DataContractError, UnknownCallerError
 from trimtab.files import sha256_of_file
 from trimtab.loop.actor import Actor
+from trimtab.loop.control_metrics import CONTENT_TYPE, ControlMetrics
 from trimtab.loop.keys import authenticate
 from trimtab.loop.operation import OPERATIONS, Operation, perform
 from trimtab.loop.platform import Platform
@@ -112,6 +114,7 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
     _add_segments(app, platform, limits.segment_bytes)
     _add_specs(app, platform)
     _add_bundles(app, platform)
+    _add_metrics(app, platform)
 
     @app.get("/api/health", tags=["health"], summary="Whether the control plane works")
     def health() -> JsonObject:
@@ -279,6 +282,22 @@ def _add_bundles(app: FastAPI, platform: Platform) -> None:
         """Needs role `service`."""
         found = perform(platform, actor, asked.name, {"digest": digest, "name": name})
         return FileResponse(found["path"], media_type="application/octet-stream")
+
+
+def _add_metrics(app: FastAPI, platform: Platform) -> None:
+    metrics = ControlMetrics(platform)
+
+    @app.get(
+        "/metrics",
+        tags=["health"],
+        summary="What Prometheus may read: the newest checks, cases, retrainings, and what waits",
+        response_class=Response,
+        responses={200: {"description": "Prometheus' text format 0.0.4.", "content": {"text/plain": {}}}},
+    )
+    def told(actor: Caller) -> Response:
+        """Needs role `viewer`."""
+        actor.require(Role.VIEWER, "metrics")
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
 
 def _check_digest(upload: Path, told: str | None) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from trimtab.core.canonical import JsonObject, digest_of
 from trimtab.core.enums import ColumnKind, ImageFit, Task
+from trimtab.measures.group_metrics import GroupShare
 
 __all__ = ["MANIFEST_NAME", "Calibration", "Feature", "ImageInput", "Lineage", "Manifest", "Parity"]
 
@@ -101,7 +102,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The bundle's description: schema, classes, lineage, and the SHA-256 of every other file.
 
     ``importance`` and ``attribution`` are shares by feature: of what the estimator uses, and of the mean absolute SHAP
-    values of held-out rows (empty where none were computed).
+    values of held-out rows (empty where none were computed). ``groups``: how groups of rows that the answering fit had
+    not seen were answered, by what groups them, then by rate and group; empty where nobody asked.
     """
 
     schema_version: Literal[1] = 1
@@ -122,6 +124,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     params: dict[str, str | int | float | bool | None] = {}
     importance: dict[str, float] = {}
     attribution: dict[str, float] = {}
+    groups: dict[str, dict[str, dict[str, GroupShare]]] = {}
     parity: Parity
     lineage: Lineage
     files: dict[str, str]

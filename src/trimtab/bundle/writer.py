@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ __all__ = [
     "MAX_MANIFEST_BYTES",
     "MODEL_NAME",
     "REFERENCE_NAME",
+    "SAMPLE_NAME",
     "SIGNATURE_NAME",
     "copy_bundle",
     "decode_manifest",
@@ -39,6 +40,9 @@ __all__ = [
 MODEL_NAME = "model.onnx"
 GOLDEN_NAME = "golden.parquet"
 REFERENCE_NAME = "reference"
+SAMPLE_NAME = "sample.parquet"
+"""Features of rows drawn at random from those that the answering fit had not seen; golden rows are chosen."""
+
 SIGNATURE_NAME = "bundle.sig"
 
 MAX_MANIFEST_BYTES = 16_000_000
@@ -54,11 +58,12 @@ def write_bundle(
     model_onnx: bytes,
     golden: pa.Table,
     reference: Callable[[Path], object],
+    beside: Mapping[str, bytes] | None = None,
 ) -> Manifest:
     """Write a bundle to ``folder`` and return its manifest, with the SHA-256 of every file.
 
     Everything is written beside ``folder`` and renamed, so that a crash leaves a bundle or none. ``reference`` is given
-    the folder into which it writes what the bundle's monitoring compares with.
+    the folder into which it writes what the bundle's monitoring compares with; ``beside`` are further files by name.
 
     Raises:
         ConflictError: ``folder`` exists.
@@ -72,6 +77,8 @@ def write_bundle(
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         (temporary / MODEL_NAME).write_bytes(model_onnx)
+        for name, content in (beside or {}).items():
+            (temporary / name).write_bytes(content)
         pq.write_table(golden, temporary / GOLDEN_NAME, compression="zstd")
         (temporary / REFERENCE_NAME).mkdir()
         reference(temporary / REFERENCE_NAME)

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["extra_of"]
 
-_EXTRAS = ("serve", "signatures", "platform", "postgres", "s3", "explain")
+_EXTRAS = ("serve", "signatures", "platform", "postgres", "s3", "explain", "evidently")
 _IMPORTED_AS = {"pillow": "PIL", "scikit_learn": "sklearn", "xgboost_cpu": "xgboost"}
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*extra == ['\"]([a-z0-9]+)['\"]")
 

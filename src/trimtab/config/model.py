@@ -32,9 +32,21 @@ class FeedConfig(Strict):
 
 
 class ReleaseCosts(Strict):
-    """What it costs to act, in the unit of the primary metric's loss summed over rows. Used to predict impact."""
+    """What it costs to act, in the loss of a row summed over rows: so much has a retraining to save.
 
-    retrain: float = Field(default=0.0, ge=0, description="One training and release.")
+    What is left out follows from how much the version that serves usually loses in a decision period.
+    """
+
+    retrain: float | None = Field(
+        default=None,
+        ge=0,
+        description="One training; null: half of what the serving version usually loses in a decision period; 0: free.",
+    )
+    release: float | None = Field(
+        default=None,
+        ge=0,
+        description="Bringing a version out, also one that served before; null: a tenth of that loss; 0: free.",
+    )
 
 
 class ModelConfig(Strict):

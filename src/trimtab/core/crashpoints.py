@@ -81,6 +81,7 @@ POINTS: tuple[CrashPoint, ...] = tuple(
         ("retraining.concluded", "loop", "the verdict on its version is in the open transaction", _TRAINED_ONCE),
         ("monitors.judged", "loop", "checks are made, none is stored", "the schedule is still due: one run"),
         ("monitors.recorded", "loop", "checks are stored, with the schedule", "one run"),
+        ("trigger.recorded", "loop", "firing, request and memory are in the open transaction", "it fires once"),
         ("verification.judged", "loop", "the verdict is in the open transaction", "judged once"),
         ("audit.appended", "audit", "entry and head are in the open transaction", "the chain has no gap and no fork"),
         ("audit.checkpointed", "audit", "the checkpoint lies in the lake", "the chain agrees with it"),

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
@@ -41,10 +41,13 @@ __all__ = [
     "delivered_since",
     "find_delivery",
     "judge_again",
+    "processed_since",
     "received",
     "recent_deliveries",
+    "record_counts",
     "register",
     "resend_unqueued",
+    "rows_since",
 ]
 
 TOPIC = "ingest"
@@ -225,6 +228,55 @@ def delivered_since(connection: Connection, since_us: int) -> frozenset[str]:
         _table.c.kind.in_((DeliveryKind.RECORDS, DeliveryKind.TRUTH)),
     )
     return frozenset(connection.scalars(query))
+
+
+def processed_since(connection: Connection, since_us: int) -> dict[str, int]:
+    """Return the segments, of records and of outcomes, processed at ``since_us`` or later: when each was, by its id."""
+    query = select(_table.c.digest, _table.c.processed_us).where(
+        _table.c.state == DeliveryState.PROCESSED,
+        _table.c.processed_us >= since_us,
+        _table.c.kind.in_((DeliveryKind.RECORDS, DeliveryKind.TRUTH)),
+    )
+    return {row.digest: row.processed_us for row in connection.execute(query)}
+
+
+def record_counts(
+    connection: Connection, endpoint: str, *, start_us: int, end_us: int
+) -> list[tuple[int, int, int, dict[str, int]]]:
+    """Return moment of receipt, rows, rows that broke the contract, and reasons, of each processed record delivery.
+
+    Those of ``endpoint`` that were received in ``start_us`` ≤ t < ``end_us``, oldest first.
+    """
+    query = (
+        select(_table.c.received_us, _table.c.rows, _table.c.rows_quarantined, _table.c.spec)
+        .where(
+            _table.c.endpoint == endpoint,
+            _table.c.state == DeliveryState.PROCESSED,
+            _table.c.kind == DeliveryKind.RECORDS,
+            _table.c.received_us >= start_us,
+            _table.c.received_us < end_us,
+        )
+        .order_by(_table.c.received_us)
+    )
+    return [
+        (row.received_us, int(row.rows or 0), int(row.rows_quarantined or 0), (row.spec or {}).get("reasons") or {})
+        for row in connection.execute(query)
+    ]
+
+
+def rows_since(connection: Connection, model: str, endpoint: str, *, since_us: int) -> int:
+    """Return how many rows passed the contract of what was received after ``since_us``.
+
+    Tables that were delivered for ``model``, and records of what ``endpoint`` answered, with labels or without.
+    """
+    tables = and_(_table.c.kind == DeliveryKind.TABLE, _table.c.model == model)
+    records = and_(_table.c.kind == DeliveryKind.RECORDS, _table.c.endpoint == endpoint)
+    query = select(func.sum(_table.c.rows - func.coalesce(_table.c.rows_quarantined, 0))).where(
+        or_(tables, records),
+        _table.c.state == DeliveryState.PROCESSED,
+        _table.c.received_us > since_us,
+    )
+    return int(connection.execute(query).scalar_one() or 0)
 
 
 def recent_deliveries(

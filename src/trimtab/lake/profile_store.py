@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BigInteger, cast, insert, select
+from sqlalchemy import insert, select
 
 from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection
 from trimtab.db.tables import profile
+from trimtab.lake.profile_spans import chosen, read_spans, spans_of
 from trimtab.profiles.periods import PeriodProfile
-from trimtab.profiles.profile import Profile
 
 __all__ = ["load_profiles", "save_profiles"]
-
-_MICROS = 1_000_000
-_LONGEST_PERIOD_S = 7 * 86_400
 
 
 def save_profiles(connection: Connection, segment_id: str, profiles: Iterable[PeriodProfile]) -> int:
@@ -43,34 +40,30 @@ def save_profiles(connection: Connection, segment_id: str, profiles: Iterable[Pe
 
 
 def load_profiles(
-    connection: Connection, endpoint: str, *, start_us: int, end_us: int, variant: str | None = None
+    connection: Connection,
+    endpoint: str,
+    *,
+    start_us: int,
+    end_us: int,
+    variant: str | None = None,
+    cuts: Sequence[int] = (),
+    finest: bool = False,
 ) -> list[PeriodProfile]:
     """Return the profiles of periods that lie at least partly in ``start_us`` ≤ t < ``end_us``, oldest first.
 
-    A period that several segments have rows of is returned once for each; merge them.
+    Where a roll-up stands for periods that all lie in the window, it is returned in their place; ``finest`` asks for
+    none that is longer than they are, e.g. to tell since which hour something holds. None reaches across one of
+    ``cuts``, the moments from which parts of the window are looked at on their own. A period that several segments
+    have rows of is otherwise returned once for each; merge them.
     """
-    query = (
-        select(profile)
-        .where(
-            profile.c.endpoint == endpoint,
-            # The lower bound on the index; the exact one needs the row's own period.
-            profile.c.start_us > start_us - _LONGEST_PERIOD_S * _MICROS,
-            profile.c.start_us < end_us,
-            # PostgreSQL multiplies integers as 32 bits, which 36 minutes of microseconds do not fit into.
-            profile.c.start_us + cast(profile.c.period_s, BigInteger) * _MICROS > start_us,
-        )
-        .order_by(profile.c.start_us, profile.c.variant, profile.c.model_version, profile.c.segment_id)
-    )
+    bounds = {"start_us": start_us, "end_us": end_us}
+    held = spans_of(connection, endpoint, rolled=False, **bounds)
+    rolled = spans_of(connection, endpoint, rolled=True, **bounds)
     if variant is not None:
-        query = query.where(profile.c.variant == variant)
-    return [
-        PeriodProfile(
-            endpoint=row.endpoint,
-            variant=row.variant,
-            model_version=row.model_version,
-            start_us=row.start_us,
-            period_s=row.period_s,
-            profile=Profile.from_bytes(row.payload),
-        )
-        for row in connection.execute(query)
+        held, rolled = ([span for span in spans if span.lane.variant == variant] for spans in (held, rolled))
+    spans, sums = chosen(held, rolled, cuts=cuts, finest=finest)
+    found = [
+        *read_spans(connection, endpoint, spans, rolled=False),
+        *read_spans(connection, endpoint, sums, rolled=True),
     ]
+    return sorted(found, key=lambda period: (period.start_us, period.variant, period.model_version))

@@ -30,6 +30,7 @@ from trimtab.lake.zones import Lake
 __all__ = ["Snapshot", "find_snapshot", "make_snapshot"]
 
 _ROWS, _RECENT = "rows.parquet", "recent.parquet"
+_FEWEST_HELD, _MOST_HELD = 200, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,15 @@ def make_snapshot(
     until_us: int | None = None,
     lookback: timedelta | None = None,
     recent_share: float | None = None,
+    hold_out: timedelta | None = None,
     now: datetime,
 ) -> Snapshot:
     """Freeze all rows that may be learnt from, as of ``now``; the same rows give the same snapshot.
 
     Delivered rows and labelled production rows (of ``endpoint``) are put together, as `learnable_rows` says; with
     ``lookback`` only those of that span before the latest event time, and those whose time is not known. With
-    ``recent_share`` the latest of the production rows are held out, that share of them, rounded down.
+    ``hold_out`` the production rows of that span before the latest of them are held out, at least 200, but never more
+    than a fifth of them; with ``recent_share`` that share of them, the latest, rounded down, whatever the span.
 
     Raises:
         DataContractError: there is no row to learn from.
@@ -80,7 +83,7 @@ def make_snapshot(
     found = learnable_rows(
         database, lake, model=model, contract=contract, endpoint=endpoint, until_us=until_us, known_us=to_micros(now)
     )
-    rows, recent = _hold_out(_within(found.table, lookback), recent_share or 0.0)
+    rows, recent = _parted(_within(found.table, lookback), recent_share, hold_out)
     if not rows.num_rows:
         raise DataContractError(
             f"model {model.name!r}: no row to make a snapshot of ({found.left_out} do not fit the contract as it is "
@@ -130,15 +133,31 @@ def _within(table: pa.Table, lookback: timedelta | None) -> pa.Table:
     return table.filter(pc.fill_null(pc.greater(table[EVENT], first_us), True))
 
 
-def _hold_out(table: pa.Table, share: float) -> tuple[pa.Table, pa.Table]:
-    """Return the rows to learn from, and the latest ``share`` of the production rows; both in the given order."""
-    if not 0.0 <= share < 1.0:
+def _parted(table: pa.Table, share: float | None, span: timedelta | None) -> tuple[pa.Table, pa.Table]:
+    """Return the rows to learn from, and the latest production rows, which are held out; both in the given order."""
+    if share is not None and not 0.0 <= share < 1.0:
         raise ValueError(f"recent_share {share}: not in 0 ≤ share < 1; lower it")
     produced = np.flatnonzero(pc.equal(table[ORIGIN], PRODUCTION).to_numpy())
+    if share is not None:
+        count = int(len(produced) * share)
+    elif span is not None and len(produced):
+        count = _within_span(table[EVENT].take(pa.array(produced)), span)
+    else:
+        count = 0
     # Rows are sorted by event time, so the last ones are the latest.
     held = np.zeros(table.num_rows, dtype=bool)
-    held[produced[len(produced) - int(len(produced) * share) :]] = True
+    held[produced[len(produced) - count :]] = True
     return table.filter(pa.array(~held)), table.filter(pa.array(held))
+
+
+def _within_span(event_us: pa.ChunkedArray, span: timedelta) -> int:
+    """Return how many of the rows lie within ``span`` of the latest, at least 200, at most a fifth of them."""
+    latest_us = pc.max(event_us).as_py()
+    if latest_us is None:
+        return min(_FEWEST_HELD, int(len(event_us) * _MOST_HELD))
+    first_us = latest_us - span // timedelta(microseconds=1)
+    there = int(pc.sum(pc.fill_null(pc.greater(event_us, first_us), False)).as_py())
+    return min(max(there, _FEWEST_HELD), int(len(event_us) * _MOST_HELD))
 
 
 def _write(lake: Lake, model: str, rows: pa.Table, recent: pa.Table) -> Path:

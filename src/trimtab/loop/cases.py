@@ -15,12 +15,15 @@ __all__ = ["note", "note_action", "store_change"]
 
 def store_change(
     connection: Connection, platform: Platform, kind: ChangeKind, incident: Incident, *, detail: JsonObject
-) -> None:
-    """Store what became of a case, publish ``incident.<kind>``, and audit it, in the caller's transaction."""
+) -> Incident:
+    """Store what became of a case, publish ``incident.<kind>``, and audit it, in the caller's transaction.
+
+    Return the case as it is stored.
+    """
     if kind is ChangeKind.OPENED:
         create_incident(connection, incident)
     else:
-        save_incident(connection, incident)
+        incident = save_incident(connection, incident)
     payload = {"incident_id": incident.id, "model": incident.model, **detail}
     platform.publish(connection, f"incident.{kind.value}", f"incident:{incident.id}", payload)
     audit.append(
@@ -33,6 +36,7 @@ def store_change(
         after={"state": incident.state.value, "title": incident.title},
         detail={"model": incident.model, **detail},
     )
+    return incident
 
 
 def note(connection: Connection, platform: Platform, incident_id: str | None, what: str, why: str = "") -> None:

@@ -9,12 +9,15 @@ from trimtab.core.clock import to_micros
 from trimtab.db.engine import Connection
 from trimtab.loop.model_files import load_policy
 from trimtab.loop.platform import Platform
-from trimtab.remediation.action_store import create_action, past_actions, save_action
+from trimtab.remediation.action_store import create_action, past_actions, save_action, save_grant
 from trimtab.remediation.actions import ActionRequest, ActionState, advance
+from trimtab.remediation.approvals import granted_by_policy
 from trimtab.remediation.decision import Decision, Proposal, decide
 from trimtab.remediation.diagnosis import DiagnosisKind
+from trimtab.remediation.policy import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext, requests_of
 from trimtab.remediation.store import list_incidents
+from trimtab.retraining.store import note_outcome, save_request
 
 __all__ = ["finish_action", "open_diagnoses", "propose", "publish_action"]
 
@@ -30,13 +33,18 @@ def propose(
     """
     now = platform.clock.now()
     history = past_actions(connection, since_us=to_micros(now - _HISTORY))
-    decision = decide(load_policy(platform.project).value, proposal, history, now)
+    policy = load_policy(platform.project).value
+    decision = decide(policy, proposal, history, now)
     created = []
     for request in requests_of(decision, proposal, context, now=now, ids=platform.new_id):
         if create_action(connection, request).id != request.id:
             continue
         created.append(request)
+        if request.state is ActionState.APPROVED:
+            save_grant(connection, granted_by_policy(request, policy, now=now, grant_id=platform.new_id()))
         publish_action(connection, platform, request)
+        if request.kind is ActionKind.RETRAIN and proposal.origin is not Origin.TRIGGER:
+            _note_request(connection, platform, proposal, request)
         _note(connection, platform, request, decision)
     return decision, tuple(created)
 
@@ -46,6 +54,7 @@ def finish_action(
 ) -> ActionRequest:
     """Store how an action ended, and tell the loop, in the caller's transaction."""
     after = save_action(connection, advance(request, state, at_us=platform.now_us(), outcome=outcome))
+    note_outcome(connection, after.id, f"{state}: {outcome}")
     payload = {"action_id": after.id, "model": after.model, "incident_id": after.incident_id, "state": state.value}
     platform.publish(connection, "action.finished", f"action:{after.id}", payload)
     audit.append(
@@ -71,6 +80,20 @@ def open_diagnoses(connection: Connection, model: str) -> tuple[DiagnosisKind, .
     """Return the diagnoses of the model's open incidents."""
     found = list_incidents(connection, model=model, open_only=True)
     return tuple(incident.diagnosis.kind for incident in found if incident.diagnosis is not None)
+
+
+def _note_request(connection: Connection, platform: Platform, proposal: Proposal, request: ActionRequest) -> None:
+    """Enter a retraining that no condition asked for into the history of retrainings: conditions enter their own."""
+    reason = str(request.params.get("reason") or proposal.diagnosis or request.purpose)
+    save_request(
+        connection,
+        platform.new_id(),
+        request.model,
+        at=platform.clock.now(),
+        cause=proposal.origin.value,
+        reason=reason,
+        action_id=request.id,
+    )
 
 
 def _note(connection: Connection, platform: Platform, request: ActionRequest, decision: Decision) -> None:

@@ -99,10 +99,15 @@ class Ingestion:
             },
         )
         if save_alert(connection, alert):
-            payload = {"alert_id": alert.id, "model": delivery.model, "title": title, "severity": alert.severity.value}
-            self._platform.publish(
-                connection, "alert.raised", f"model:{delivery.model}", {**payload, "reasons": done.reasons}
-            )
+            payload = {
+                "alert_id": alert.id,
+                "kind": alert.kind,
+                "model": delivery.model,
+                "title": title,
+                "severity": alert.severity.value,
+                "reasons": done.reasons,
+            }
+            self._platform.publish(connection, "alert.raised", f"model:{delivery.model}", payload)
 
 
 def _warm_up() -> None:

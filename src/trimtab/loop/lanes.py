@@ -14,6 +14,8 @@ from trimtab.loop.fencing import Fence
 from trimtab.loop.ingestion import Ingestion
 from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.platform import Platform
+from trimtab.loop.reporters import tell_open_cases_again
+from trimtab.loop.rolling_up import roll_up_profiles
 from trimtab.loop.rollouts import advance_rollouts, apply_desired
 from trimtab.loop.schedules import run_due_monitors
 from trimtab.loop.subscriptions import HANDLERS
@@ -21,25 +23,31 @@ from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import Upkeep, expire_requests
 from trimtab.notify.sender import send_due
 
-__all__ = ["DECISIONS", "LANE_OF", "of"]
+__all__ = ["DECISIONS", "LANE_OF", "MONITORS", "of"]
 
 _log = structlog.get_logger(__name__)
 
 DECISIONS = "decisions"
 """The lane of all subscribers that `LANE_OF` does not name."""
 
+MONITORS = "monitors"
+"""The lane of the monitors: what they take long over holds up no approval."""
+
 LANE_OF = {"trainings": "snapshots", "projection": "projection", "messages": "messages", "evidence": "messages"}
 """Subscribers that are slow, or ask somebody outside: their lanes."""
 
 _FILES_S = 0.5
-_IDLE_AT_MOST_S = {DECISIONS: 1.0, "snapshots": 2.0, "projection": 2.0, "messages": 2.0}
+_ROLL_UP_S = 30.0
+_IDLE_AT_MOST_S = {DECISIONS: 1.0, MONITORS: 2.0, "snapshots": 2.0, "projection": 2.0, "messages": 2.0}
 """How seldom an idle lane looks for what no bell tells of: `_FILES_S` where people wait for files and servers; longer
 where work comes as events, which ring, unless another process has published them."""
 
 
 def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
     """Return the lanes that work for ``platform``; ``beats`` says whether they tell that a control plane is there."""
-    fences = {name: Fence() for name in ("rollouts", DECISIONS, "data", "snapshots", "projection", "messages")}
+    fences = {
+        name: Fence() for name in ("rollouts", DECISIONS, MONITORS, "data", "snapshots", "projection", "messages")
+    }
     of_lane = {name: fence.guard(platform) for name, fence in fences.items()}
     decides, ingestion = of_lane[DECISIONS], Ingestion(of_lane["data"])
     upkeep = Upkeep(decides, beats=beats)
@@ -60,10 +68,16 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
             _delivering(decides, *[name for name in HANDLERS if name not in LANE_OF]),
             lambda: advance_jobs(decides),
             _paced(lambda: expire_requests(decides), 2.0),
-            _paced(lambda: run_due_monitors(decides), 2.0),
+            _paced(lambda: tell_open_cases_again(decides), 30.0),
             upkeep.run,
         ),
-        lane("data", ingestion.run, start=ingestion.warm_up),
+        lane(MONITORS, _paced(lambda: run_due_monitors(of_lane[MONITORS]), 2.0)),
+        lane(
+            "data",
+            ingestion.run,
+            _paced(lambda: roll_up_profiles(of_lane["data"]), _ROLL_UP_S),
+            start=ingestion.warm_up,
+        ),
         lane("snapshots", _delivering(of_lane["snapshots"], "trainings")),
         lane("projection", _delivering(of_lane["projection"], "projection"), start=_warming(platform)),
         lane(
@@ -96,15 +110,17 @@ def _sending(platform: Platform) -> Worker:
 
 
 def _paced(work: Worker, every_s: float) -> Worker:
-    """Return ``work`` as it is, but at most once in ``every_s``: an idle platform should leave the machine alone."""
+    """Return ``work``, which after it found nothing waits ``every_s``: an idle platform leaves the machine alone."""
     due = 0.0
 
     def paced() -> bool:
         nonlocal due
         if time.monotonic() < due:
             return False
-        due = time.monotonic() + every_s
-        return work()
+        found = bool(work())
+        if not found:
+            due = time.monotonic() + every_s
+        return found
 
     return paced
 

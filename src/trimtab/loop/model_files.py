@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from trimtab.core.errors import ConfigError
 from trimtab.measures.row_losses import row_loss, row_loss_metrics
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.remediation.policy import PolicyConfig
-from trimtab.retraining.settings import RetrainConfig
+from trimtab.retraining.settings import RetrainConfig, monitors_named
 from trimtab.rollout.limits import Family, Limits, QualityLimits
 from trimtab.rollout.settings import DeploymentConfig
 from trimtab.rollout.strategies import CanaryConfig, RecreateConfig, Strategy
@@ -35,6 +36,9 @@ FILE_MODELS: dict[str, type[BaseModel]] = {
     "retrain_config.yaml": RetrainConfig,
 }
 """The files of a model's folder and what each must fit."""
+
+
+_MEASURE_QUALITY = ("model_quality", "estimated_quality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ def load_model_files(project: ProjectFolder, name: str) -> ModelFiles:
     retrain = load_yaml(folder / "retrain_config.yaml", RetrainConfig)
     _check_columns(model, contract)
     _check_limits(model.value, deployment)
+    _check_reporters(monitoring, [route.name for route in project.config.notifications])
+    _check_monitors(retrain, monitoring.value)
     digests = [loaded.digest for loaded in (model, contract, training, deployment, monitoring, retrain)]
     return ModelFiles(
         model=model.value,
@@ -164,6 +170,31 @@ def _check_limits(model: ModelConfig, deployment: Loaded[DeploymentConfig]) -> N
             raise ConfigError(
                 f"{at}: strategy.limits.max_degradation: {metric!r} is no mean over rows, so that versions cannot be "
                 f"compared by it while rows come in; expected one of {', '.join(row_loss_metrics(model.task))}"
+            )
+
+
+def _check_reporters(monitoring: Loaded[MonitoringConfig], known: Sequence[str]) -> None:
+    for severity, names in monitoring.value.reporters.routes.items():
+        for place, name in enumerate(names):
+            if name not in known:
+                at = monitoring.at("reporters", "routes", severity.value, place)
+                raise ConfigError(
+                    f"{at}: reporters.routes.{severity}: found {name!r}; "
+                    f"expected notification routes of trimtab.yaml, {', '.join(known) or 'which has none'}; "
+                    "add it there, or name one of these"
+                )
+
+
+def _check_monitors(retrain: Loaded[RetrainConfig], monitoring: MonitoringConfig) -> None:
+    types = {monitor.title: monitor.type for monitor in monitoring.monitors}
+    quality = [title for title, kind in types.items() if kind in _MEASURE_QUALITY]
+    for at, kind, name in monitors_named(retrain.value.when, "when"):
+        fitting = quality if kind == "performance" else [title for title in types if title not in quality]
+        if name not in fitting:
+            raise ConfigError(
+                f"{retrain.at(*at)}: {kind}.monitor: found {name!r}; expected a monitor of monitoring_config.yaml that "
+                f"judges {'quality' if kind == 'performance' else 'columns'}, {', '.join(fitting) or 'which has none'};"
+                " add it there, or name one of these"
             )
 
 

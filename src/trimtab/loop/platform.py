@@ -45,6 +45,8 @@ class Platform:
     serving_url: Callable[[], str | None]
     intake_bucket: tuple[Bucket, str] | None = None
     """Bucket, and folder in it, where shippers elsewhere leave segments."""
+    tells_mlflow: bool = True
+    """Whether trainings are told to MLflow; not so in a simulation, whose versions nobody will serve."""
     wake: Wake = field(default_factory=Wake)
     hindered: Hindered = field(default_factory=Hindered)
     unmatched: Unmatched = field(default_factory=Unmatched)

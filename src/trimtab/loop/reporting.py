@@ -181,7 +181,7 @@ def _column_charts(connection: Connection, platform: Platform, incident: Inciden
     span = max(window.end_us - window.start_us for window in windows)
     start_us = min(signal.first_us for signal in incident.signals) - span
     end_us = max([window.end_us for window in windows] + [signal.recovered_us or 0 for signal in incident.signals])
-    profiles = load_profiles(connection, incident.endpoint, start_us=start_us, end_us=end_us)
+    profiles = load_profiles(connection, incident.endpoint, start_us=start_us, end_us=end_us, finest=True)
     version = registry.get(connection, incident.model, incident.evidence[0].model_version)
     reference = read_reference(Path(version.bundle_path) / "reference").merged
     contract = platform.files(incident.model).contract.columns
@@ -200,16 +200,18 @@ def _column_charts(connection: Connection, platform: Platform, incident: Inciden
 
 
 def _quality_charts(connection: Connection, incident: Incident) -> Iterable[QualityChartData]:
-    breached = {str(one.detail["metric"]): one for one in incident.evidence if one.kind == "model_quality"}
+    # What is said of segments has no metric: it is told in words.
+    quality = [one for one in incident.evidence if one.kind == "model_quality" and "metric" in one.detail]
+    breached = {str(one.detail["metric"]): one for one in quality}
     for metric, check in breached.items():
         rows = connection.execute(
             select(check_result.c.window_end_us, check_result.c.value, check_result.c.spec)
             .where(check_result.c.model == incident.model, check_result.c.kind == "model_quality")
-            .order_by(check_result.c.window_end_us)
+            .order_by(check_result.c.window_end_us, check_result.c.at_us)
         ).all()
-        points = tuple(
-            (int(row.window_end_us), row.value) for row in rows if row.spec["detail"].get("metric") == metric
-        )
+        # A window that was judged again as outcomes came counts as it was judged last.
+        latest = {int(row.window_end_us): row.value for row in rows if row.spec["detail"].get("metric") == metric}
+        points = tuple(latest.items())
         baseline = check.detail.get("baseline")
         yield QualityChartData(metric, points, limit=check.threshold, baseline=baseline)
 

@@ -15,6 +15,7 @@ from trimtab.registry.versions import ModelVersion
 from trimtab.remediation.action_store import grant_of, load_action
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.policy import ActionKind
+from trimtab.retraining.settings import ReleaseConfig
 
 __all__ = ["conclude_training", "judge_gain"]
 
@@ -50,15 +51,17 @@ def _release_if_better(
         )
         _end(connection, platform, request, ActionState.SUCCEEDED, text)
         return
-    better, why = judge_gain(comparison, files.retrain.release.min_gain)
+    better, why = judge_gain(comparison, files.retrain.release)
     if not better:
-        reason = f"version {version.number} is not known to be better: {why}"
+        reason = f"version {version.number} is not known to be as good at least: {why}"
         decide_version(connection, platform, found.model, version.number, approved=False, by="policy", reason=reason)
         _end(connection, platform, request, ActionState.SUCCEEDED, f"the current version stays; {reason}")
         return
     grant = grant_of(connection, request.id)
     if grant is None or not grant.allows(ActionKind.DEPLOY, platform.now_us()):
-        text = f"version {version.number} is better ({why}); the grant does not cover its release, so it waits"
+        text = (
+            f"version {version.number} is as good at least ({why}); the grant does not cover its release, so it waits"
+        )
         _end(connection, platform, request, ActionState.SUCCEEDED, text)
         return
     reason = f"granted as {grant.purpose!r}; {why}"
@@ -71,13 +74,15 @@ def _release_if_better(
     note(connection, platform, request.incident_id, f"version {version.number} is rolled out", why)
 
 
-def judge_gain(comparison: JsonObject, min_gain: float) -> tuple[bool, str]:
-    """Return whether the candidate is better than what serves, and why.
+def judge_gain(comparison: JsonObject, release: ReleaseConfig) -> tuple[bool, str]:
+    """Return whether the candidate may replace what serves, and why.
 
-    It must gain ``min_gain`` in the primary metric, and the interval of the mean loss difference must lie above zero:
-    what is not known to be better is not released.
+    It must gain ``min_gain`` in the primary metric, and must not be worse beyond the margin: the 95 % interval of the
+    mean loss difference lies above −``margin`` · the present version's mean loss. Where nothing is known of the
+    spread, nothing is released.
 
-    >>> judge_gain({"metric": "rmse", "gain": 9.0, "loss_gain_low": 4.0, "loss_gain_high": 14.0, "rows": 500}, 1.0)
+    >>> content = {"metric": "rmse", "gain": 9.0, "loss_current": 40.0, "rows": 500}
+    >>> judge_gain({**content, "loss_gain_low": 4.0, "loss_gain_high": 14.0}, ReleaseConfig(min_gain=1.0))
     (True, 'rmse better by 9; loss a row better by 4 to 14 (95 %) on 500 recent rows')
     """
     gain, low, high = (comparison.get(name) for name in ("gain", "loss_gain_low", "loss_gain_high"))
@@ -86,7 +91,8 @@ def judge_gain(comparison: JsonObject, min_gain: float) -> tuple[bool, str]:
         return False, f"the gain {rows} is not known"
     word = "better" if gain >= 0 else "worse"
     numbers = f"{comparison['metric']} {word} by {abs(gain):.4g}; loss a row better by {low:.4g} to {high:.4g} (95 %)"
-    return gain >= min_gain and low > 0, f"{numbers} {rows}"
+    not_worse = low > 0 or low >= -release.margin * comparison["loss_current"]
+    return gain >= release.min_gain and not_worse, f"{numbers} {rows}"
 
 
 def _keep(connection: Connection, platform: Platform, request: ActionRequest, found: Job) -> None:

@@ -21,7 +21,7 @@ from trimtab.rollout.machine import Operation
 from trimtab.rollout.state import RolloutSpec
 from trimtab.rollout.store import Rollout
 from trimtab.rollout.strategies import RecreateConfig
-from trimtab.rollout.way_back import promoted_versions, way_back
+from trimtab.rollout.way_back import promoted_versions, reinstatements, way_back
 
 __all__ = ["RollbackAnswer", "start_rollback"]
 
@@ -97,7 +97,8 @@ def start_rollback(
     if to is not None:
         _require_usable(connection, deployed, to, promoted, running)
     # One that brings a version back which was left for a worse one before goes forth: only who names it wants that.
-    backwards = promoted if to is not None else way_back(promoted)
+    below = way_back(promoted, reinstatements(connection, deployed.endpoint))
+    backwards = promoted if to is not None else below
     if running is not None and _goes_back(running, backwards) and to in {None, running.spec.candidate.number}:
         already = f"version {running.spec.candidate.number} is on its way back already, by rollout {running.id}"
         return RollbackAnswer(deployed.endpoint, already)
@@ -108,7 +109,7 @@ def start_rollback(
     present = aliases_of(connection, deployed.endpoint).get("champion")
     wanted = to
     if wanted is None:
-        wanted = present if running is not None else _nearest(connection, deployed, promoted)
+        wanted = present if running is not None else _nearest(connection, deployed, promoted, below)
     if wanted in {None, present} and done is None:
         raise ConflictError(
             f"endpoint {deployed.endpoint!r}: serves version {present} already, and no rollout is under way; nothing "
@@ -155,21 +156,21 @@ def _others(promoted: list[int], *but: int | None) -> str:
     return ", ".join(str(number) for number in sorted(set(promoted), reverse=True) if number not in but)
 
 
-def _nearest(connection: Connection, deployed: _Deployed, promoted: list[int]) -> int:
+def _nearest(connection: Connection, deployed: _Deployed, promoted: list[int], below: list[int]) -> int:
     """Return the version that served before this one and may serve again.
 
     Raises:
         NotFoundError: there is none.
     """
     passed_over = []
-    for number in way_back(promoted):
+    for number in below:
         version = registry.get(connection, deployed.model, number)
         fault = "was rejected" if version.state is VersionState.REJECTED else _fault_of(version)
         if fault is None:
             return number
         passed_over.append(f"version {number}: {fault}")
     told = f" that could serve again ({'; '.join(passed_over)})" if passed_over else ""
-    forth = _others(promoted, aliases_of(connection, deployed.endpoint).get("champion"), *way_back(promoted))
+    forth = _others(promoted, aliases_of(connection, deployed.endpoint).get("champion"), *below)
     move = f"forth again: --to {forth}; " if forth else ""
     raise NotFoundError(
         f"endpoint {deployed.endpoint!r}: served no earlier version{told}; nothing to go back to; {move}"

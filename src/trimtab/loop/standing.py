@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
 
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.canonical import JsonObject
@@ -41,7 +41,7 @@ __all__ = [
     "Training",
     "Undelivered",
     "example_row",
-    "newest_check",
+    "newest_checks",
     "standing_of",
     "standing_without_files",
     "undelivered",
@@ -164,6 +164,8 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
         record_key=model.key,
         event_time=model.time,
         target=model.target,
+        newer_rows=_newer_rows(connection, files),
+        breaches=tuple(connection.execute(_breaches(files)).scalars()),
     )
 
 
@@ -197,9 +199,7 @@ def _standing(connection: Connection, platform: Platform, name: str, endpoint: s
         records=counts["records"],
         truths=counts["truth"],
         first_record_us=counts["first_us"] or None,
-        checked=connection.execute(newest_check(name)).first() is not None,
-        newer_rows=_newer_rows(connection, name, endpoint),
-        breaches=tuple(connection.execute(_breaches(name)).scalars()),
+        checked=connection.execute(select(check_result.c.id).where(check_result.c.model == name)).first() is not None,
         incidents=tuple(list_incidents(connection, model=name, open_only=True)),
         waiting=tuple(list_actions(connection, model=name, state=ActionState.WAITING_APPROVAL)),
         under_way=tuple(
@@ -319,39 +319,47 @@ def _counts(connection: Connection, endpoint: str) -> dict[str, int]:
     return {"records": totals.get("records", 0), "truth": totals.get("truth", 0), "first_us": first}
 
 
-def newest_check(model: str) -> Select[str]:
-    """Return the question for the newest run of the model's monitors: its id, or nothing."""
-    return (
-        select(check_result.c.run_id)
-        .where(check_result.c.model == model)
-        .order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc())
+def newest_checks(files: ModelFiles) -> ColumnElement[bool]:
+    """Return the condition of being a check of the last run of its monitor: monitors may run at times of their own."""
+    mine = check_result.c.model == files.model.name
+    last = check_result.alias()
+    ordered = (
+        select(last.c.run_id)
+        .where(last.c.model == files.model.name)
+        .order_by(last.c.at_us.desc(), last.c.run_id.desc())
         .limit(1)
     )
+    of_each = (
+        and_(
+            check_result.c.monitor == monitor.title,
+            check_result.c.run_id == ordered.where(last.c.monitor == monitor.title).scalar_subquery(),
+        )
+        for monitor in files.monitoring.monitors
+    )
+    return and_(mine, or_(*of_each))
 
 
-def _breaches(model: str) -> Select[str]:
-    newest = newest_check(model).scalar_subquery()
+def _breaches(files: ModelFiles) -> Select[str]:
     return (
         select(check_result.c.monitor)
         .distinct()
-        .where(check_result.c.run_id == newest, check_result.c.verdict == Verdict.BREACH.value)
+        .where(newest_checks(files), check_result.c.verdict == Verdict.BREACH.value)
         .order_by(check_result.c.monitor)
     )
 
 
-def _newer_rows(connection: Connection, model: str, endpoint: str) -> int:
+def _newer_rows(connection: Connection, files: ModelFiles) -> int:
     """Return how many rows came since the newest checks; 0 where those could judge, for then nobody has to look."""
-    newest = newest_check(model).scalar_subquery()
     drift = connection.execute(
         select(check_result.c.verdict, func.max(check_result.c.at_us))
-        .where(check_result.c.run_id == newest, check_result.c.kind == _DRIFT)
+        .where(newest_checks(files), check_result.c.kind == _DRIFT)
         .group_by(check_result.c.verdict)
     ).all()
     if [row[0] for row in drift] != [Verdict.INCONCLUSIVE.value]:
         return 0
     rows = connection.execute(
         select(func.sum(delivery.c.rows)).where(
-            delivery.c.endpoint == endpoint,
+            delivery.c.endpoint == files.endpoint,
             delivery.c.kind == "records",
             delivery.c.state == "processed",
             delivery.c.received_us > drift[0][1],

@@ -38,6 +38,8 @@ SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = {
     "incident.opened": ("remediation", "messages"),
     "incident.reopened": ("remediation", "messages"),
     "incident.updated": ("remediation",),
+    "incident.louder": ("messages",),
+    "incident.repeated": ("messages",),
     "incident.recovered": ("remediation", "messages", "evidence"),
     "incident.closed": ("messages", "evidence"),
     "action.waiting": ("messages",),

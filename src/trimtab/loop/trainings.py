@@ -18,9 +18,7 @@ import structlog
 from sqlalchemy import insert, select, update
 
 from trimtab.audit import log as audit
-from trimtab.config.database import MLFLOW_REFERENCE, mlflow_url
 from trimtab.core.canonical import JsonObject
-from trimtab.core.clock import from_micros
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import (
     BackendError,
@@ -33,16 +31,11 @@ from trimtab.core.errors import (
 )
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.tables import job
-from trimtab.lake.snapshots import Snapshot, make_snapshot
 from trimtab.loop.jobs import JobProcessState
-from trimtab.loop.model_files import ModelFiles, git_commit_of
 from trimtab.loop.platform import Platform
-from trimtab.loop.releases import aliases_of
+from trimtab.loop.training_orders import order_for, snapshot_for
 from trimtab.loop.waiting import Waiting, waits_longer, waits_of
-from trimtab.registry import store as registry
-from trimtab.registry.versions import ModelVersion
 from trimtab.training.hindrance import Hindrance
-from trimtab.training.request import TrainingRequest
 
 __all__ = ["Job", "advance_jobs", "cancel_training", "find_job", "prepare", "request_training"]
 
@@ -140,11 +133,13 @@ def prepare(platform: Platform, job_id: str) -> Callable[[Connection], None] | N
         return None
     try:
         files = platform.files(found.model)
-        snapshot = _snapshot(platform, files, found)
+        until_us, retrains = found.spec["until_us"], found.spec["action_id"] is not None
+        snapshot = snapshot_for(platform, files, until_us=until_us, retrains=retrains)
     except (ConfigError, DataContractError, NotFoundError) as error:
         reason = str(error)
         return lambda connection: _finish(connection, platform, found, "failed", {"error": reason})
-    request = msgspec.to_builtins(_training_request(platform, files, snapshot, found))
+    order = order_for(platform, files, snapshot, job_id=found.id, out_dir=found.out_dir)
+    request = msgspec.to_builtins(order)
 
     def commit(connection: Connection) -> None:
         _save(connection, found, state="submitted", spec={**found.spec, "request": request})
@@ -326,54 +321,6 @@ def _save(connection: Connection, found: Job, **values: Any) -> None:
     )
     if changed.rowcount != 1:
         raise ConflictError(f"job {found.id}: changed since it was read; read it again")
-
-
-def _snapshot(platform: Platform, files: ModelFiles, found: Job) -> Snapshot:
-    until_us = found.spec["until_us"]
-    retrains = found.spec["action_id"] is not None
-    now = platform.clock.now() if until_us is None else from_micros(until_us)
-    return make_snapshot(
-        platform.database,
-        platform.lake,
-        model=files.model,
-        contract=files.contract,
-        endpoint=files.endpoint,
-        until_us=until_us,
-        lookback=files.training.lookback,
-        recent_share=files.retrain.recent_share if retrains else None,
-        now=now,
-    )
-
-
-def _training_request(platform: Platform, files: ModelFiles, snapshot: Snapshot, found: Job) -> TrainingRequest:
-    current = platform.database.read(lambda connection: _champion(connection, files))
-    compares = current is not None and snapshot.recent_path is not None
-    return TrainingRequest(
-        job_id=found.id,
-        model=files.model.model_dump(mode="json"),
-        contract=files.contract.model_dump(mode="json"),
-        training=files.training.model_dump(mode="json"),
-        snapshot_path=str(snapshot.path),
-        snapshot_id=snapshot.id,
-        dataset_hash=snapshot.dataset_hash,
-        config_hash=files.digest,
-        # The request is stored and written to disk: a password stays in the environment, which a job inherits.
-        mlflow_uri=platform.project.mlflow_uri if mlflow_url() is None else MLFLOW_REFERENCE,
-        mlflow_artifacts=str(platform.project.mlflow_artifacts),
-        experiment=f"{platform.project.config.project}/{files.model.name}",
-        out_dir=str(found.out_dir),
-        cache_dir=str(platform.project.training_cache),
-        git_commit=git_commit_of(platform.project.root),
-        compare_with=current.bundle_path if compares and current is not None else None,
-        compare_digest=current.digest if compares and current is not None else None,
-        compare_rows_path=str(snapshot.recent_path) if compares else None,
-        time_limit_s=None if files.training.time_limit is None else files.training.time_limit.total_seconds(),
-    )
-
-
-def _champion(connection: Connection, files: ModelFiles) -> ModelVersion | None:
-    number = aliases_of(connection, files.endpoint).get("champion")
-    return None if number is None else registry.get(connection, files.model.name, number)
 
 
 def _job(row: Any) -> Job:

@@ -20,6 +20,7 @@ from trimtab.loop.platform import Platform
 from trimtab.remediation.action_store import list_actions, save_action
 from trimtab.remediation.actions import ActionState
 from trimtab.remediation.approvals import expire, is_due_to_expire
+from trimtab.retraining.store import note_outcome
 
 __all__ = ["Upkeep", "expire_requests"]
 
@@ -42,6 +43,7 @@ def expire_requests(platform: Platform) -> bool:
     for request in due:
         with platform.database.transaction() as connection:
             after = save_action(connection, expire(request, now))
+            note_outcome(connection, after.id, f"expired: {after.outcome}")
             payload = {"action_id": after.id, "model": after.model, "incident_id": after.incident_id}
             platform.publish(connection, "action.finished", f"action:{after.id}", payload)
             note(connection, platform, after.incident_id, f"{after.kind} expired", after.outcome)

@@ -9,6 +9,7 @@ import numpy as np
 
 from trimtab.core.enums import Task
 from trimtab.measures.answers import Answers, Array, mean, ratio
+from trimtab.measures.class_codes import class_codes
 
 __all__ = [
     "ClassScore",
@@ -53,8 +54,8 @@ def class_scores(truth: Array, prediction: Array) -> tuple[ClassScore, ...]:
     >>> (first.precision, first.recall), (second.precision, second.recall)
     ((0.5, 1.0), (1.0, 0.5))
     """
-    labels, codes = np.unique(
-        np.concatenate([np.asarray(truth).astype(np.str_), np.asarray(prediction).astype(np.str_)]), return_inverse=True
+    labels, codes = class_codes(
+        np.concatenate([np.asarray(truth).astype(np.str_), np.asarray(prediction).astype(np.str_)])
     )
     was, said = codes[: len(truth)], codes[len(truth) :]
     size = len(labels)

@@ -12,6 +12,7 @@ from trimtab.core.enums import Task
 from trimtab.core.errors import ConfigError
 from trimtab.measures import class_metrics, number_metrics
 from trimtab.measures.answers import Answers, Array
+from trimtab.measures.class_codes import class_codes
 
 __all__ = [
     "METRICS",
@@ -111,8 +112,7 @@ def confusion_matrix(truth: Array, prediction: Array) -> tuple[list[str], NDArra
     >>> labels, counts.tolist()
     (['a', 'b'], [[1, 0], [1, 1]])
     """
-    both = np.concatenate([_text(truth), _text(prediction)])
-    labels, codes = np.unique(both, return_inverse=True)
+    labels, codes = class_codes(np.concatenate([_text(truth), _text(prediction)]))
     size, rows = len(labels), len(truth)
     cells = codes[:rows] * size + codes[rows:]
     counts = np.bincount(cells, minlength=size * size).reshape(size, size)

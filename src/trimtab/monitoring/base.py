@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
@@ -12,23 +12,47 @@ from trimtab.monitoring.check import Check
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 
-__all__ = ["Finding", "Monitor", "check_of"]
+__all__ = ["Finding", "Judged", "Monitor", "check_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a monitor says of one window, and what it wants to know when it is given the next.
+
+    ``state`` is JSON without NaN. It comes back as `WindowData.state` with the next window of the same variant,
+    version and monitor; None keeps what was there. Of windows that end no later than one whose state is stored,
+    and of runs that fail, no state is stored.
+    """
+
+    checks: tuple[Check, ...]
+    state: JsonObject | None = None
 
 
 class Monitor(Protocol):
-    """Judges one window.
+    """Judges one window of one variant.
 
-    `check` is pure: the same data give the same checks. It answers for every window, also an empty one; what cannot
-    be judged is INCONCLUSIVE with the reason, never OK.
+    Made from its settings alone; offered to `trimtab.monitoring.registry` under the name ``kind``, which is also the
+    ``type`` of its settings. `check` is pure: the same data, state included, give the same judgement. It answers for
+    every window, also an empty one; what cannot be judged is INCONCLUSIVE with the reason, never OK. What it raises
+    becomes an INCONCLUSIVE check; what takes longer than ``time_limit`` as well.
     """
 
-    def check(self, data: WindowData) -> tuple[Check, ...]:
+    kind: ClassVar[str]
+    settings_type: ClassVar[type[MonitorSettings]]
+
+    def __init__(self, settings: Any) -> None:
+        """Take settings of ``settings_type``."""
+
+    def check(self, data: WindowData) -> Judged:
         """Return at least one check of the window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a monitor found, before it is signed: a `Check` without the window's own fields."""
+    """What a monitor found, before it is signed: a `Check` without the window's own fields.
+
+    ``opens`` is False for what is only part of an alarm that the monitor raises itself, e.g. a column that it names.
+    """
 
     verdict: Verdict
     explanation: str
@@ -37,6 +61,7 @@ class Finding:
     threshold: float | None = None
     effect: float | None = None
     detail: JsonObject = field(default_factory=dict)
+    opens: bool = True
 
 
 def check_of(settings: MonitorSettings, data: WindowData, finding: Finding) -> Check:
@@ -57,6 +82,7 @@ def check_of(settings: MonitorSettings, data: WindowData, finding: Finding) -> C
         severity=settings.severity,
         explanation=finding.explanation,
         detail=finding.detail,
+        opens=finding.opens,
     )
 
 

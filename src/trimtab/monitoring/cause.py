@@ -20,12 +20,14 @@ class CauseKind(StrEnum):
     STUCK = "stuck"
     NULLS = "nulls"
     NEW_CATEGORY = "new_category"
+    SWAPPED_COLUMNS = "swapped_columns"
+    DUPLICATED_FEED = "duplicated_feed"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What happened to ``column``.
+    """What happened to ``column``; empty where it happened to whole rows.
 
     ``factor`` is what values were multiplied by, if by anything; ``known_unit`` the conversion that fits, in words.
     ``since_us`` is the start of the first affected period, None when the whole window is affected or no moment stands

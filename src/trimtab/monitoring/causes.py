@@ -1,4 +1,4 @@
-"""Names simple causes of drift from profiles alone: unit change, shift, stuck value, nulls, new category."""
+"""Names simple causes of drift from profiles alone: unit change, shift, swap, stuck value, nulls, new category."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from trimtab.monitoring.cause import Cause, CauseKind
 from trimtab.monitoring.change_point import changed_periods
 from trimtab.monitoring.divergence import diverge
 from trimtab.monitoring.rescaling import name_rescaling
+from trimtab.monitoring.sameness import greatest_share, most_frequent
+from trimtab.monitoring.season import in_season
+from trimtab.monitoring.swapping import swapped_with
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.categories import CategoryProfile
 from trimtab.profiles.numbers import NumberProfile
@@ -120,6 +123,9 @@ def _of_categories(data: WindowData, name: str, before: CategoryProfile) -> Caus
     total = float(np.nansum(sizes * np.nan_to_num(shares)) / max(sizes.sum(), 1.0))
     if before.error == 0 and total >= _NEW_SHARE:
         extent = _extent(parts, sizes, shares, 0.0, math.sqrt(total * (1 - total)))
+        swapped = _swapped(data, name, extent)
+        if swapped is not None:
+            return swapped
         counts = extent.column.counts if isinstance(extent.column, CategoryProfile) else {}
         new = sorted((value for value in counts if value not in known), key=lambda value: -counts[value])[:10]
         share = _unknown_share(extent.column, known)
@@ -134,6 +140,9 @@ def _of_categories(data: WindowData, name: str, before: CategoryProfile) -> Caus
     shares = np.array([_share_of_category(part.column, value) for part in parts])
     usual = before.counts[value] / before.count
     extent = _extent(parts, sizes, shares, usual, math.sqrt(usual * (1 - usual)) or 0.1)
+    swapped = _swapped(data, name, extent)
+    if swapped is not None:
+        return swapped
     text = f"{name}: the share of {value!r} moved by {moved[value]:+.0%} {extent.when}"
     return _told(
         CauseKind.SHIFT, name, extent, text, {"value": value, "change": moved[value], "reference_share": usual}
@@ -142,21 +151,22 @@ def _of_categories(data: WindowData, name: str, before: CategoryProfile) -> Caus
 
 def _of_numbers(data: WindowData, name: str, before: NumberProfile) -> Cause:
     memory = data.reference.chance(name).memory
-    stuck = _stuck(data, name, before)
-    if stuck is not None:
-        return stuck
+    before = in_season(data.reference, name, data.window) or before
     extent = _extent_of_numbers(data, name, before, memory)
+    found = _swapped(data, name, extent) or _stuck(data, name, before)
+    if found is not None:
+        return found
     assert isinstance(extent.column, NumberProfile)
     contract = data.columns.get(name)
-    found = name_rescaling(extent.column, before, unit=contract.unit if contract else None, memory=memory)
+    scaled = name_rescaling(extent.column, before, unit=contract.unit if contract else None, memory=memory)
     return _told(
-        found.kind,
+        scaled.kind,
         name,
         extent,
-        f"{name}: {found.explanation} {extent.when}",
-        found.evidence,
-        factor=found.factor,
-        known_unit=found.known_unit,
+        f"{name}: {scaled.explanation} {extent.when}",
+        scaled.evidence,
+        factor=scaled.factor,
+        known_unit=scaled.known_unit,
     )
 
 
@@ -178,6 +188,19 @@ def _extent_of_numbers(data: WindowData, name: str, before: NumberProfile, memor
     ranks = np.array([_mean_rank(part.column, values, weights) for part in parts])
     # A rank in 0..1 has a standard deviation of at most 1/√12; rows that are alike make means vary more.
     return _extent(parts, sizes, ranks, 0.5, math.sqrt(memory / 12))
+
+
+def _swapped(data: WindowData, name: str, extent: _Extent) -> Cause | None:
+    found = swapped_with(data, name, extent.column, since_us=extent.since_us, until_us=extent.until_us)
+    if found is None:
+        return None
+    return _told(
+        CauseKind.SWAPPED_COLUMNS,
+        name,
+        extent,
+        f"{name}: has the values of {found.other}, which has its own, {extent.when}",
+        {"other": found.other, "own_distance": found.own_distance, "other_distance": found.other_distance},
+    )
 
 
 def _told(
@@ -275,12 +298,16 @@ def _mean_rank(part: ColumnProfile, values: NDArray[np.float64], weights: NDArra
 
 
 def _stuck(data: WindowData, name: str, before: NumberProfile) -> Cause | None:
-    """Return the cause when nearly all values, since some moment, are one that was far rarer in the reference."""
+    """Return the cause when nearly all values, since some moment, are one that was far rarer in the reference.
+
+    What holds for a day as it is (the day's least temperature) was as frequent in windows of the reference.
+    """
     current = data.current.columns[name]
     assert isinstance(current, NumberProfile)
-    value, share = _most_frequent(current)
+    value, share = most_frequent(current)
     usual = _share_of(before, value)
-    if current.count < _MIN_ROWS or usual >= _STUCK_SHARE / 2 or share < 2 * usual:
+    ever = greatest_share(data.reference, name, data.window, rows=current.count) or 0.0
+    if current.count < _MIN_ROWS or usual >= _STUCK_SHARE / 2 or share < 2 * usual or share <= ever:
         return None
     parts = _parts(data, name)
     sizes = np.array([float(part.column.count) for part in parts])
@@ -291,13 +318,6 @@ def _stuck(data: WindowData, name: str, before: NumberProfile) -> Cause | None:
         return None
     text = f"{name}: stuck at {value:g} ({held:.0%} of values) {extent.when}"
     return _told(CauseKind.STUCK, name, extent, text, {"value": value, "share": held})
-
-
-def _most_frequent(profile: NumberProfile) -> tuple[float, float]:
-    values, weights = profile.points()
-    distinct, place = np.unique(values, return_inverse=True)
-    totals = np.bincount(place, weights=weights)
-    return float(distinct[np.argmax(totals)]), float(totals.max() / totals.sum())
 
 
 def _share_of(profile: ColumnProfile, value: float) -> float:

@@ -45,6 +45,7 @@ class Check:
     severity: Severity
     explanation: str
     detail: JsonObject = field(default_factory=dict)
+    opens: bool = True
 
     def to_json(self) -> JsonObject:
         """Return the check as JSON."""

@@ -2,117 +2,247 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Literal
 
+import numpy as np
+from pydantic import ConfigDict, Field, field_validator
+
+from trimtab.config.durations import Duration
+from trimtab.core.canonical import JsonObject
+from trimtab.core.clock import from_micros
 from trimtab.core.enums import ColumnKind, Verdict
 from trimtab.core.wording import counted
-from trimtab.monitoring.base import Finding, check_of
+from trimtab.measures.cell_distances import Measure
+from trimtab.measures.max_t import benjamini_yekutieli
+from trimtab.monitoring.base import Finding, Judged, check_of
 from trimtab.monitoring.cause import Cause
 from trimtab.monitoring.causes import name_causes
-from trimtab.monitoring.check import Check
-from trimtab.monitoring.divergence import Divergence, diverge
-from trimtab.monitoring.settings import DataDriftSettings
+from trimtab.monitoring.drift_null import MADE_BEFORE, Compared, Span, compare, span_of
+from trimtab.monitoring.drift_state import DriftState
+from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
+from trimtab.profiles.numbers import NumberProfile
+from trimtab.profiles.profile import ColumnProfile
 
-__all__ = ["DataDriftMonitor"]
+__all__ = ["DataDriftMonitor", "DataDriftSettings"]
 
-_NAMES = {"ks": "Kolmogorov-Smirnov distance", "js": "Jensen-Shannon distance", "psi": "population stability index"}
+_NAMES = {Measure.KS: "Kolmogorov-Smirnov distance", Measure.PSI: "population stability index"}
+_JENSEN_SHANNON = "Jensen-Shannon distance"
+_FEWEST_STEPS = 10
+
+
+class DataDriftSettings(MonitorSettings):
+    """Whether the inputs are distributed as they were when the model learnt: P(X), all columns jointly."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"method": "ks"}, {"method": "psi"}, {"method": "js"}]})
+
+    type: Literal["data_drift"] = "data_drift"
+    method: Literal["ks", "psi", "js"] = Field(
+        default="ks",
+        description="Distance: ks = Kolmogorov-Smirnov for numbers, and how far they have moved (Jensen-Shannon for "
+        "categories), psi = population stability index, js = Jensen-Shannon.",
+    )
+    min_effect: float = Field(
+        default=0.1, ge=0, description="Columns that lie less than this away have not drifted, however sure it is."
+    )
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="In an alarm, columns are named at this chance of naming any that did not move; it is over with a "
+        "window whose p-value is larger.",
+    )
+    false_alarm_every: Duration = Field(
+        default="365d",
+        validate_default=True,
+        description="Mean time between false alarms of one variant, at least; never less than ten windows.",
+    )
+    drift_share: float = Field(
+        default=0.5, gt=0, le=1, description="Share of drifted columns from which the inputs as a whole have moved."
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="Columns to judge; none named means all features but datetimes."
+    )
+
+    @field_validator("false_alarm_every")
+    @classmethod
+    def _positive(cls, every: timedelta) -> timedelta:
+        if every <= timedelta(0):
+            raise ValueError("false_alarm_every must be more than 0s; e.g. '365d'")
+        return every
 
 
 @dataclass(frozen=True, slots=True)
 class DataDriftMonitor:
-    """One check a column, and one over all (``column`` None) of the share of columns in breach.
+    """One check a column, and one over all (``column`` None), last, which is the alarm.
 
-    A column is in breach when its distance from the whole reference, less what the sketches may be off, exceeds
-    all of: ``min_effect``; the greatest distance that contiguous windows of this size have within the reference
-    (season, memory); and the bound for samples of one distribution at ``alpha`` / columns (Bonferroni), where the
-    numbers of rows are divided by the reference's memory, so that rows that repeat each other are not taken for
-    evidence. So a window without drift has any column in breach with a chance of about ``alpha``. The causes
-    of what moved stand in ``detail["causes"]``.
+    Every window gets one p-value over all columns: how often a window of the reference, of the same length and the
+    same time of day or year, has a column that lies as far from the rest of the reference as the farthest one does now
+    (max-T). Season, memory, bursts and columns that move together are in that, because they are in the reference.
+    Windows that do not overlap step an e-detector, which raises the alarm at a stated mean time between false ones
+    (``false_alarm_every``); the looks in between cost nothing. A breach is said only while the alarm is on, of the
+    columns that moved. The causes of what moved stand in ``detail["causes"]``.
     """
+
+    kind: ClassVar[str] = "data_drift"
+    settings_type: ClassVar[type[MonitorSettings]] = DataDriftSettings
 
     settings: DataDriftSettings
 
-    def check(self, data: WindowData) -> tuple[Check, ...]:
-        """Return a check for each column, and the overall one last."""
+    def check(self, data: WindowData) -> Judged:
+        """Return a check for each column, and the overall one last; with the detectors as they stand now."""
         # Moments move on by themselves: only who names such a column has it watched.
         watched = [name for name, column in data.columns.items() if column.type is not ColumnKind.DATETIME]
-        names = self.settings.columns or tuple(watched)
-        alpha = self.settings.alpha / max(len(names), 1)
-        findings = [self._column(data, name, alpha) for name in names]
-        return tuple(check_of(self.settings, data, finding) for finding in [*findings, self._overall(data, findings)])
+        return self.judged(data, self.settings.columns or tuple(watched))
 
-    def _column(self, data: WindowData, name: str, alpha: float) -> Finding:
-        lacking = self._lacking(data, name)
-        if lacking is not None:
-            return Finding(Verdict.INCONCLUSIVE, f"{name}: {lacking}", column=name)
-        current = data.current.columns[name]
-        found = diverge(name, current, data.reference, method=self.settings.method, alpha=alpha)
-        if found is None:
-            text = f"{name}: no value, or of another type than in the reference; nothing to compare"
-            return Finding(Verdict.INCONCLUSIVE, text, column=name)
-        threshold = found.threshold(self.settings.min_effect)
-        breach = found.value > threshold
-        causes = name_causes(data, [name]) if breach else ()
-        return Finding(
-            verdict=Verdict.BREACH if breach else Verdict.OK,
-            explanation=_explained(name, found, threshold, breach, causes),
-            column=name,
-            value=found.value,
-            threshold=threshold,
-            effect=found.value,
-            detail={
-                "method": found.method,
-                "rows": found.rows,
-                "reference_rows": found.reference_rows,
-                "memory": found.memory,
-                "sketch_error": found.error,
-                "chance": found.chance,
-                "critical": found.critical,
-                "causes": [cause.to_json() for cause in causes],
-            },
-        )
+    def judged(self, data: WindowData, names: Sequence[str]) -> Judged:
+        """Return the judgement of ``names``, columns of the window's profile."""
+        compared = self._compared(data, names)
+        if isinstance(compared, str):
+            enough = data.current.rows >= self.settings.min_rows
+            reasons = {name: (self._lacking(data, name) if enough else None) or compared for name in names}
+            findings = [
+                Finding(Verdict.INCONCLUSIVE, f"{name}: {why}", column=name, opens=False)
+                for name, why in reasons.items()
+            ]
+            overall = Finding(Verdict.INCONCLUSIVE, f"no column could be judged: {compared}")
+            return Judged(tuple(check_of(self.settings, data, finding) for finding in [*findings, overall]))
+        span, found = compared
+        before = DriftState.from_json(data.state)
+        mean_windows = max(self.settings.false_alarm_every / timedelta(microseconds=span.length_us), _FEWEST_STEPS)
+        p = found.p_window
+        state = before.looked(p, span.window, mean_windows=mean_windows, alpha=self.settings.alpha)
+        drifted = self._drifted(found, raised=not before.alarmed) if state.alarmed else ()
+        findings = [self._column(span, found, name, drifted) for name in names]
+        overall = self._overall(span, found, drifted, state, mean_windows)
+        checks = tuple(check_of(self.settings, data, finding) for finding in [*findings, overall])
+        return Judged(checks, state.to_json())
 
-    def _lacking(self, data: WindowData, name: str) -> str | None:
-        if name not in data.reference.merged.columns:
-            return "not in the reference; nothing to compare with"
+    def _compared(self, data: WindowData, names: Sequence[str]) -> tuple[Span, Compared] | str:
+        coded = data.reference.coded
+        if coded is None:
+            return MADE_BEFORE
         if data.current.rows < self.settings.min_rows:
             return f"{counted(data.current.rows, 'row')} in the window, {self.settings.min_rows} needed"
-        column = data.current.columns.get(name)
+        span = span_of(data, coded, min_rows=self.settings.min_rows)
+        if isinstance(span, str):
+            return span
+        held = [name for name in names if self._lacking(span.data, name) is None]
+        if not held:
+            return str(self._lacking(span.data, names[0])) if names else "there is no column"
+        settings = self.settings
+        measure = Measure(settings.method)
+        found = compare(span, coded, held, measure=measure, min_effect=settings.min_effect, alpha=settings.alpha)
+        return found if isinstance(found, str) else (span, found)
+
+    def _lacking(self, data: WindowData, name: str) -> str | None:
+        coded, column = data.reference.coded, data.current.columns.get(name)
+        if coded is None:
+            return MADE_BEFORE
+        if name not in coded.rulers:
+            return "not in the reference; nothing to compare with"
         if column is None:
             return f"absent from all {counted(data.current.rows, 'row')} of the window"
+        if not coded.rulers[name].fits(column):
+            return "of another type than in the reference; nothing to compare"
+        if not data.reference.merged.columns[name].count:
+            return "no value in the reference; nothing to compare with"
         if column.count < self.settings.min_rows:
             return f"{counted(column.count, 'value')} in {counted(column.rows, 'row')}, {self.settings.min_rows} needed"
         return None
 
-    def _overall(self, data: WindowData, findings: list[Finding]) -> Finding:
-        judged = [finding for finding in findings if finding.verdict is not Verdict.INCONCLUSIVE]
-        if not judged:
-            reason = _reason(findings[0]) if findings else "there is no column"
-            return Finding(Verdict.INCONCLUSIVE, f"no column could be judged: {reason}")
-        drifted = [str(finding.column) for finding in judged if finding.verdict is Verdict.BREACH]
-        share = len(drifted) / len(judged)
-        breach = share >= self.settings.drift_share
-        which = f": {', '.join(drifted[:10])}" if drifted else ""
+    def _drifted(self, found: Compared, *, raised: bool) -> tuple[str, ...]:
+        """Return the columns that moved: by step-down, by false discovery rate, and the greatest that raised it."""
+        alpha = self.settings.alpha
+        named = (found.p_columns <= alpha) | benjamini_yekutieli(found.p_single, alpha)
+        if raised:
+            named[found.greatest] = True
+        named &= np.nan_to_num(found.observed.distances, nan=-1.0) >= self.settings.min_effect
+        return tuple(name for name, is_named in zip(found.columns, named, strict=True) if is_named)
+
+    def _column(self, span: Span, found: Compared, name: str, drifted: tuple[str, ...]) -> Finding:
+        lacking = self._lacking(span.data, name)
+        if lacking is not None:
+            return Finding(Verdict.INCONCLUSIVE, f"{name}: {lacking}", column=name, opens=False)
+        place, breach = found.columns.index(name), name in drifted
+        value, column = float(found.observed.distances[place]), span.data.current.columns[name]
+        # No distance but PSI exceeds 1, whatever is usual.
+        most = math.inf if Measure(self.settings.method) is Measure.PSI else 1.0
+        limit = min(most, max(self.settings.min_effect, float(found.limits[0, place])))
+        p = float(found.p_columns[place])
+        causes = name_causes(span.data, [name]) if breach else ()
         return Finding(
             verdict=Verdict.BREACH if breach else Verdict.OK,
-            explanation=f"{len(drifted)} of {len(judged)} columns drifted ({share:.0%}; "
-            f"a breach from {self.settings.drift_share:.0%} on){which}",
-            value=share,
-            threshold=self.settings.drift_share,
+            explanation=f"{name}: {self._measured(column)} {value:.3g} of {counted(column.rows, 'row')}, usual up to "
+            f"{limit:.3g}{_moved(found, place)}{_caused(causes)}",
+            column=name,
+            opens=False,
+            value=value,
+            threshold=limit,
+            effect=value,
+            detail={
+                "method": self.settings.method,
+                "rows": column.rows,
+                "p_value": p,
+                "sketch_error": float(found.observed.errors[place]),
+                **_shift(found, place),
+                "causes": [cause.to_json() for cause in causes],
+            },
+        )
+
+    def _measured(self, column: ColumnProfile) -> str:
+        measure = Measure(self.settings.method)
+        if measure is Measure.KS and not isinstance(column, NumberProfile):
+            return _JENSEN_SHANNON
+        return _NAMES.get(measure, _JENSEN_SHANNON)
+
+    def _overall(
+        self, span: Span, found: Compared, drifted: tuple[str, ...], state: DriftState, mean_windows: float
+    ) -> Finding:
+        evidence, p = state.evidence(mean_windows), found.p_window
+        share = len(drifted) / len(found.columns)
+        which = f": {', '.join(drifted[:10])}" if drifted else ""
+        since = "" if state.since_us is None else f", since {from_micros(state.since_us).isoformat()}"
+        said = (
+            f"the inputs have drifted{since}; {len(drifted)} of {len(found.columns)} columns{which}"
+            if state.alarmed
+            else f"no drift in {len(found.columns)} columns; evidence {evidence:.2g} of the 1 that is an alarm"
+        )
+        return Finding(
+            verdict=Verdict.BREACH if state.alarmed else Verdict.OK,
+            explanation=f"{said} (p {p:.2g}, by {found.basis})",
+            value=evidence,
+            threshold=1.0,
             effect=share,
-            detail={"drifted": drifted, "judged": len(judged), "rows": data.current.rows},
+            detail={
+                "drifted": list(drifted),
+                "judged": len(found.columns),
+                "share": share,
+                "drift_share": self.settings.drift_share,
+                "p_value": p,
+                "rows": span.data.current.rows,
+                "mean_windows": mean_windows,
+                "since_us": state.since_us,
+                "basis": found.basis,
+            },
         )
 
 
-def _reason(finding: Finding) -> str:
-    return finding.explanation.removeprefix(f"{finding.column}: ")
+def _shift(found: Compared, place: int) -> JsonObject:
+    """Return how far the numbers of a column have moved, in their usual range; nothing where that is not measured."""
+    shift, limit = float(found.observed.shifts[place]), float(found.limits[1, place])
+    return {} if math.isnan(shift) else {"shift": shift, "usual_shift": limit}
 
 
-def _explained(name: str, found: Divergence, threshold: float, breach: bool, causes: tuple[Cause, ...]) -> str:
-    relation = "exceeds" if breach else "is within"
+def _moved(found: Compared, place: int) -> str:
+    told = found.moved(place)
+    return f"; {told}" if told else ""
+
+
+def _caused(causes: tuple[Cause, ...]) -> str:
     told = "; ".join(cause.explanation for cause in causes)
-    return (
-        f"{name}: {_NAMES[found.method]} {found.value:.3g} of {counted(found.rows, 'row')} {relation} {threshold:.3g}"
-        f"{f'; {told}' if told else ''}"
-    )
+    return f"; {told}" if told else ""

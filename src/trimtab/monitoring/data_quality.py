@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import Verdict
 from trimtab.core.wording import counted
-from trimtab.monitoring.base import Finding, check_of
+from trimtab.monitoring.base import Finding, Judged, check_of
 from trimtab.monitoring.causes import name_causes
-from trimtab.monitoring.check import Check
-from trimtab.monitoring.settings import DataQualitySettings
+from trimtab.monitoring.row_quality import duplicates, violations, volume
+from trimtab.monitoring.sameness import greatest_share, most_frequent
+from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.categories import CategoryProfile
 from trimtab.profiles.numbers import NumberProfile
 from trimtab.profiles.profile import ColumnProfile, is_number
 
-__all__ = ["DataQualityMonitor"]
+__all__ = ["DataQualityMonitor", "DataQualitySettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +35,69 @@ class _Problem:
     text: str
 
 
+class DataQualitySettings(MonitorSettings):
+    """Whether inputs are complete, known, in range, and come at all."""
+
+    type: Literal["data_quality"] = "data_quality"
+    max_missing_share: float = Field(
+        default=0.05, ge=0, le=1, description="Missing values tolerated beyond the reference's share."
+    )
+    max_unseen_share: float = Field(default=0.05, ge=0, le=1, description="Rows tolerated with an unknown category.")
+    max_out_of_range_share: float = Field(
+        default=0.05, ge=0, le=1, description="Rows tolerated outside the contract's min and max, or infinite."
+    )
+    max_duplicate_share: float = Field(
+        default=0.25, ge=0, le=1, description="Rows tolerated that repeat others in all features, beyond the reference."
+    )
+    max_violation_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Rows tolerated that broke the contract, of those delivered in the window.",
+    )
+    min_volume: int = Field(default=0, ge=0, description="Rows that a window must have; fewer are a breach.")
+    volume_factor: float | None = Field(
+        default=None,
+        gt=1,
+        description="By how much a window's rows may fall below the fewest, or exceed the most, of the reference's "
+        "windows at the same part of the week; not judged if not given, e.g. since the model learnt from a sample.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class DataQualityMonitor:
-    """One check a column of its worst fault, and one of the volume (``column`` None).
+    """One check a column of its worst fault; then, with ``column`` None, of the rows: repeated, broken, how many.
 
-    Faults: values missing beyond the reference's share, categories that neither contract nor reference knows, numbers
-    outside the contract's range or infinite, a column that is absent or of another type. All of a column's shares
-    stand in ``detail["shares"]``.
+    Faults of a column: values missing beyond the reference's share, categories that neither contract nor reference
+    knows, numbers outside the contract's range or infinite, or one number far more often than in any window of the
+    reference; a column that is absent or of another type. All of a column's shares stand in ``detail["shares"]``.
     """
+
+    kind: ClassVar[str] = "data_quality"
+    settings_type: ClassVar[type[MonitorSettings]] = DataQualitySettings
 
     settings: DataQualitySettings
 
-    def check(self, data: WindowData) -> tuple[Check, ...]:
-        """Return a check for each column, and that of the volume last."""
-        findings = [self._column(data, name, contract) for name, contract in data.columns.items()]
-        return tuple(check_of(self.settings, data, finding) for finding in [*findings, self._volume(data)])
+    def check(self, data: WindowData) -> Judged:
+        """Return a check for each column, and those of the rows; that of the volume last."""
+        findings = [*(self._column(data, name) for name in data.columns), *self._rows(data)]
+        return Judged(tuple(check_of(self.settings, data, finding) for finding in findings))
 
-    def _volume(self, data: WindowData) -> Finding:
-        rows, wanted = data.current.rows, self.settings.min_volume
-        detail = {"problem": "volume", "rows": rows}
-        if rows < wanted:
-            return Finding(
-                Verdict.BREACH,
-                f"{counted(rows, 'row')} in the window, {wanted} expected",
-                value=float(rows),
-                threshold=float(wanted),
-                effect=1.0 - rows / wanted,
-                detail=detail,
-            )
-        if not rows:
-            return Finding(Verdict.INCONCLUSIVE, "no rows in the window; nothing to judge", value=0.0, detail=detail)
-        return Finding(
-            Verdict.OK,
-            f"{counted(rows, 'row')} in the window",
-            value=float(rows),
-            threshold=float(wanted),
-            effect=0.0,
-            detail=detail,
-        )
+    def _rows(self, data: WindowData) -> Iterator[Finding]:
+        settings = self.settings
+        yield duplicates(data, most=settings.max_duplicate_share, min_rows=settings.min_rows)
+        broken = violations(data, most=settings.max_violation_share, min_rows=settings.min_rows)
+        if broken is not None:
+            yield broken
+        yield volume(data, at_least=settings.min_volume, factor=settings.volume_factor)
 
-    def _column(self, data: WindowData, name: str, contract: ColumnContract) -> Finding:
+    def _column(self, data: WindowData, name: str) -> Finding:
         rows = data.current.rows
         if rows < self.settings.min_rows:
             text = f"{name}: {counted(rows, 'row')} in the window, {self.settings.min_rows} needed"
             return Finding(Verdict.INCONCLUSIVE, text, column=name)
         column, before = data.current.columns.get(name), data.reference.merged.columns.get(name)
-        problems = list(self._problems(rows, contract, column, before))
+        problems = list(self._problems(data, name, column, before))
         worst = max(problems, key=lambda problem: problem.share - problem.limit)
         breach = worst.share > worst.limit
         causes = name_causes(data, [name]) if breach else ()
@@ -97,8 +119,9 @@ class DataQualityMonitor:
         )
 
     def _problems(
-        self, rows: int, contract: ColumnContract, column: ColumnProfile | None, before: ColumnProfile | None
+        self, data: WindowData, name: str, column: ColumnProfile | None, before: ColumnProfile | None
     ) -> Iterator[_Problem]:
+        rows, contract = data.current.rows, data.columns[name]
         if column is None:
             yield _Problem("absent", 1.0, 0.0, f"absent from all {counted(rows, 'row')}")
             return
@@ -109,6 +132,7 @@ class DataQualityMonitor:
         yield self._missing(rows, column, before)
         if isinstance(column, NumberProfile):
             yield self._out_of_range(contract, column)
+            yield from self._stuck(data, name, column)
         elif column.count:
             yield from self._unseen(contract, column, before)
 
@@ -126,6 +150,15 @@ class DataQualityMonitor:
         low, high = ("…" if limit is None else f"{limit:g}" for limit in (contract.min, contract.max))
         text = f"{share:.0%} of values lie outside {low} to {high} (from {column.min:g} to {column.max:g})"
         return _Problem("out_of_range", share, self.settings.max_out_of_range_share, text)
+
+    def _stuck(self, data: WindowData, name: str, column: NumberProfile) -> Iterator[_Problem]:
+        """Yield how many values are one and the same; more than half way beyond what was ever usual is a fault."""
+        usual = greatest_share(data.reference, name, data.window, rows=column.count)
+        if usual is not None and column.count >= self.settings.min_rows:
+            value, share = most_frequent(column)
+            text = f"{share:.0%} of values are {value:g}; of one value at most {usual:.0%} in windows of the reference"
+            by_chance = 3 * math.sqrt(usual * (1 - usual) / column.count)
+            yield _Problem("stuck", share, min(1.0, (1 + usual) / 2 + by_chance), text)
 
     def _unseen(
         self, contract: ColumnContract, column: CategoryProfile, before: ColumnProfile | None

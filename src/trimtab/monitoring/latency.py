@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
 
 from trimtab.core.enums import Verdict
 from trimtab.core.wording import counted
-from trimtab.monitoring.base import Finding, check_of
-from trimtab.monitoring.check import Check
-from trimtab.monitoring.settings import LatencySettings
+from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.numbers import NumberProfile
 from trimtab.profiles.periods import LATENCY
 
-__all__ = ["LatencyMonitor"]
+__all__ = ["LatencyMonitor", "LatencySettings"]
+
+
+class LatencySettings(MonitorSettings):
+    """Whether answers come in time."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"p95_ms": 50, "p99_ms": 100}]})
+
+    type: Literal["latency"] = "latency"
+    p95_ms: float | None = Field(default=None, gt=0, description="Largest 95th percentile of the latency, in ms.")
+    p99_ms: float | None = Field(default=None, gt=0, description="Largest 99th percentile of the latency, in ms.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.p95_ms is None and self.p99_ms is None:
+            raise ValueError("neither p95_ms nor p99_ms is given; state a limit")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +41,18 @@ class LatencyMonitor:
     A percentile is read at its rank less what the sketch may be off, so that the sketch alone is never a breach.
     """
 
+    kind: ClassVar[str] = "latency"
+    settings_type: ClassVar[type[MonitorSettings]] = LatencySettings
+
     settings: LatencySettings
 
-    def check(self, data: WindowData) -> tuple[Check, ...]:
+    def check(self, data: WindowData) -> Judged:
         """Return a check for each percentile that has a limit."""
         limits = (("p95", 0.95, self.settings.p95_ms), ("p99", 0.99, self.settings.p99_ms))
         findings = [
             _finding(self.settings, data, name, rank, limit) for name, rank, limit in limits if limit is not None
         ]
-        return tuple(check_of(self.settings, data, finding) for finding in findings)
+        return Judged(tuple(check_of(self.settings, data, finding) for finding in findings))
 
 
 def _finding(settings: LatencySettings, data: WindowData, name: str, rank: float, limit_ms: float) -> Finding:

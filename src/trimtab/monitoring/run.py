@@ -1,62 +1,97 @@
-"""Runs all monitors of a model on one variant's window; one that fails doesn't stop the others."""
+"""Runs all monitors of a model on one variant's window; one that fails or hangs doesn't stop the others."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 
+from trimtab.core.canonical import JsonObject, canonical_json
 from trimtab.core.enums import Verdict
-from trimtab.monitoring.base import Finding, Monitor, check_of
-from trimtab.monitoring.check import Check
-from trimtab.monitoring.data_drift import DataDriftMonitor
-from trimtab.monitoring.data_quality import DataQualityMonitor
-from trimtab.monitoring.latency import LatencyMonitor
-from trimtab.monitoring.model_quality import ModelQualityMonitor
-from trimtab.monitoring.settings import (
-    DataDriftSettings,
-    DataQualitySettings,
-    LatencySettings,
-    MonitoringConfig,
-    MonitorSettings,
-)
+from trimtab.core.errors import DataContractError
+from trimtab.monitoring.answered import PastLabels
+from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.check import Check, Window
+from trimtab.monitoring.registry import monitor_of
+from trimtab.monitoring.settings import MonitoringConfig, MonitorSettings
+from trimtab.monitoring.time_limit import within
 from trimtab.monitoring.window import WindowData
 
-__all__ = ["monitor_of", "run_monitor", "run_monitors"]
+__all__ = ["Look", "run_monitor", "run_monitors"]
 
 _log = structlog.get_logger(__name__)
 
 
-def monitor_of(settings: MonitorSettings) -> Monitor:
-    """Return the monitor that ``settings`` describe."""
-    if isinstance(settings, DataDriftSettings):
-        return DataDriftMonitor(settings)
-    if isinstance(settings, DataQualitySettings):
-        return DataQualityMonitor(settings)
-    if isinstance(settings, LatencySettings):
-        return LatencyMonitor(settings)
-    return ModelQualityMonitor(settings)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one monitor said of its window of one variant, and the state it left."""
+
+    monitor: str
+    variant: str
+    model_version: int
+    window: Window
+    checks: tuple[Check, ...]
+    state: JsonObject | None
 
 
-def run_monitor(settings: MonitorSettings, data: WindowData) -> tuple[Check, ...]:
-    """Return the checks of one monitor; if it fails, one INCONCLUSIVE check that says why. Never raises."""
+def run_monitor(settings: MonitorSettings, data: WindowData) -> Judged:
+    """Return what one monitor judges; if it fails or takes too long, one INCONCLUSIVE check that says why.
+
+    Never raises.
+    """
+    name = f"{data.model}/{data.endpoint}/{data.variant}@{data.model_version}/{settings.title}"
     try:
-        return monitor_of(settings).check(data)
+        judged = within(settings.time_limit.total_seconds(), name, lambda: monitor_of(settings).check(data))
+        _require_storable(settings, judged)
     except Exception as error:  # noqa: BLE001 - a boundary: other monitors go on, the failure is told and logged
         _log.exception("monitor failed", monitor=settings.title, endpoint=data.endpoint, variant=data.variant)
         text = f"monitor {settings.title!r} failed: {type(error).__name__}: {error}"
-        return (check_of(settings, data, Finding(Verdict.INCONCLUSIVE, text, detail={"error": type(error).__name__})),)
+        finding = Finding(Verdict.INCONCLUSIVE, text, detail={"error": type(error).__name__})
+        return Judged((check_of(settings, data, finding),))
+    return judged
 
 
-def run_monitors(config: MonitoringConfig, data: WindowData) -> tuple[Check, ...]:
-    """Return the checks of all monitors of ``config``, in its order. Never raises.
+def _require_storable(settings: MonitorSettings, judged: Judged) -> None:
+    """Refuse what cannot be stored with the checks of the others.
+
+    Raises:
+        DataContractError: there is no check, two of one column, one of another monitor, or no JSON.
+    """
+    signed = {(check.monitor, check.kind) for check in judged.checks}
+    columns = [check.column for check in judged.checks if check.column is not None]
+    if signed != {(settings.title, settings.type)} or len(set(columns)) != len(columns):
+        raise DataContractError(
+            f"monitor {settings.title!r}: found {len(judged.checks)} checks, signed by {sorted(signed)}; expected at "
+            "least one, one a column, made by check_of; correct the monitor"
+        )
+    canonical_json([judged.state, [check.to_json() for check in judged.checks]])
+
+
+def run_monitors(
+    config: MonitoringConfig,
+    data: WindowData,
+    *,
+    states: Mapping[str, JsonObject] | None = None,
+    past: Mapping[str, PastLabels] | None = None,
+) -> tuple[Look, ...]:
+    """Return what each monitor of ``config`` says, in its order. Never raises.
 
     ``data`` should span `MonitoringConfig.longest_window`; each monitor is given the last part of it that is as long
-    as its own window.
+    as its own window, and its own of ``states`` and of ``past``, by title.
     """
-    micros = timedelta(microseconds=1)
     return tuple(
-        check
+        _look(
+            config,
+            settings,
+            replace(data, state=(states or {}).get(settings.title), past=(past or {}).get(settings.title)),
+        )
         for settings in config.monitors
-        for check in run_monitor(settings, data.narrowed(config.window_of(settings) // micros))
     )
+
+
+def _look(config: MonitoringConfig, settings: MonitorSettings, data: WindowData) -> Look:
+    own = data.narrowed(config.window_of(settings) // timedelta(microseconds=1))
+    judged = run_monitor(settings, own)
+    return Look(settings.title, own.variant, own.model_version, own.window, judged.checks, judged.state)

@@ -3,141 +3,105 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Self, Union
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, field_validator, model_validator
+from pydantic_core import CoreSchema
 
+from trimtab.config.cron import Cron
 from trimtab.config.durations import Duration
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
 from trimtab.core.enums import Severity
-from trimtab.measures.metrics import METRICS
+from trimtab.monitoring import registry
+from trimtab.monitoring.reporters import Reporters
 
-__all__ = [
-    "DataDriftSettings",
-    "DataQualitySettings",
-    "LatencySettings",
-    "ModelQualitySettings",
-    "MonitorSettings",
-    "MonitoringConfig",
-]
+__all__ = ["MonitorSettings", "MonitoringConfig"]
 
-_CRON_FIELDS = 5
+_LONGEST_CHECK = timedelta(hours=1)
 
 
-class _Common(Strict):
+class MonitorSettings(Strict):
+    """What every monitor can be told. A monitor's own settings derive from it, with a ``type`` of one literal."""
+
+    type: str = Field(description="Which monitor.")
     name: str = Field(
         default="", pattern=r"^([a-z0-9][a-z0-9_-]{0,62})?$", description="How checks call it; default: its type."
     )
     severity: Severity = Field(default=Severity.MEDIUM, description="How loudly a breach is told.")
     window: Duration | None = Field(default=None, description="Analysis window of this monitor, if not the common one.")
+    schedule: Cron | None = Field(
+        default=None, description="When this monitor runs, if not when all do: five cron fields, in UTC."
+    )
     min_rows: int = Field(default=30, ge=1, description="Fewer rows in the window are inconclusive.")
+    time_limit: Duration = Field(
+        default="60s",
+        validate_default=True,
+        description="How long one look may take; after that it is inconclusive, and the others go on.",
+    )
+
+    @field_validator("time_limit")
+    @classmethod
+    def _bounded(cls, time_limit: timedelta) -> timedelta:
+        if not timedelta(0) < time_limit <= _LONGEST_CHECK:
+            raise ValueError("time_limit must be more than 0s and at most 1h; e.g. '60s'")
+        return time_limit
 
     @property
     def title(self) -> str:
         """The monitor's name, or its type."""
-        return self.name or str(getattr(self, "type", ""))
+        return self.name or self.type
+
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """Features that the monitor wants of each row, by name: they are in `LabelledRows.columns`."""
+        return ()
+
+    @property
+    def delivered_columns(self) -> tuple[str, ...]:
+        """Columns of delivered tables that are wanted of each row, by record key: named by `delivered_name`."""
+        return ()
+
+    @property
+    def wants_answers(self) -> bool:
+        """Whether the monitor wants all rows of the window (`WindowData.answers`): they are read from the lake."""
+        return False
 
 
-class DataDriftSettings(_Common):
-    """Whether the inputs are distributed as they were when the model learnt: P(X), column by column and over all."""
+class _OfItsType:
+    """Reads a monitor's settings as those of its ``type``, among all monitors that are installed."""
 
-    type: Literal["data_drift"] = "data_drift"
-    method: Literal["ks", "psi", "js"] = Field(
-        default="ks",
-        description="Distance: ks = Kolmogorov-Smirnov for numbers (Jensen-Shannon for categories), "
-        "psi = population stability index, js = Jensen-Shannon.",
-    )
-    min_effect: float = Field(default=0.1, ge=0, description="Distances up to this one are never a breach.")
-    alpha: float = Field(
-        default=0.05, gt=0, lt=1, description="Chance that a window without drift has a column in breach."
-    )
-    drift_share: float = Field(
-        default=0.5, gt=0, le=1, description="Share of judged columns in breach from which the window as a whole is."
-    )
-    columns: tuple[str, ...] = Field(
-        default=(), description="Columns to judge; none named means all features but datetimes."
-    )
-
-
-class DataQualitySettings(_Common):
-    """Whether inputs are complete, known, in range, and come at all."""
-
-    type: Literal["data_quality"] = "data_quality"
-    max_missing_share: float = Field(
-        default=0.05, ge=0, le=1, description="Missing values tolerated beyond the reference's share."
-    )
-    max_unseen_share: float = Field(default=0.05, ge=0, le=1, description="Rows tolerated with an unknown category.")
-    max_out_of_range_share: float = Field(
-        default=0.05, ge=0, le=1, description="Rows tolerated outside the contract's min and max, or infinite."
-    )
-    min_volume: int = Field(default=0, ge=0, description="Rows that a window must have; fewer are a breach.")
-
-
-class ModelQualitySettings(_Common):
-    """Whether predictions are as good as promised, once the truth is known."""
-
-    type: Literal["model_quality"] = "model_quality"
-    limits: dict[str, float] = Field(
-        default_factory=dict, description="Absolute limits by metric: largest loss, or smallest score."
-    )
-    max_degradation: float | None = Field(
-        default=None,
-        gt=0,
-        description="How much worse than on the version's holdout, relative to it (0.2 = 20 %), for all metrics that "
-        "have no limit of their own.",
-    )
-    min_labels: int = Field(default=50, ge=1, description="Fewer labelled rows are inconclusive.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        unknown = [name for name in self.limits if name not in METRICS]
-        if unknown:
-            raise ValueError(f"limits names {unknown}; expected metrics among {', '.join(METRICS)}")
-        if not self.limits and self.max_degradation is None:
-            raise ValueError("neither limits nor max_degradation is given; state from where on quality is a breach")
-        return self
-
-
-class LatencySettings(_Common):
-    """Whether answers come in time."""
-
-    type: Literal["latency"] = "latency"
-    p95_ms: float | None = Field(default=None, gt=0, description="Largest 95th percentile of the latency, in ms.")
-    p99_ms: float | None = Field(default=None, gt=0, description="Largest 99th percentile of the latency, in ms.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.p95_ms is None and self.p99_ms is None:
-            raise ValueError("neither p95_ms nor p99_ms is given; state a limit")
-        return self
-
-
-MonitorSettings = Annotated[
-    DataDriftSettings | DataQualitySettings | ModelQualitySettings | LatencySettings, Field(discriminator="type")
-]
+    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        types = tuple(monitor.settings_type for monitor in registry.monitor_types().values())
+        return handler.generate_schema(Annotated[Union[types], Field(discriminator="type")])  # noqa: UP007
 
 
 class MonitoringConfig(Strict):
     """``monitoring_config.yaml``: what is watched of a model, how often, and from when on it is told."""
 
+    # Built when the first one is read: the monitors' modules import these settings, and packages may offer more.
+    model_config = ConfigDict(defer_build=True)
+
     endpoint: Name | None = Field(default=None, description="The endpoint to watch; default: the model's name.")
-    schedule: str = Field(default="0 * * * *", description="When checks run: five cron fields, in UTC.")
+    schedule: Cron = Field(default="0 * * * *", description="When checks run: five cron fields, in UTC.")
     profile_period: Duration = Field(
         default="1h",
         validate_default=True,
         description="Rows are summarised per period: the finest moment a cause can name.",
     )
     window: Duration = Field(description="Analysis window: how far back a check looks.")
-    monitors: tuple[MonitorSettings, ...] = Field(min_length=1, description="What is checked.")
+    monitors: tuple[Annotated[MonitorSettings, _OfItsType()], ...] = Field(min_length=1, description="What is checked.")
+    reporters: Reporters = Field(default=Reporters(), description="Who hears of cases, and how often.")
 
-    @field_validator("schedule")
+    @field_validator("monitors", mode="before")
     @classmethod
-    def _five_fields(cls, schedule: str) -> str:
-        fields = len(schedule.split())
-        if fields != _CRON_FIELDS:
-            raise ValueError(f"{schedule!r} has {fields} fields; a cron schedule has five, e.g. '0 * * * *'")
-        return schedule
+    def _usable(cls, monitors: Any) -> Any:
+        unusable = registry.discovered().unusable
+        for given in monitors if isinstance(monitors, list | tuple) else ():
+            kind = given.get("type") if isinstance(given, dict) else None
+            if isinstance(kind, str) and kind in unusable:
+                raise ValueError(f"monitor type {kind!r} cannot be used: {unusable[kind]}; mend its package")
+        return monitors
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -161,6 +125,10 @@ class MonitoringConfig(Strict):
     def window_of(self, monitor: MonitorSettings) -> timedelta:
         """Return the monitor's analysis window, its own or the common one."""
         return monitor.window or self.window
+
+    def schedule_of(self, monitor: MonitorSettings) -> str:
+        """Return when the monitor runs: its own schedule, or the common one."""
+        return monitor.schedule or self.schedule
 
     @property
     def longest_window(self) -> timedelta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import check_result
 from trimtab.monitoring.check import Check, Window
 
-__all__ = ["recent_checks", "run_checks", "save_checks"]
+__all__ = ["checks_as_of", "recent_checks", "run_checks", "save_checks"]
 
 
 def save_checks(
@@ -63,6 +63,30 @@ def run_checks(connection: Connection, run_id: str) -> list[Check]:
     return [_check(row) for row in connection.execute(query).mappings()]
 
 
+def checks_as_of(connection: Connection, run_id: str, monitors: Collection[str]) -> list[Check]:
+    """Return the checks of one run, and of each of ``monitors`` that was not due in it those of its last run before.
+
+    Monitors may have schedules of their own: what is known of a model at a moment is more than what one run said.
+    """
+    checks = run_checks(connection, run_id)
+    lacking = sorted(set(monitors) - {check.monitor for check in checks})
+    first = connection.execute(select(check_result).where(check_result.c.run_id == run_id).limit(1)).first()
+    if first is None or not lacking:
+        return checks
+    mine = (
+        check_result.c.model == first.model,
+        check_result.c.endpoint == first.endpoint,
+        check_result.c.at_us <= first.at_us,
+    )
+    for monitor in lacking:
+        its_own = select(check_result.c.run_id).where(*mine, check_result.c.monitor == monitor)
+        newest = its_own.order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc()).limit(1)
+        earlier = connection.execute(newest).scalar_one_or_none()
+        if earlier is not None:
+            checks += [check for check in run_checks(connection, earlier) if check.monitor == monitor]
+    return checks
+
+
 def _check_row(check: Check, run_id: str, row_id: str, at_us: int) -> dict[str, Any]:
     return {
         "id": row_id,
@@ -82,7 +106,7 @@ def _check_row(check: Check, run_id: str, row_id: str, at_us: int) -> dict[str, 
         "verdict": check.verdict.value,
         "severity": check.severity.value,
         "at_us": at_us,
-        "spec": {"explanation": check.explanation, "detail": check.detail},
+        "spec": {"explanation": check.explanation, "detail": check.detail, "opens": check.opens},
     }
 
 
@@ -103,4 +127,5 @@ def _check(row: Any) -> Check:
         severity=Severity(row["severity"]),
         explanation=row["spec"]["explanation"],
         detail=row["spec"]["detail"],
+        opens=row["spec"].get("opens", True),
     )

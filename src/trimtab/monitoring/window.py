@@ -3,47 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
-
-from numpy.typing import NDArray
 
 from trimtab.config.columns import ColumnContract
+from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Task
+from trimtab.measures.group_metrics import GroupShare
+from trimtab.monitoring.answered import AnsweredRows, LabelledRows, PastLabels
 from trimtab.monitoring.check import Window
+from trimtab.monitoring.explained import Explain
+from trimtab.monitoring.requests import RequestCounts
+from trimtab.monitoring.sources import NumberReading
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.profile import Profile, merge_all
 from trimtab.profiles.reference import Reference
 
-__all__ = ["LabelledRows", "WindowData"]
+__all__ = ["DeliveredRows", "LabelledRows", "WindowData"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledRows:
-    """Rows of the window whose true outcome is known: arrays ``(n,)`` in order of event time.
+@dataclass(frozen=True, slots=True)
+class DeliveredRows:
+    """What was delivered of the endpoint from ``at_us`` on: ``rows``, those ``broken`` by the contract, and why."""
 
-    Classes are strings, numbers floats; ``probability`` is None where the model gives none. ``answered`` counts all
-    rows that were answered in the window, labelled or not.
-    """
-
-    truth: NDArray[Any]
-    prediction: NDArray[Any]
-    probability: NDArray[Any] | None
-    event_us: NDArray[Any]
-    answered: int
-
-    @property
-    def coverage(self) -> float:
-        """Share of the answered rows whose truth is known; NaN when none was answered."""
-        return len(self.truth) / self.answered if self.answered else float("nan")
-
-    def since(self, start_us: int, part: float) -> LabelledRows:
-        """Return the rows that happened at ``start_us`` or later, taken to be of ``part`` of the answered ones."""
-        kept = self.event_us >= start_us
-        chances = None if self.probability is None else self.probability[kept]
-        answered = max(int(kept.sum()), round(self.answered * part))
-        return LabelledRows(self.truth[kept], self.prediction[kept], chances, self.event_us[kept], answered)
+    at_us: int
+    rows: int
+    broken: int
+    reasons: Mapping[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +37,14 @@ class WindowData:
     """One variant in one window. ``periods`` are sorted by start; ``columns`` are the contracts of the features.
 
     ``baseline_metrics`` are the version's metrics on its holdout; ``metrics`` names those to compute. Labelled rows
-    lie in the window moved back by ``label_delay_us``, since the truth of the newest ones isn't known yet.
+    lie in the window moved back by ``label_delay_us``, since the truth of the newest ones isn't known yet. ``state`` is
+    what the monitor that is given this returned with the window before, None when it returned none. ``answers`` are all
+    rows of the window itself, ``past`` earlier windows whose outcomes have changed: both only for a monitor that asks.
+    ``delivered`` says how many rows broke the contract, by the time they were received, of all variants together; empty
+    when nobody counted. ``requests`` is what the inference server counted of the variant, None when it told nothing;
+    ``numbers`` are what queries gave, by monitor. ``calibration_error`` is that of the version's probabilities on rows
+    that it had not seen, None when not measured. ``baseline_groups`` says how groups of such rows were answered, by
+    what groups them, rate and group. ``explain`` tells what answers hang on, for a monitor that asks.
     """
 
     model: str
@@ -68,6 +61,15 @@ class WindowData:
     task: Task
     positive_class: str | None
     label_delay_us: int = 0
+    state: JsonObject | None = None
+    answers: AnsweredRows | None = None
+    past: PastLabels | None = None
+    calibration_error: float | None = None
+    delivered: tuple[DeliveredRows, ...] = ()
+    requests: RequestCounts | None = None
+    numbers: Mapping[str, NumberReading] = field(default_factory=dict)
+    baseline_groups: Mapping[str, Mapping[str, Mapping[str, GroupShare]]] = field(default_factory=dict)
+    explain: Explain | None = None
 
     @cached_property
     def current(self) -> Profile:
@@ -93,4 +95,6 @@ class WindowData:
             window=Window(start_us, self.window.end_us),
             periods=tuple(period for period in self.periods if period.start_us >= start_us),
             labelled=self.labelled and self.labelled.since(start_us - self.label_delay_us, part),
+            answers=None if self.answers is None else self.answers.since(start_us),
+            delivered=tuple(part for part in self.delivered if part.at_us >= start_us),
         )

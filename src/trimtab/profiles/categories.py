@@ -10,12 +10,13 @@ import msgspec
 
 from trimtab.core.errors import DataContractError
 
-__all__ = ["MAX_VALUES", "CategoryProfile", "CategoryWire"]
+__all__ = ["MAX_LENGTH", "MAX_VALUES", "CategoryProfile", "CategoryWire"]
 
 MAX_VALUES = 1024
 """Distinct values that are counted exactly; with more, the most frequent ones are kept."""
 
-_MAX_LENGTH = 200
+MAX_LENGTH = 200
+"""Longer values are cut to this many characters."""
 
 
 class CategoryWire(msgspec.Struct, frozen=True, array_like=True, tag="c"):
@@ -60,7 +61,7 @@ class CategoryProfile:
         """Return the profile of values that were counted already."""
         short: Counter[str] = Counter()
         for value, number in counts.items():
-            short[value if len(value) <= _MAX_LENGTH else value[: _MAX_LENGTH - 1] + "…"] += number
+            short[value if len(value) <= MAX_LENGTH else value[: MAX_LENGTH - 1] + "…"] += number
         return _trimmed(sum(short.values()), missing, dict(short), 0)
 
     @staticmethod

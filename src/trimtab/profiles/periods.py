@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import DataContractError
 from trimtab.profiles.categories import CategoryProfile
-from trimtab.profiles.numbers import SKETCH_K, NumberProfile
-from trimtab.profiles.profile import ColumnProfile, Profile, category_values, number_values
+from trimtab.profiles.duplicates import DistinctRows, RowHashes
+from trimtab.profiles.numbers import NumberProfile, sketch_of
+from trimtab.profiles.profile import OWN, ColumnProfile, Profile, category_values, encoded, number_values
 
 __all__ = ["LATENCY", "PREDICTION", "PROBABILITY", "PeriodProfile", "profile_segment"]
 
@@ -30,6 +30,7 @@ _PREFIX = "f."
 _KIND_KEY = b"kind"
 """Key of a feature's kind in the metadata of its column (see ``trimtab.records.schema``)."""
 
+_NUMERIC = (pa.types.is_floating, pa.types.is_integer, pa.types.is_timestamp)
 _MICROS = 1_000_000
 
 
@@ -73,11 +74,15 @@ def profile_segment(table: pa.Table, *, period_s: int, feature_prefix: str = _PR
     variants = table["variant"].combine_chunks().dictionary_encode()
     periods = np.asarray(table["event_us"].to_numpy(), dtype=np.int64) // (period_s * _MICROS)
     codes = np.asarray(variants.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
-    order = np.lexsort((periods, codes))
-    periods, codes = periods[order], codes[order]
+    order = _order(periods, codes)
+    if order is not None:
+        periods, codes = periods[order], codes[order]
     starts = np.flatnonzero(np.r_[True, (np.diff(periods) != 0) | (np.diff(codes) != 0)])
-    groups = _Groups(order, starts)
-    columns = {name: list(groups.profiles(table, source)) for name, source in _sources(table, feature_prefix).items()}
+    groups = _Groups(order, np.r_[starts, table.num_rows])
+    columns = {
+        name: list(groups.profiles(table, name, source)) for name, source in _sources(table, feature_prefix).items()
+    }
+    distinct = list(groups.distinct())
     names = variants.dictionary.to_pylist()
     found = [
         PeriodProfile(
@@ -86,11 +91,21 @@ def profile_segment(table: pa.Table, *, period_s: int, feature_prefix: str = _PR
             model_version=int(metadata[b"model_version"]),
             start_us=int(periods[start]) * period_s * _MICROS,
             period_s=period_s,
-            profile=Profile(int(groups.sizes[place]), {name: parts[place] for name, parts in columns.items()}),
+            profile=Profile(
+                int(groups.sizes[place]), {name: parts[place] for name, parts in columns.items()}, distinct[place]
+            ),
         )
         for place, start in enumerate(starts)
     ]
     return sorted(found, key=lambda period: (period.variant, period.start_us))
+
+
+def _order(periods: NDArray[np.int64], codes: NDArray[np.int64]) -> NDArray[np.intp] | None:
+    """Return the rows' order by variant and period; None when they stand in it, as nearly all segments' rows do."""
+    later, further = np.diff(codes), np.diff(periods)
+    if ((later > 0) | ((later == 0) & (further >= 0))).all():
+        return None
+    return np.asarray(np.lexsort((periods, codes)))
 
 
 def _sources(table: pa.Table, prefix: str) -> dict[str, str]:
@@ -100,49 +115,86 @@ def _sources(table: pa.Table, prefix: str) -> dict[str, str]:
 
 
 class _Groups:
-    """Rows brought into order, and where each group of them starts."""
+    """Rows brought into order (None: they are in order), and where each group of them starts and the last one ends."""
 
-    def __init__(self, order: NDArray[np.intp], starts: NDArray[np.intp]) -> None:
+    def __init__(self, order: NDArray[np.intp] | None, edges: NDArray[np.intp]) -> None:
         self._order = order
-        self._starts = starts
-        self.sizes = np.diff(np.r_[starts, len(order)])
+        self._starts = edges[:-1]
+        self.sizes = np.diff(edges)
+        self._hashes = RowHashes(int(edges[-1]))
 
-    def profiles(self, table: pa.Table, name: str) -> Iterator[ColumnProfile]:
-        """Yield the profile of a column for each group."""
-        field = table.schema.field(name)
-        if (field.metadata or {}).get(_KIND_KEY) == ColumnKind.TEXT.encode():
-            return self._numbers(number_values(table, name, ColumnKind.TEXT)[self._order])
-        if pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type):
-            return self._numbers(number_values(table, name)[self._order])
-        return self._categories(category_values(table, name))
+    def _in_order(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values if self._order is None else values[self._order]
+
+    def profiles(self, table: pa.Table, name: str, source: str) -> Iterator[ColumnProfile]:
+        """Yield the profile of a column, and ``name`` it, for each group; note the values if it is a feature."""
+        field = table.schema.field(source)
+        is_text = (field.metadata or {}).get(_KIND_KEY) == ColumnKind.TEXT.encode()
+        if is_text or any(holds(field.type) for holds in _NUMERIC):
+            kind = ColumnKind.TEXT if is_text else ColumnKind.NUMBER
+            values = self._in_order(number_values(table, source, kind))
+            if not name.startswith(OWN):
+                self._hashes.add_numbers(name, values)
+            return self._numbers(values)
+        names, codes = encoded(category_values(table, source))
+        codes = self._in_order(codes)
+        if not name.startswith(OWN):
+            self._hashes.add_categories(name, names, codes)
+        return self._categories(names, codes)
+
+    def distinct(self) -> Iterator[DistinctRows | None]:
+        """Yield, for each group, how many distinct rows it has by the features whose profiles were made; once."""
+        hashes = self._hashes.finished()
+        for begin, size in zip(self._starts, self.sizes, strict=True):
+            yield DistinctRows.of(hashes[begin : begin + size]) if self._hashes.columns else None
 
     def _numbers(self, values: NDArray[np.float64]) -> Iterator[NumberProfile]:
         finite = np.isfinite(values)
-        filled = np.where(finite, values, 0.0)
-        counts = np.add.reduceat(finite, self._starts, dtype=np.int64)
-        missing = np.add.reduceat(np.isnan(values), self._starts, dtype=np.int64)
-        means = np.add.reduceat(filled, self._starts) / np.maximum(counts, 1)
-        m2 = np.add.reduceat(np.where(finite, (filled - np.repeat(means, self.sizes)) ** 2, 0.0), self._starts)
-        kept = values[finite]
+        if finite.all():  # as most columns are: several passes over all rows are spared
+            kept, counts, missing = values, self.sizes, np.zeros(len(self.sizes), dtype=np.int64)
+        else:
+            kept, counts = values[finite], np.add.reduceat(finite, self._starts, dtype=np.int64)
+            missing = np.add.reduceat(np.isnan(values), self._starts, dtype=np.int64)
         ends = np.cumsum(counts)
+        means, squares = _moments(kept, counts)
         for place, size in enumerate(self.sizes):
-            count = int(counts[place])
-            sketch = kll_doubles_sketch(SKETCH_K)
-            sketch.update(kept[ends[place] - count : ends[place]])
-            infinite = int(size) - count - int(missing[place])
-            mean = float(means[place]) if count else math.nan
-            yield NumberProfile(count, int(missing[place]), infinite, mean, float(m2[place]), sketch)
+            count, lacking = int(counts[place]), int(missing[place])
+            yield NumberProfile(
+                count=count,
+                missing=lacking,
+                infinite=int(size) - count - lacking,
+                mean=float(means[place]) if count else math.nan,
+                m2=float(squares[place]),
+                sketch=sketch_of(kept[ends[place] - count : ends[place]]),
+            )
 
-    def _categories(self, values: pa.ChunkedArray) -> Iterator[CategoryProfile]:
-        encoded = values.combine_chunks().dictionary_encode()
-        names = encoded.dictionary.to_pylist()
-        missing_code = len(names)
-        codes = np.asarray(pc.fill_null(encoded.indices, missing_code).to_numpy(zero_copy_only=False), dtype=np.int64)
-        width = missing_code + 1
+    def _categories(self, names: Sequence[str], codes: NDArray[np.int64]) -> Iterator[CategoryProfile]:
+        width = len(names) + 1
         group = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        cells, numbers = np.unique(group * width + codes[self._order], return_counts=True)
+        cells, numbers = _counted(group * width + codes, len(self.sizes) * width)
         edges = np.searchsorted(cells, np.arange(len(self.sizes) + 1) * width)
         for begin, end in itertools.pairwise(edges):
             counted = {int(cell % width): int(n) for cell, n in zip(cells[begin:end], numbers[begin:end], strict=True)}
-            missing = counted.pop(missing_code, 0)
+            missing = counted.pop(len(names), 0)
             yield CategoryProfile.of_counts({names[code]: number for code, number in counted.items()}, missing)
+
+
+def _moments(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean, and sum of squares about it, of each group of so many values in turn; 0 of an empty group."""
+    held = counts > 0
+    means, squares = np.zeros(len(counts)), np.zeros(len(counts))
+    if held.any():
+        starts = (np.cumsum(counts) - counts)[held]
+        means[held] = np.add.reduceat(values, starts) / counts[held]
+        centred = values - np.repeat(means[held], counts[held])
+        squares[held] = np.add.reduceat(np.square(centred, out=centred), starts)
+    return means, squares
+
+
+def _counted(cells: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which numbers from 0 up to ``most`` occur, ascending, and how often."""
+    if most > 4 * len(cells):  # a table of them all would outgrow the rows
+        return np.unique(cells, return_counts=True)
+    counts = np.bincount(cells, minlength=most)
+    found = np.flatnonzero(counts)
+    return found, counts[found]

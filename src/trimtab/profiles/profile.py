@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import DataContractError
 from trimtab.profiles.categories import CategoryProfile, CategoryWire
+from trimtab.profiles.duplicates import DistinctRows, RowHashes
 from trimtab.profiles.numbers import NumberProfile, NumberWire
 
 __all__ = [
+    "OWN",
     "ColumnProfile",
     "Profile",
     "category_values",
+    "encoded",
     "is_number",
     "merge_all",
     "merge_columns",
@@ -29,8 +32,14 @@ __all__ = [
 
 ColumnProfile = NumberProfile | CategoryProfile
 
-_MAGIC = b"TTP\x01"
+OWN = "@"
+"""How the names of columns begin that are no features: what was answered, and how fast."""
+
+_MAGIC = b"TTP\x02"
 """Format of `Profile.to_bytes`, its version in the last byte."""
+
+_READABLE = (_MAGIC, b"TTP\x01")
+"""Version 1 knew nothing of distinct rows."""
 
 _MAX_BYTES = 256_000_000
 _MAX_COLUMNS = 10_000
@@ -41,6 +50,7 @@ _NUMBER_KINDS = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.DAT
 class _Wire(msgspec.Struct, frozen=True, array_like=True):
     rows: int
     columns: dict[str, NumberWire | CategoryWire]
+    distinct: bytes | None = None
 
 
 _DECODER = msgspec.msgpack.Decoder(_Wire)
@@ -50,12 +60,16 @@ _DECODER = msgspec.msgpack.Decoder(_Wire)
 class Profile:
     """What is kept of ``rows`` rows. Merging is associative and commutative up to the sketches' stated errors.
 
+    ``distinct`` says how many of the rows are distinct in their features; None where nobody counted, as in profiles of
+    earlier versions and of tables without features.
+
     Counts and extremes are exact, moments exact to rounding, distributions exact while a column has no more than
     `SKETCH_K` numbers or `MAX_VALUES` categories.
     """
 
     rows: int
     columns: Mapping[str, ColumnProfile]
+    distinct: DistinctRows | None = None
 
     @staticmethod
     def empty() -> Profile:
@@ -78,12 +92,19 @@ class Profile:
         (2, 1)
         """
         columns: dict[str, ColumnProfile] = {}
+        hashes = RowHashes(table.num_rows)
         for name, kind in kinds.items():
             if is_number(kind):
-                columns[name] = NumberProfile.of(number_values(table, name, kind))
+                values = number_values(table, name, kind)
+                columns[name] = NumberProfile.of(values)
+                if not name.startswith(OWN):
+                    hashes.add_numbers(name, values)
             else:
-                columns[name] = _counted(category_values(table, name, kind))
-        return Profile(table.num_rows, columns)
+                names, codes = encoded(category_values(table, name, kind))
+                columns[name] = _counted(names, codes)
+                if not name.startswith(OWN):
+                    hashes.add_categories(name, names, codes)
+        return Profile(table.num_rows, columns, DistinctRows.of(hashes.finished()) if hashes.columns else None)
 
     def merge(self, other: Profile) -> Profile:
         """Return the profile of the rows of both."""
@@ -91,7 +112,8 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Return the profile as bytes, with a header that names the format's version."""
-        wire = _Wire(self.rows, {name: column.to_wire() for name, column in self.columns.items()})
+        distinct = None if self.distinct is None else self.distinct.to_bytes()
+        wire = _Wire(self.rows, {name: column.to_wire() for name, column in self.columns.items()}, distinct)
         return _MAGIC + msgspec.msgpack.encode(wire)
 
     @staticmethod
@@ -101,7 +123,7 @@ class Profile:
         Raises:
             DataContractError: the bytes are damaged, too many, or of a version that this program doesn't know.
         """
-        if len(content) > _MAX_BYTES or content[:4] != _MAGIC:
+        if len(content) > _MAX_BYTES or content[:4] not in _READABLE:
             raise DataContractError(
                 f"profile: {len(content)} bytes that start with {content[:4]!r}; expected at most {_MAX_BYTES} that "
                 f"start with {_MAGIC!r}; build the profile anew"
@@ -115,7 +137,8 @@ class Profile:
                 f"profile: {wire.rows} rows of {len(wire.columns)} columns; expected at most {_MAX_COLUMNS} columns; "
                 "build the profile anew"
             )
-        return Profile(wire.rows, {name: _column(column) for name, column in wire.columns.items()})
+        distinct = None if wire.distinct is None else DistinctRows.from_bytes(wire.distinct)
+        return Profile(wire.rows, {name: _column(column) for name, column in wire.columns.items()}, distinct)
 
 
 def merge_all(profiles: Iterable[Profile]) -> Profile:
@@ -126,11 +149,19 @@ def merge_all(profiles: Iterable[Profile]) -> Profile:
     """
     rows = 0
     parts: dict[str, list[ColumnProfile]] = {}
+    distinct: list[DistinctRows | None] = []
     for profile in profiles:
         rows += profile.rows
+        if profile.rows:
+            distinct.append(profile.distinct)
         for name, column in profile.columns.items():
             parts.setdefault(name, []).append(column)
-    return Profile(rows, {name: merge_columns(columns, name) for name, columns in parts.items()})
+    counted = [part for part in distinct if part is not None]
+    return Profile(
+        rows,
+        {name: merge_columns(columns, name) for name, columns in parts.items()},
+        DistinctRows.merged(counted) if counted and len(counted) == len(distinct) else None,
+    )
 
 
 def merge_columns(columns: Sequence[ColumnProfile], name: str = "") -> ColumnProfile:
@@ -196,10 +227,17 @@ def category_values(table: pa.Table, name: str, kind: ColumnKind = ColumnKind.CA
         raise DataContractError(f"column {name!r}: {column.type} ({error}); expected categories; correct it") from error
 
 
-def _counted(texts: pa.ChunkedArray) -> CategoryProfile:
-    found = pc.value_counts(texts.drop_null())
-    counts = dict(zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True))
-    return CategoryProfile.of_counts(counts, texts.null_count)
+def encoded(texts: pa.ChunkedArray) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the distinct texts, and for each row ``(n,)`` which one it has; their number where it has none."""
+    found = texts.combine_chunks().dictionary_encode()
+    names = found.dictionary.to_pylist()
+    codes = pc.fill_null(found.indices, len(names)).to_numpy(zero_copy_only=False)
+    return names, np.asarray(codes, dtype=np.int64)
+
+
+def _counted(names: list[str], codes: NDArray[np.int64]) -> CategoryProfile:
+    counts = np.bincount(codes, minlength=len(names) + 1).tolist()
+    return CategoryProfile.of_counts(dict(zip(names, counts, strict=False)), counts[-1])
 
 
 def _present(table: pa.Table, name: str) -> pa.ChunkedArray:

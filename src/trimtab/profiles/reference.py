@@ -1,4 +1,4 @@
-"""The reference window: what the model learnt from, as time blocks, with what chance alone does to its distances."""
+"""The reference window: what the model learnt from, as time blocks and as rows of cells."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from trimtab.core.enums import ColumnKind
 from trimtab.core.errors import DataContractError, NotFoundError
 from trimtab.files import write_atomically
 from trimtab.profiles.chance import Chance, chance_of_categories, chance_of_numbers
+from trimtab.profiles.coded_rows import CodedRows, CodedRowsWire, code_rows
 from trimtab.profiles.profile import Profile, category_values, is_number, merge_all, number_values
 
 __all__ = ["FILE_NAME", "Block", "Reference", "build_reference", "read_reference", "write_reference"]
@@ -25,7 +26,9 @@ __all__ = ["FILE_NAME", "Block", "Reference", "build_reference", "read_reference
 FILE_NAME = "profiles.bin"
 """The one file of a reference, in its folder."""
 
-_MAGIC = b"TTR\x01"
+_MAGIC, _FIRST_MAGIC = b"TTR\x02", b"TTR\x01"
+"""Format of the file, its version in the last byte. Version 1 held no rows of cells; it is still read."""
+
 _MAX_BYTES = 512_000_000
 _MAX_BLOCKS = 10_000
 
@@ -41,10 +44,15 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Time blocks in order, and each column's `Chance` (by name; columns without one were not measured)."""
+    """Time blocks in order, and each column's `Chance` (by name; columns without one were not measured).
+
+    ``coded`` are the rows themselves as cells, from which any window can be counted; None in a reference that was
+    written before there were any.
+    """
 
     blocks: tuple[Block, ...]
     chances: Mapping[str, Chance] = field(default_factory=dict)
+    coded: CodedRows | None = None
 
     @cached_property
     def merged(self) -> Profile:
@@ -65,6 +73,7 @@ class _BlockHead(msgspec.Struct, frozen=True, array_like=True):
 class _Head(msgspec.Struct, frozen=True, array_like=True):
     blocks: list[_BlockHead]
     chances: dict[str, Chance]
+    coded: CodedRowsWire | None = None
 
 
 def build_reference(
@@ -101,7 +110,8 @@ def build_reference(
         for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     ]
     numbers = np.repeat(np.arange(len(made)), np.diff(edges))
-    return Reference(tuple(made), {name: _chance(table, name, kind, numbers) for name, kind in kinds.items()})
+    chances = {name: _chance(table, name, kind, numbers) for name, kind in kinds.items()}
+    return Reference(tuple(made), chances, code_rows(table, kinds, time_us=moments))
 
 
 def _chance(table: pa.Table, name: str, kind: ColumnKind, blocks: NDArray[np.int64]) -> Chance:
@@ -122,7 +132,8 @@ def write_reference(folder: Path, reference: Reference) -> None:
     """
     parts = [block.profile.to_bytes() for block in reference.blocks]
     heads = [_BlockHead(b.start_us, b.end_us, len(part)) for b, part in zip(reference.blocks, parts, strict=True)]
-    head = msgspec.msgpack.encode(_Head(heads, dict(reference.chances)))
+    coded = None if reference.coded is None else reference.coded.to_wire()
+    head = msgspec.msgpack.encode(_Head(heads, dict(reference.chances), coded))
     write_atomically(folder / FILE_NAME, b"".join([_MAGIC, len(head).to_bytes(4, "big"), head, *parts]))
 
 
@@ -145,14 +156,14 @@ def read_reference(folder: Path) -> Reference:
         profile = Profile.from_bytes(content[offset : offset + part.size_bytes])
         blocks.append(Block(part.start_us, part.end_us, profile))
         offset += part.size_bytes
-    return Reference(tuple(blocks), head.chances)
+    return Reference(tuple(blocks), head.chances, None if head.coded is None else CodedRows.from_wire(head.coded))
 
 
 def _read_head(path: Path, content: bytes, size: int) -> tuple[_Head, int]:
     start = 8 + int.from_bytes(content[4:8], "big")
     try:
-        if content[:4] != _MAGIC:
-            raise DataContractError(f"{path}: {size} bytes, no reference of version 1; write the bundle anew")
+        if content[:4] not in (_MAGIC, _FIRST_MAGIC):
+            raise DataContractError(f"{path}: {size} bytes, no reference of version 1 or 2; write the bundle anew")
         head = msgspec.msgpack.decode(memoryview(content)[8:start], type=_Head)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DataContractError(f"{path}: damaged header ({error}); write the bundle anew") from error

@@ -9,8 +9,9 @@ from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.enums import Role, Tier
 from trimtab.core.errors import IllegalTransitionError, PermissionDeniedError
 from trimtab.remediation.actions import ActionRequest, ActionState, Grant, advance
+from trimtab.remediation.policy import PolicyConfig, Ruling
 
-__all__ = ["Approval", "Person", "approve", "expire", "is_due_to_expire", "needed_role", "reject"]
+__all__ = ["Approval", "Person", "approve", "expire", "granted_by_policy", "is_due_to_expire", "needed_role", "reject"]
 
 _GRANT_LASTS = timedelta(days=7)
 
@@ -80,6 +81,24 @@ def approve(
     )
     approved = advance(request, ActionState.APPROVED, at_us=at_us, by=by.name, outcome=comment)
     return Approval(request=approved, grant=grant, note=note)
+
+
+def granted_by_policy(request: ActionRequest, policy: PolicyConfig, *, now: datetime, grant_id: str) -> Grant:
+    """Return the grant of a request that the policy lets run by itself.
+
+    Of what it covers besides, only that is granted which the policy lets run by itself as well (``allow_automatic``):
+    the release of a retrained version waits for a person unless ``deploy`` is named there, too.
+    """
+    covers = (one for one in request.covers if policy.floor_of(one) is Ruling.AUTOMATIC)
+    return Grant(
+        id=grant_id,
+        action_id=request.id,
+        purpose=request.purpose,
+        covers=tuple(dict.fromkeys((request.kind, *covers))),
+        granted_by="policy",
+        granted_us=to_micros(now),
+        expires_us=to_micros(now + _GRANT_LASTS),
+    )
 
 
 def reject(request: ActionRequest, by: Person, *, now: datetime, reason: str) -> ActionRequest:

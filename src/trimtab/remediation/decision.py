@@ -91,10 +91,10 @@ class Decision:
 def decide(policy: PolicyConfig, proposal: Proposal, history: Sequence[PastAction], now: datetime) -> Decision:
     """Ask the rules in order; the first that matches decides. Pure: the same arguments give the same answer.
 
-    Over what a rule says stand the floors (retrain, deploy and roll back need approval unless ``allow_automatic`` names
-    them), the switch (autonomy off: automatic becomes approval), the cool-down (an action of this kind on this model
-    too soon is refused) and the budget of a day (used up: a person decides). A person's own proposal is held back by
-    neither cool-down nor budget. Telling people (log, notify_owner) is never held back.
+    Over what a rule says stand the floors (what changes the version that serves needs approval unless
+    ``allow_automatic`` names it), the switch (autonomy off: automatic becomes approval), the cool-down (an action of
+    this kind on this model too soon is refused) and the budget of a day (used up: a person decides). A person's own
+    proposal is held back by neither cool-down nor budget. Telling people (log, notify_owner) is never held back.
     """
     asked: list[Asked] = []
     for rule in policy.rules:

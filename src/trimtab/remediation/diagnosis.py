@@ -18,7 +18,7 @@ from trimtab.remediation.signals import worst_by_key
 
 __all__ = ["Diagnosis", "DiagnosisKind", "Evidence", "RecentRollout", "SeverityPart", "diagnose"]
 
-_DRIFT, _QUALITY, _DATA_QUALITY = "data_drift", "model_quality", "data_quality"
+_DRIFT, _QUALITY, _DATA_QUALITY = ("data_drift", "plain_drift"), "model_quality", "data_quality"
 _MANY_COLUMNS = 0.5
 
 
@@ -263,15 +263,23 @@ def _diagnosis(
 
 
 def _inputs_of(checks: tuple[Check, ...]) -> tuple[_Inputs, tuple[str, ...]]:
-    drift = [check for check in checks if check.kind == _DRIFT and not (check.column or "").startswith("@")]
+    drift = [check for check in checks if check.kind in _DRIFT and not (check.column or "").startswith("@")]
     judged = [check for check in drift if check.column is not None and check.verdict is not Verdict.INCONCLUSIVE]
     drifted = tuple(str(check.column) for check in judged if check.verdict is Verdict.BREACH)
-    overall = [check.verdict for check in drift if check.column is None]
-    if Verdict.BREACH in overall or (not overall and judged and len(drifted) / len(judged) >= _MANY_COLUMNS):
+    overall = [check for check in drift if check.column is None]
+    if any(_all_moved(check) for check in overall) or (
+        not overall and judged and len(drifted) / len(judged) >= _MANY_COLUMNS
+    ):
         return _Inputs.MOVED, drifted
     if drifted:
         return _Inputs.PARTLY, drifted
     return (_Inputs.STILL if judged else _Inputs.UNKNOWN), ()
+
+
+def _all_moved(overall: Check) -> bool:
+    """Return whether the alarm is about so many columns that the inputs as a whole have moved."""
+    share, needed = overall.detail.get("share"), overall.detail.get("drift_share")
+    return overall.verdict is Verdict.BREACH and (share is None or needed is None or share >= needed)
 
 
 def _causes_of(breaches: tuple[Check, ...]) -> tuple[Cause, ...]:

@@ -85,7 +85,10 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A case. ``signals`` keep their order of appearance; ``alerts`` are ids of attached alerts."""
+    """A case. ``signals`` keep their order of appearance; ``alerts`` are ids of attached alerts.
+
+    ``told_us`` is when people were last told of it, ``told_severity`` how loud it was then.
+    """
 
     id: str
     model: str
@@ -99,6 +102,8 @@ class Incident:
     timeline: tuple[TimelineEntry, ...] = ()
     diagnosis: Diagnosis | None = None
     version: int = 1
+    told_us: int | None = None
+    told_severity: Severity | None = None
 
     @property
     def evidence(self) -> tuple[Check, ...]:
@@ -114,6 +119,11 @@ class Incident:
     def loudest(self) -> Severity:
         """The highest severity among its breaches."""
         return max((check.severity for check in self.evidence), key=lambda severity: severity.rank)
+
+    @property
+    def loudness(self) -> Severity:
+        """The highest severity among what is still wrong; of a case in which nothing is, as it was."""
+        return max((check.severity for check in self.unrecovered or self.evidence), key=lambda severity: severity.rank)
 
     def noted(self, at_us: int, actor: str, what: str, why: str = "") -> Incident:
         """Return the case with one more entry in its timeline, of which the newest 500 are kept."""
@@ -139,12 +149,14 @@ def fold(
 ) -> IncidentChange:
     """Take a run's checks of one model and endpoint into its case: the open one, or else the latest one.
 
-    A breach opens a case or joins the open one. The case recovers when each thing that breached is OK, in every
+    A breach opens a case or joins the open one; what is only part of a monitor's alarm (not `Check.opens`) counts while
+    that monitor has a breach that opens one. The case recovers when each thing that breached is OK, in every
     variant, in a window that ends later than that of its last breach; INCONCLUSIVE holds. A breach of something that
     the latest case was about, within ``reopen_within`` of its recovery, re-opens that case. ``new_id`` is for a case
     that is opened. Folding the same checks again changes nothing.
     """
     news = worst_by_key(checks)
+    news = _within_alarms(news, incident if incident is not None and incident.state.is_open else None)
     breaches = {key: check for key, check in news.items() if check.verdict is Verdict.BREACH}
     if incident is None:
         return _opened(breaches, now, new_id) if breaches else IncidentChange(ChangeKind.NONE, None)
@@ -258,6 +270,19 @@ def _after(signal: Signal, check: Check | None) -> Signal:
     if check.verdict is Verdict.OK and signal.recovered_us is None:
         return dataclasses.replace(signal, recovered_us=check.window.end_us)
     return signal
+
+
+def _within_alarms(news: Mapping[SignalKey, Check], incident: Incident | None) -> dict[SignalKey, Check]:
+    """Leave out breaches that are part of an alarm which their monitor does not raise."""
+    standing = [] if incident is None else incident.unrecovered
+    alarmed = {check.monitor for check in (*news.values(), *standing) if check.opens and _breached(check)}
+    return {
+        key: check for key, check in news.items() if check.opens or not _breached(check) or check.monitor in alarmed
+    }
+
+
+def _breached(check: Check) -> bool:
+    return check.verdict is Verdict.BREACH
 
 
 def _fresh(incident: Incident, breaches: Mapping[SignalKey, Check]) -> dict[SignalKey, Check]:

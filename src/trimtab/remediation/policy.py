@@ -37,6 +37,7 @@ class ActionKind(StrEnum):
     RETRAIN = "retrain"
     DEPLOY = "deploy"
     ROLL_BACK = "roll_back"
+    REINSTATE = "reinstate"
     DELETE_DATA = "delete_data"
 
     @property
@@ -79,6 +80,7 @@ FLOOR = {
     ActionKind.RETRAIN: Ruling.APPROVAL,
     ActionKind.DEPLOY: Ruling.APPROVAL,
     ActionKind.ROLL_BACK: Ruling.APPROVAL,
+    ActionKind.REINSTATE: Ruling.APPROVAL,
     ActionKind.DELETE_DATA: Ruling.PERSON_ONLY,
 }
 """The least that each action needs, whatever a rule says; ``allow_automatic`` lowers it for all but deleting data."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from trimtab.core.enums import Verdict
@@ -37,14 +37,31 @@ def key_of(check: Check) -> SignalKey:
 
 
 def worst_by_key(checks: Iterable[Check]) -> dict[SignalKey, Check]:
-    """Return the worst check of each key (BREACH before INCONCLUSIVE before OK); of equals the latest window's."""
+    """Return the worst check of each key (BREACH before INCONCLUSIVE before OK); of equals the latest window's.
+
+    A window that was judged again, late, says nothing where a later one of the same variant and version was judged.
+    """
     found: dict[SignalKey, Check] = {}
-    for check in checks:
+    for check in _standing(list(checks)):
         key = key_of(check)
         present = found.get(key)
         if present is None or _badness(check) > _badness(present):
             found[key] = check
     return found
+
+
+def _standing(checks: Sequence[Check]) -> list[Check]:
+    latest_us: dict[tuple[SignalKey, str, int], int] = {}
+    for check in checks:
+        if check.verdict is not Verdict.INCONCLUSIVE:
+            whose = key_of(check), check.variant, check.model_version
+            latest_us[whose] = max(check.window.end_us, latest_us.get(whose, check.window.end_us))
+    return [
+        check
+        for check in checks
+        if not check.detail.get("late")
+        or check.window.end_us >= latest_us.get((key_of(check), check.variant, check.model_version), 0)
+    ]
 
 
 def _badness(check: Check) -> tuple[int, int]:

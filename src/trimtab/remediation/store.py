@@ -171,6 +171,8 @@ def _changing(incident: Incident) -> dict[str, Any]:
         "alerts": list(incident.alerts),
         "timeline": [dataclasses.asdict(entry) for entry in incident.timeline],
         "diagnosis": None if diagnosis is None else diagnosis.to_json(),
+        "told_us": incident.told_us,
+        "told_severity": None if incident.told_severity is None else incident.told_severity.value,
     }
     return {
         "state": incident.state.value,
@@ -197,6 +199,9 @@ def _incident(row: Any) -> Incident:
         timeline=tuple(TimelineEntry(**entry) for entry in spec["timeline"]),
         diagnosis=None if spec["diagnosis"] is None else Diagnosis.from_json(spec["diagnosis"]),
         version=row.version,
+        # Cases of before 0004 have neither: they are told again at once.
+        told_us=spec.get("told_us"),
+        told_severity=None if spec.get("told_severity") is None else Severity(spec["told_severity"]),
     )
 
 

@@ -26,6 +26,7 @@ class ReportKind(StrEnum):
 
     INCIDENT = "incident"
     DEPLOYMENT = "deployment"
+    EVIDENTLY = "evidently"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import Annotated, Any, Self
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
-from apscheduler.triggers.cron import CronTrigger
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from trimtab.config.durations import Duration
 from trimtab.config.loading import Strict
-from trimtab.measures.metrics import METRICS
+from trimtab.retraining.leaves import (
+    AgeLeaf,
+    DriftLeaf,
+    GainLeaf,
+    NewLabelsLeaf,
+    NewRowsLeaf,
+    PerformanceLeaf,
+    ScheduleLeaf,
+)
 
 __all__ = [
     "AgeCondition",
@@ -18,65 +26,26 @@ __all__ = [
     "AnyCondition",
     "Condition",
     "DriftCondition",
+    "ForCondition",
+    "GainCondition",
     "NewLabelsCondition",
+    "NewRowsCondition",
     "NotCondition",
     "PerformanceCondition",
+    "PoolConfig",
     "ReleaseConfig",
     "RetrainConfig",
     "ScheduleCondition",
+    "SinceCondition",
+    "monitors_named",
 ]
 
 _MAX_DEPTH = 10
-_KINDS = ("all", "any", "not", "drift", "performance", "schedule", "new_labels", "age")
-
-
-class DriftLeaf(Strict):
-    """The inputs have moved."""
-
-    min_share: float = Field(gt=0, le=1, description="Share of the judged columns that are in breach.")
-
-
-class PerformanceLeaf(Strict):
-    """Measured quality is not good enough any more."""
-
-    metric: str = Field(description="Name of a metric, e.g. mape.")
-    above: float | None = Field(default=None, description="Holds when the value lies above it.")
-    below: float | None = Field(default=None, description="Holds when the value lies below it.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.metric not in METRICS:
-            raise ValueError(f"metric {self.metric!r} is unknown; expected one of {', '.join(METRICS)}")
-        if (self.above is None) == (self.below is None):
-            raise ValueError(f"metric {self.metric!r} needs either above or below; state one of them")
-        return self
-
-
-class ScheduleLeaf(Strict):
-    """A moment of a calendar has passed since the last training."""
-
-    cron: str = Field(description="Five cron fields, UTC: minute hour day month weekday.")
-
-    @field_validator("cron")
-    @classmethod
-    def _readable(cls, cron: str) -> str:
-        try:
-            CronTrigger.from_crontab(cron, timezone=UTC)
-        except ValueError as error:
-            raise ValueError(f"{cron!r} is no cron expression ({error}); e.g. '0 3 * * 1'") from error
-        return cron
-
-
-class NewLabelsLeaf(Strict):
-    """Enough new true outcomes have come."""
-
-    at_least: int = Field(ge=1, description="Labelled rows since the last training.")
-
-
-class AgeLeaf(Strict):
-    """The version that serves was trained long ago."""
-
-    longer_than: Duration = Field(description="Time since the last training.")
+_KINDS = (
+    *("all", "any", "not", "for", "since_last"),
+    *("drift", "performance", "schedule", "new_labels", "new_rows", "age", "gain"),
+)
+_INNER = ("all", "any", "not", "of")
 
 
 class DriftCondition(Strict):
@@ -103,10 +72,22 @@ class NewLabelsCondition(Strict):
     new_labels: NewLabelsLeaf
 
 
+class NewRowsCondition(Strict):
+    """``new_rows``."""
+
+    new_rows: NewRowsLeaf
+
+
 class AgeCondition(Strict):
     """``age``."""
 
     age: AgeLeaf
+
+
+class GainCondition(Strict):
+    """``gain``."""
+
+    gain: GainLeaf
 
 
 class AllCondition(Strict):
@@ -127,6 +108,32 @@ class NotCondition(Strict):
     negated: Condition = Field(alias="not", description="The condition that must not hold.")
 
 
+class ForCondition(Strict):
+    """``for``: it has held so long."""
+
+    span: Duration = Field(
+        alias="for",
+        description="How long ``of`` must have held: at each evaluation of the span, of which there are two at least.",
+    )
+    of: Condition = Field(description="The condition that must have held.")
+
+    @field_validator("span")
+    @classmethod
+    def _lasts(cls, span: timedelta) -> timedelta:
+        if span <= timedelta(0):
+            raise ValueError("for must lie above 0s; e.g. '3d'")
+        return span
+
+
+class SinceCondition(Strict):
+    """``since_last``: it holds by what was seen since then alone."""
+
+    since_last: Literal["retrain"] = Field(
+        description="retrain: windows that began before the last training ended count for nothing."
+    )
+    of: Condition = Field(description="The condition that is asked.")
+
+
 def _kind_of(value: Any) -> str | None:
     """Return the key that a mapping has, which is what it is; None when it has none, or several."""
     if not isinstance(value, dict):
@@ -139,11 +146,15 @@ Condition = Annotated[
     Annotated[AllCondition, Tag("all")]
     | Annotated[AnyCondition, Tag("any")]
     | Annotated[NotCondition, Tag("not")]
+    | Annotated[ForCondition, Tag("for")]
+    | Annotated[SinceCondition, Tag("since_last")]
     | Annotated[DriftCondition, Tag("drift")]
     | Annotated[PerformanceCondition, Tag("performance")]
     | Annotated[ScheduleCondition, Tag("schedule")]
     | Annotated[NewLabelsCondition, Tag("new_labels")]
-    | Annotated[AgeCondition, Tag("age")],
+    | Annotated[NewRowsCondition, Tag("new_rows")]
+    | Annotated[AgeCondition, Tag("age")]
+    | Annotated[GainCondition, Tag("gain")],
     Discriminator(
         _kind_of,
         custom_error_type="condition",
@@ -155,14 +166,18 @@ _MODELS: dict[str, type[Strict]] = {
     "all": AllCondition,
     "any": AnyCondition,
     "not": NotCondition,
+    "for": ForCondition,
+    "since_last": SinceCondition,
     "drift": DriftCondition,
     "performance": PerformanceCondition,
     "schedule": ScheduleCondition,
     "new_labels": NewLabelsCondition,
+    "new_rows": NewRowsCondition,
     "age": AgeCondition,
+    "gain": GainCondition,
 }
 
-for _model in (AllCondition, AnyCondition, NotCondition):
+for _model in (AllCondition, AnyCondition, NotCondition, ForCondition, SinceCondition):
     _model.model_rebuild()
 
 
@@ -172,6 +187,19 @@ class ReleaseConfig(Strict):
     min_gain: float = Field(
         default=0.0, ge=0, description="How much better it must be, in the unit of the primary metric."
     )
+    margin: float = Field(
+        default=0.1,
+        ge=0,
+        description="By which share of the present version's loss it must not be worse, with a confidence of 97.5 %.",
+    )
+
+
+class PoolConfig(Strict):
+    """Versions that served before and are judged on each labelled period still: one of them may serve again."""
+
+    keep: int = Field(
+        default=4, ge=1, le=20, description="How many, the champion among them; 1: none but the champion."
+    )
 
 
 class RetrainConfig(Strict):
@@ -179,15 +207,37 @@ class RetrainConfig(Strict):
 
     when: Condition = Field(description="The condition; combine several with all, any, not.")
     cooldown: Duration = Field(
-        default="1d", validate_default=True, description="Time after a retraining in which none is asked for."
+        default="1d",
+        validate_default=True,
+        description="Time after the conditions asked for a retraining in which they ask for none, whatever came of it.",
     )
-    recent_share: float = Field(
-        default=0.2,
+    period: Duration = Field(
+        default="7d",
+        validate_default=True,
+        description="The decision period: how the labelled rows are cut to weigh what a retraining would gain; the "
+        "newest is kept from training, to compare old and new on. Where outcomes come later than that, their delay.",
+    )
+    recent_share: float | None = Field(
+        default=None,
         gt=0,
         lt=1,
-        description="Latest share of the labelled rows that is kept from training, to compare old and new on.",
+        description="Latest share of the labelled rows that is kept from training instead of the newest period.",
+    )
+    pool: PoolConfig | None = Field(
+        default=None, description="Which earlier versions are judged still and may serve again; null: none."
     )
     release: ReleaseConfig = ReleaseConfig()
+
+    @field_validator("period")
+    @classmethod
+    def _lasts(cls, period: timedelta) -> timedelta:
+        if period <= timedelta(0):
+            raise ValueError("period must lie above 0s; e.g. '7d'")
+        return period
+
+    def decision_period(self, label_delay: timedelta) -> timedelta:
+        """Return the span that the labelled rows are cut into: ``period``, or the label delay where that is longer."""
+        return max(self.period, label_delay)
 
     @field_validator("when", mode="before")
     @classmethod
@@ -200,7 +250,24 @@ class RetrainConfig(Strict):
 def _depth(value: Any) -> int:
     depth, level = 0, [value]
     while level and depth <= _MAX_DEPTH:
-        inner = [one[key] for one in level if isinstance(one, dict) for key in ("all", "any", "not") if key in one]
+        inner = [one[key] for one in level if isinstance(one, dict) for key in _INNER if key in one]
         level = [child for one in inner for child in (one if isinstance(one, list | tuple) else [one])]
         depth += 1
     return depth
+
+
+def monitors_named(condition: Condition, *at: str | int) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Yield where a monitor is named in the tree, which kind of leaf names it, and its name; ``at`` leads there."""
+    match condition:
+        case AllCondition() | AnyCondition():
+            name = "all" if isinstance(condition, AllCondition) else "any"
+            for place, child in enumerate(condition.all if isinstance(condition, AllCondition) else condition.any):
+                yield from monitors_named(child, *at, name, place)
+        case NotCondition():
+            yield from monitors_named(condition.negated, *at, "not")
+        case ForCondition() | SinceCondition():
+            yield from monitors_named(condition.of, *at, "of")
+        case DriftCondition() if condition.drift.monitor is not None:
+            yield (*at, "drift", "monitor"), "drift", condition.drift.monitor
+        case PerformanceCondition() if condition.performance.monitor is not None:
+            yield (*at, "performance", "monitor"), "performance", condition.performance.monitor

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, select
 
 from trimtab.db.engine import Connection
-from trimtab.db.tables import endpoint_history
+from trimtab.db.tables import action_request, endpoint_history
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.rollout.phases import Phase
 
-__all__ = ["promoted_versions", "way_back"]
+__all__ = ["promoted_versions", "reinstatements", "way_back"]
 
 
 def promoted_versions(connection: Connection, endpoint: str) -> list[int]:
@@ -20,6 +20,17 @@ def promoted_versions(connection: Connection, endpoint: str) -> list[int]:
     They are in the order of the endpoint's generations: a clock that is set back must not turn them round. Those that
     are older than what tells which generations were theirs come first.
     """
+    return [number for number, _ in _promotions(connection, endpoint)]
+
+
+def reinstatements(connection: Connection, endpoint: str) -> frozenset[int]:
+    """Return the places among `promoted_versions` of those that went forth to a version that had served before."""
+    kinds = [kind for _, kind in _promotions(connection, endpoint)]
+    return frozenset(place for place, kind in enumerate(kinds) if kind == "reinstate")
+
+
+def _promotions(connection: Connection, endpoint: str) -> list[tuple[int, str | None]]:
+    """Return version and kind of action of each promotion, oldest first."""
     latest = (
         select(endpoint_history.c.rollout_id, func.max(endpoint_history.c.generation).label("generation"))
         .where(endpoint_history.c.endpoint == endpoint)
@@ -27,8 +38,9 @@ def promoted_versions(connection: Connection, endpoint: str) -> list[int]:
         .subquery()
     )
     query = (
-        select(rollout_table.c.candidate)
+        select(rollout_table.c.candidate, action_request.c.kind)
         .join(latest, latest.c.rollout_id == rollout_table.c.id, isouter=True)
+        .join(action_request, action_request.c.id == rollout_table.c.action_id, isouter=True)
         .where(rollout_table.c.endpoint == endpoint, rollout_table.c.phase == Phase.PROMOTED.value)
         .order_by(
             func.coalesce(latest.c.generation, 0),
@@ -37,21 +49,27 @@ def promoted_versions(connection: Connection, endpoint: str) -> list[int]:
             rollout_table.c.id,
         )
     )
-    return [int(number) for number in connection.execute(query).scalars()]
+    return [(int(row.candidate), row.kind) for row in connection.execute(query)]
 
 
-def way_back(promoted: Sequence[int]) -> list[int]:
+def way_back(promoted: Sequence[int], forth: Collection[int] = ()) -> list[int]:
     """Return the versions below the one that serves, the nearest first, given all promotions, oldest first.
 
     Going back to a version takes those off that came after it: a second rollback goes further back, and not forth to
-    the version that the first one left.
+    the version that the first one left. At the places ``forth`` a version did not go back but was chosen anew, so that
+    what it replaced is what lies below it.
 
     >>> way_back([1, 2, 3]), way_back([1, 2, 3, 2]), way_back([1, 2, 3, 2, 4]), way_back([])
     ([2, 1], [1], [2, 1], [])
+    >>> way_back([1, 2, 3, 2], forth={3})
+    [3, 1]
     """
     standing: list[int] = []
-    for number in promoted:
+    for place, number in enumerate(promoted):
         if number in standing:
-            del standing[standing.index(number) :]
+            if place in forth:
+                standing.remove(number)
+            else:
+                del standing[standing.index(number) :]
         standing.append(number)
     return standing[-2::-1]

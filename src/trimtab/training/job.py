@@ -21,7 +21,7 @@ import msgspec
 from trimtab.config.durations import format_duration
 from trimtab.config.memory import available_bytes
 from trimtab.config.process import end_quickly, setting, silence_telemetry
-from trimtab.core.clock import SystemClock
+from trimtab.core.clock import SystemClock, from_micros
 from trimtab.core.crashpoints import arm, reached
 from trimtab.core.errors import ConfigError, TrimtabError
 from trimtab.files.disk import is_of_the_disk, probe_room
@@ -91,7 +91,8 @@ def run_job(request: TrainingRequest) -> int:
         from trimtab.training.pipeline import train  # so that a cancelled start leaves a result, too
 
         report(0.0, "started")
-        result = train(request, now=SystemClock().now(), report=report, available_bytes=available_bytes())
+        now = SystemClock().now() if request.now_us is None else from_micros(request.now_us)
+        result = train(request, now=now, report=report, available_bytes=available_bytes())
         report(1.0, f"{result.status}: {result.algorithm}")
     except _CancelledError:
         result = _failed(request, _too_long(request) if limit.is_over else _CANCELLED, began)

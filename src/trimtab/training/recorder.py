@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from trimtab.core.errors import TrimtabError
-from trimtab.training.request import TrainingRequest
+from trimtab.training.request import TrainingRequest, TrainingResult
 from trimtab.training.tune import Outcome
 
 if TYPE_CHECKING:
+    from trimtab.training.finishing import Winner
     from trimtab.training.tracking import Tracker
 
 __all__ = ["Recorder"]
+
+
+class Untold:
+    """In place of MLflow where nobody is told of the training: in a simulation. The job's id stands for the run's."""
+
+    def __init__(self, job_id: str) -> None:
+        self.run_id = job_id
+
+    def log_outcome(self, outcome: Outcome, step_key: str, *, reused: bool) -> None:
+        """See `Tracker.log_outcome`."""
+
+    def log_winner(self, winner: Winner) -> None:
+        """See `Tracker.log_winner`."""
+
+    def log_result(self, result: TrainingResult, pictures: Mapping[str, bytes]) -> None:
+        """See `Tracker.log_result`."""
+
+    def end(self, status: str, seconds: float) -> None:
+        """See `Tracker.end`."""
 
 
 class Recorder:
@@ -51,7 +71,7 @@ class Recorder:
         """Write a tuned candidate's trials."""
         self._submit(lambda tracker: tracker.log_outcome(outcome, step_key, reused=reused))
 
-    def write(self, writing: Callable[[Tracker], None]) -> None:
+    def write(self, writing: Callable[[Tracker | Untold], None]) -> None:
         """Let ``writing`` write into the run of the training."""
         self._submit(writing)
 
@@ -73,11 +93,13 @@ class Recorder:
             with contextlib.suppress(TrimtabError):
                 self._opening.result().end(status, seconds)
 
-    def _submit(self, writing: Callable[[Tracker], None]) -> None:
+    def _submit(self, writing: Callable[[Tracker | Untold], None]) -> None:
         self._writes.append(self._thread.submit(lambda: writing(self._opening.result())))
 
 
-def _open(request: TrainingRequest, model: str, now: datetime) -> Tracker:
+def _open(request: TrainingRequest, model: str, now: datetime) -> Tracker | Untold:
+    if request.mlflow_uri is None:
+        return Untold(request.job_id)
     from trimtab.training.tracking import Tracker  # start-up cost: MLflow takes seconds, spent beside the tuning
 
-    return Tracker(request, model, now)
+    return Tracker(request, model, now, uri=request.mlflow_uri)

@@ -16,6 +16,7 @@ __all__ = [
     "PROGRESS_NAME",
     "RESULT_NAME",
     "TRIALS_NAME",
+    "AskedGroup",
     "CandidateResult",
     "Comparison",
     "GateResult",
@@ -37,13 +38,23 @@ TRIALS_NAME = "trials"
 _MAX_BYTES = 16_000_000
 
 
+class AskedGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column whose groups are watched: ``key`` names it, with its ``edges`` and the ``favourable`` class."""
+
+    key: str
+    column: str
+    edges: tuple[float, ...] = ()
+    favourable: str | None = None
+
+
 class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One training. ``model``, ``contract`` and ``training`` are the configurations as JSON.
 
     ``snapshot_path`` is a Parquet file with the contract's columns and, if known, ``@event_us`` (int64 microseconds).
     ``compare_with`` is the current version's bundle folder, ``compare_digest`` what it must be; ``compare_rows_path`` a
     Parquet file of recent labelled rows that the snapshot does not hold. ``cache_dir`` is where steps are kept for
-    later trainings, which several jobs may share; None: nowhere.
+    later trainings, which several jobs may share; None: nowhere. ``mlflow_uri`` None: nobody is told. ``now_us`` stamps
+    the bundle; None: the machine's time. ``groups`` are those whose answers the bundle is to tell of.
     """
 
     schema_version: Literal[1] = 1
@@ -55,7 +66,7 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     snapshot_id: str
     dataset_hash: str
     config_hash: str
-    mlflow_uri: str
+    mlflow_uri: str | None
     mlflow_artifacts: str
     experiment: str
     out_dir: str
@@ -65,6 +76,8 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     compare_rows_path: str | None = None
     time_limit_s: float | None = None
     cache_dir: str | None = None
+    now_us: int | None = None
+    groups: tuple[AskedGroup, ...] = ()
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

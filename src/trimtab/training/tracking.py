@@ -46,7 +46,7 @@ class Tracker:
         BackendError: it refuses what it is told, on each call.
     """
 
-    def __init__(self, request: TrainingRequest, model: str, now: datetime) -> None:
+    def __init__(self, request: TrainingRequest, model: str, now: datetime, *, uri: str) -> None:
         self._request = request
         self._model = model
         self._started_ms = to_micros(now) // 1000
@@ -60,7 +60,7 @@ class Tracker:
             "mlflow.source.type": "JOB",
             "mlflow.source.name": "trimtab train",
         }
-        self._uri = with_driver(expand_secrets(request.mlflow_uri))
+        self._uri = with_driver(expand_secrets(uri))
         try:
             self._client = open_client(self._uri)
             self._experiment_id = self._experiment()

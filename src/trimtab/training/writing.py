@@ -9,11 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from trimtab.bundle.manifest import Lineage, Manifest
-from trimtab.bundle.writer import write_bundle
+from trimtab.bundle.writer import SAMPLE_NAME, write_bundle
 from trimtab.core.enums import ColumnKind
 from trimtab.profiles.reference import build_reference, write_reference
+from trimtab.training.baselines import group_shares, sample_of_rows
 from trimtab.training.finishing import Winner
 from trimtab.training.golden import golden_table
+from trimtab.training.loss_model import fit_loss_model
 from trimtab.training.plan import Plan
 from trimtab.training.request import BUNDLE_NAME, TrainingRequest
 from trimtab.training.steps import pipeline_version
@@ -41,6 +43,7 @@ def write_winner(plan: Plan, winner: Winner, request: TrainingRequest, now: date
         params=outcome.best.params,
         importance=finished.importance,
         attribution={} if winner.explanation is None else winner.explanation.shares,
+        groups=group_shares(plan, winner, request.groups),
         parity=finished.parity,
         lineage=Lineage(
             snapshot_id=request.snapshot_id,
@@ -59,7 +62,18 @@ def write_winner(plan: Plan, winner: Winner, request: TrainingRequest, now: date
         model_onnx=finished.model_onnx,
         golden=golden_table(data.table, data.features, winner.golden_rows, finished.golden),
         reference=lambda folder: _write_reference(folder, plan, winner),
+        beside={**_loss_model(plan, winner), SAMPLE_NAME: sample_of_rows(plan, winner)},
     )
+
+
+def _loss_model(plan: Plan, winner: Winner) -> dict[str, bytes]:
+    """Return the model of the errors that the answers to numbers have, learnt from answers out of sample."""
+    data, finished = plan.data, winner.finished
+    if plan.model.task.is_classification:
+        return {}
+    rows = np.concatenate([*(fold.score for fold in winner.reference_folds), plan.split.test])
+    answers = np.concatenate([*finished.out_of_sample, finished.held_out.raw])
+    return fit_loss_model(data.features, data.inputs.take(rows), answers, data.target[rows], seed=plan.settings.seed)
 
 
 def _write_reference(folder: Path, plan: Plan, winner: Winner) -> None:

@@ -14,13 +14,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
+from sqlalchemy import insert
 from tests.postgres import PostgresServer
 from tests.unit.loop.projects import MODEL, World, make_world, result_of
 
 from trimtab.core.enums import ColumnKind, Role, Verdict
 from trimtab.db import leases
-from trimtab.db.engine import machine_us
+from trimtab.db.engine import Connection, machine_us
 from trimtab.db.migrate import newest_revision
+from trimtab.db.tables import version_loss
 from trimtab.lake.feeds import quarantine_feed, release_feed
 from trimtab.lake.profile_store import save_profiles
 from trimtab.loop import keys
@@ -34,8 +36,10 @@ from trimtab.loop.rollouts import advance_rollouts, apply_desired, operate_rollo
 from trimtab.loop.schedules import run_due_monitors
 from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import Upkeep
+from trimtab.monitoring.state_store import StateKey, save_state
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.profile import Profile
+from trimtab.retraining.loss_store import ANSWERS
 from trimtab.rollout import store
 from trimtab.rollout.machine import Operation
 
@@ -107,9 +111,22 @@ def _beside_the_case(world: World) -> None:
         quarantine_feed(connection, MODEL, "clinic", since_us=at_us, reason="mg became g", at_us=at_us)
         release_feed(connection, MODEL, "clinic", until_us=at_us + 1, at_us=at_us)
         save_profiles(connection, "segment-1", [PeriodProfile(MODEL, "v2", 2, at_us, 60, seen)])
+        _remember(connection, at_us)
         leases.acquire(connection, "lane:data", f"{_NO_HOST}:1:kept", machine_us=machine_us(), ttl_s=8)
     run_due_monitors(world.platform)
     Upkeep(world.platform).run()
+
+
+def _remember(connection: Connection, at_us: int) -> None:
+    place = {"model": MODEL, "endpoint": MODEL, "model_version": 2}
+    key = StateKey(MODEL, MODEL, "v2", 2, "data_drift")
+    save_state(connection, key, {"steps": 3}, window_end_us=at_us, settings="0" * 16, before=None)
+    week_us = 7 * 86_400_000_000
+    connection.execute(
+        insert(version_loss).values(
+            **place, series=ANSWERS, start_us=at_us - week_us, end_us=at_us, rows=57, loss=11.0, squares=11.0, spec={}
+        )
+    )
 
 
 def _made(folder: Path) -> World:

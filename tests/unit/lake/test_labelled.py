@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tests.unit.lake.heart import (
     HOUR_US,
@@ -14,8 +14,9 @@ from tests.unit.lake.heart import (
     truth_segment,
 )
 
+from trimtab.lake.deliveries import processed_since
 from trimtab.lake.intake import take_in
-from trimtab.lake.labelled import LabelledTable, labelled_rows
+from trimtab.lake.labelled import LabelledTable, labelled_rows, times_told, window_rows
 from trimtab.records.schema import TruthFrame
 from trimtab.records.segments import write_segment
 
@@ -123,3 +124,68 @@ def test_rows_of_one_variant_are_found(place: Workplace) -> None:
 
     assert found.answered == 1
     assert found.table["model_version"].to_pylist() == [2]
+
+
+def test_a_window_holds_all_rows_with_what_came_true_by_then(place: Workplace) -> None:
+    asked = [Asked(number, event_us=NOW_US + number) for number in range(1, 5)]
+    known = outcome_of("1", prediction_id=asked[1].prediction_id, labelled_us=NOW_US + 50)
+    late = outcome_of("0", prediction_id=asked[2].prediction_id, labelled_us=NOW_US + 99)
+    taken_in(place, asked, truth=[[known, late]])
+
+    found = window_rows(
+        place.lake,
+        MODEL,
+        start_us=NOW_US,
+        end_us=NOW_US + 4,
+        variant="v1",
+        model_version=1,
+        known_until_us=NOW_US + 60,
+        features=("chol", "absent"),
+    )
+
+    assert found["truth"].to_pylist() == [None, "1", None]
+    assert found["labelled_us"].to_pylist() == [None, NOW_US + 50, None]
+    assert found["chol"].to_pylist() == [220.0] * 3
+    empty = window_rows(
+        place.lake,
+        MODEL,
+        start_us=0,
+        end_us=1 << 62,
+        variant="v1",
+        model_version=2,
+        known_until_us=NOW_US,
+        features=("chol",),
+    )
+    assert empty.num_rows == 0
+    assert {"event_us", "prediction", "probability", "truth", "labelled_us"} <= set(empty.column_names)
+
+
+def test_new_segments_tell_of_the_rows_they_answered_and_of_those_whose_outcomes_they_hold(place: Workplace) -> None:
+    asked = [Asked(number, event_us=NOW_US + number, key=f"k{number}") for number in range(1, 6)]
+    taken_in(
+        place,
+        asked,
+        truth=[
+            [outcome_of("1", prediction_id=asked[0].prediction_id)],
+            [outcome_of("1", key="k2", event_us=NOW_US + 2)],
+            [outcome_of("1", key="k3")],
+            [outcome_of("1", prediction_id=asked[3].prediction_id, labelled_us=NOW_US + 999)],
+        ],
+    )
+    with place.database.reading() as connection:
+        everything = processed_since(connection, 0)
+        assert processed_since(connection, max(everything.values()) + 1) == {}
+    truths = {
+        file.path.stem.rpartition("_")[2]
+        for file in place.lake.truth_files(MODEL, start_us=0, end_us=1 << 62, known_until_us=None)
+    }
+    assert truths < set(everything)
+
+    def told(segments: Collection[str], before_us: int) -> set[int]:
+        found = times_told(place.lake, MODEL, segments, before_us=before_us, known_until_us=NOW_US + 9)
+        return {int(moment) - NOW_US for moment in found}
+
+    assert told(truths, NOW_US + 100) == {1, 2, 3}
+    assert told(truths, NOW_US + 2) == {1}
+    assert told(set(everything) - truths, NOW_US + 100) == {1, 2, 3, 4, 5}
+    assert told((), NOW_US + 100) == set()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -59,6 +60,7 @@ def snapshot(
     contract: ContractConfig = CONTRACT,
     until_us: int | None = None,
     recent_share: float | None = None,
+    hold_out: timedelta | None = None,
     hours_later: int = 100,
 ) -> Snapshot:
     return make_snapshot(
@@ -69,6 +71,7 @@ def snapshot(
         endpoint=MODEL,
         until_us=until_us,
         recent_share=recent_share,
+        hold_out=hold_out,
         now=NOW + timedelta(hours=hours_later),
     )
 
@@ -178,6 +181,27 @@ def test_the_most_recent_production_rows_are_held_out_and_nowhere_else(place: Wo
     assert not set(recent["patient_id"].to_pylist()) & set(rows["patient_id"].to_pylist())
     assert recent.schema == rows.schema
     assert snapshot(place, recent_share=0.5).dataset_hash != made.dataset_hash
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours", "held"),
+    [(2000, 300, 300), (2000, 100, 200), (2000, 900, 400), (50, 1, 10), (4, 1, 0)],
+    ids=["the newest period", "at least 200 rows", "at most a fifth", "a fifth of few", "none of hardly any"],
+)
+def test_the_newest_decision_period_is_held_out_within_bounds(
+    place: Workplace, rows: int, hours: int, held: int
+) -> None:
+    delivered(place, good_rows(5))
+    asked = [Asked(number, event_us=NOW_US - number * HOUR_US, key=str(number)) for number in range(10, 10 + rows)]
+    answered(place, asked)
+
+    made = snapshot(place, hold_out=timedelta(hours=hours), hours_later=100)
+
+    assert (made.rows, made.recent_rows) == (5 + rows - held, held)
+    if made.recent_path is not None:
+        recent, learnt = pq.read_table(made.recent_path), pq.read_table(made.path)
+        produced = learnt.filter(pc.equal(learnt["@origin"], "production"))
+        assert pc.min(recent["@event_us"]).as_py() > pc.max(produced["@event_us"]).as_py()
 
 
 def test_a_stricter_contract_is_heeded_by_the_next_snapshot(place: Workplace) -> None:

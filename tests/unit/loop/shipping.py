@@ -30,6 +30,7 @@ class Asked:
     key: str | None = None
     place: int = 0
     shadow_of: Asked | None = None
+    age: float = 50.0
 
     @property
     def id(self) -> str:
@@ -95,7 +96,7 @@ class Shipping:
             record_key=None,
             source=None,
             sticky_hash=each.key,
-            values=(50.0, 200.0, "male"),
+            values=(each.age, 200.0, "male"),
             prediction=each.prediction,
             probability=each.probability,
             latency_ms=1.0,

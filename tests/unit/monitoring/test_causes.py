@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.monitoring.windows import CONTRACTS, MINUTE_US, START_US, patients, reference_of, window_of
+from tests.unit.monitoring.windows import CONTRACTS, MINUTE_US, START_US, Columns, patients, reference_of, window_of
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import ColumnKind
@@ -154,3 +154,34 @@ def test_conversions_undo_what_they_do() -> None:
     for known in conversions_from(None) + CONVERSIONS:
         assert known.undo(known.apply(values)) == pytest.approx(values)
         assert known.factor <= 1 / 5 or known.factor >= 5 or known in CONVERSIONS
+
+
+def swapped(first: str, second: str, columns: Columns, since: int) -> Columns:
+    mine, others = list(columns[first]), list(columns[second])
+    return {**columns, first: mine[:since] + others[since:], second: others[:since] + mine[since:]}
+
+
+def test_columns_that_have_each_others_values_are_named_with_the_moment() -> None:
+    data = window_of(swapped("chol", "age", patients(ROWS, seed=5), since=MOMENT))
+    found = {cause.column: cause for cause in name_causes(data, ["chol", "age"])}
+    assert {cause.kind for cause in found.values()} == {CauseKind.SWAPPED_COLUMNS}
+    assert (found["chol"].evidence["other"], found["age"].evidence["other"]) == ("age", "chol")
+    assert {cause.since_us for cause in found.values()} == {START_US + MOMENT * MINUTE_US}
+
+
+def test_categories_that_have_each_others_values_are_no_new_ones() -> None:
+    contracts = {**CONTRACTS, "colour": ColumnContract(type=ColumnKind.CATEGORY)}
+    colours = np.random.default_rng(1).choice(["red", "blue"], 240, p=[0.8, 0.2]).tolist()
+    reference = reference_of({**patients(240, seed=0), "colour": colours}, contracts)
+    columns = {**patients(ROWS, seed=5), "colour": colours[:ROWS]}
+    sound = window_of(columns, reference=reference, contracts=contracts)
+    assert name_causes(sound) == ()
+    data = window_of(swapped("pain", "colour", columns, since=0), reference=reference, contracts=contracts)
+    assert {cause.kind for cause in name_causes(data, ["pain", "colour"])} == {CauseKind.SWAPPED_COLUMNS}
+
+
+def test_one_column_that_looks_like_another_is_not_swapped() -> None:
+    columns = patients(ROWS, seed=5)
+    data = window_of({**columns, "chol": np.asarray(columns["age"]) + 0.0})
+    (cause,) = name_causes(data, ["chol"])
+    assert cause.kind is not CauseKind.SWAPPED_COLUMNS

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.monitoring.windows import CONTRACTS, Columns, labels, patients, reference_of, window_of
+from tests.unit.monitoring.windows import CONTRACTS, Columns, examples_of, labels, patients, reference_of, window_of
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.canonical import canonical_json
 from trimtab.core.enums import ColumnKind, Verdict
-from trimtab.monitoring.check import Check
-from trimtab.monitoring.run import monitor_of, run_monitor
-from trimtab.monitoring.settings import (
-    DataDriftSettings,
-    DataQualitySettings,
-    LatencySettings,
-    ModelQualitySettings,
-    MonitoringConfig,
-    MonitorSettings,
-)
+from trimtab.monitoring.check import Check, Window
+from trimtab.monitoring.registry import BUILT_IN, monitor_of, monitor_types
+from trimtab.monitoring.run import run_monitor
+from trimtab.monitoring.settings import MonitoringConfig, MonitorSettings
 from trimtab.monitoring.window import WindowData
 
-MONITORS: tuple[MonitorSettings, ...] = (
-    DataDriftSettings(),
-    DataDriftSettings(method="psi"),
-    DataDriftSettings(method="js"),
-    DataQualitySettings(),
-    ModelQualitySettings(limits={"accuracy": 0.5}, max_degradation=0.2),
-    LatencySettings(p95_ms=50, p99_ms=100),
+MONITORS: tuple[MonitorSettings, ...] = tuple(
+    monitor.settings_type.model_validate({"type": kind, **example})
+    for kind, monitor in monitor_types().items()
+    for example in examples_of(monitor.settings_type)
 )
 
 
@@ -70,7 +64,7 @@ WINDOWS: dict[str, Callable[[], WindowData]] = {
 }
 
 
-@pytest.fixture(params=MONITORS, ids=lambda settings: f"{settings.type}-{getattr(settings, 'method', '')}")
+@pytest.fixture(params=MONITORS, ids=lambda settings: settings.type)
 def settings(request: pytest.FixtureRequest) -> MonitorSettings:
     found: MonitorSettings = request.param
     return found
@@ -79,7 +73,8 @@ def settings(request: pytest.FixtureRequest) -> MonitorSettings:
 @pytest.mark.parametrize("name", WINDOWS)
 def test_every_window_gets_checks_that_explain_themselves(name: str, settings: MonitorSettings) -> None:
     data = WINDOWS[name]()
-    checks = monitor_of(settings).check(data)
+    judged = monitor_of(settings).check(data)
+    checks = judged.checks
     assert checks
     for check in checks:
         assert check.explanation
@@ -87,6 +82,8 @@ def test_every_window_gets_checks_that_explain_themselves(name: str, settings: M
         assert check.window == data.window
         assert canonical_json(check.to_json())  # no NaN in it
         assert Check.from_json(check.to_json()) == check
+    if judged.state is not None:
+        assert json.loads(canonical_json(judged.state)) == judged.state  # as it comes back from the database
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -96,11 +93,25 @@ def test_a_monitor_is_pure(name: str, settings: MonitorSettings) -> None:
 
 @pytest.mark.parametrize("name", ["empty", "one row"])
 def test_nothing_is_ok_on_a_window_that_is_too_small(name: str, settings: MonitorSettings) -> None:
-    checks = run_monitor(settings, WINDOWS[name]())
+    checks = run_monitor(settings, WINDOWS[name]()).checks
     volume = [check for check in checks if check.detail.get("problem") == "volume"]
     assert all(check.verdict is Verdict.INCONCLUSIVE for check in checks if check not in volume or name == "empty")
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_monitor_judges_on_with_the_state_it_left(name: str, settings: MonitorSettings) -> None:
+    data = WINDOWS["usual"]()
+    length_us = data.window.end_us - data.window.start_us
+    first = monitor_of(settings).check(data)
+    following = replace(WINDOWS[name](), window=Window(data.window.end_us, data.window.end_us + length_us))
+    assert monitor_of(settings).check(replace(following, state=first.state)).checks
+
+
 def test_every_kind_of_monitor_is_put_through_this_suite() -> None:
     known = MonitoringConfig.model_json_schema()["properties"]["monitors"]["items"]["discriminator"]["mapping"]
-    assert {settings.type for settings in MONITORS} == set(known)
+    assert {settings.type for settings in MONITORS} == set(known) >= set(BUILT_IN)
+
+
+def test_the_heading_of_every_monitor_stands_in_the_docs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "monitors.md").read_text("utf-8")
+    assert [kind for kind in BUILT_IN if f"`{kind}`" not in page] == []

@@ -1,24 +1,32 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.unit.monitoring.windows import MINUTE_US, START_US, patients, reference_of, window_of
+from tests.unit.monitoring.windows import MINUTE_US, REFERENCE, START_US, patients, reference_of, window_of
 
 from trimtab.config.columns import ColumnContract
+from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import ColumnKind, Severity, Verdict
 from trimtab.measures.distances import ks_sorted
 from trimtab.monitoring.cause import Cause, CauseKind
-from trimtab.monitoring.check import Check
-from trimtab.monitoring.data_drift import DataDriftMonitor
-from trimtab.monitoring.settings import DataDriftSettings
+from trimtab.monitoring.check import Check, Window
+from trimtab.monitoring.data_drift import DataDriftMonitor, DataDriftSettings
 from trimtab.monitoring.window import WindowData
-from trimtab.profiles.reference import build_reference
+from trimtab.profiles.periods import PeriodProfile, profile_segment
+from trimtab.profiles.reference import Reference, build_reference
+from trimtab.profiles.slots import DAY_US, time_slots
+
+HOUR_US = DAY_US // 24
 
 
 def drift(data: WindowData, **settings: object) -> dict[str | None, Check]:
-    monitor = DataDriftMonitor(DataDriftSettings.model_validate(settings))
-    return {check.column: check for check in monitor.check(data)}
+    # The windows here last an hour or so; a false alarm a day is to them what one in half a year is to weeks.
+    monitor = DataDriftMonitor(DataDriftSettings.model_validate({"false_alarm_every": "1d", **settings}))
+    return {check.column: check for check in monitor.check(data).checks}
 
 
 def ar1(rows: int, phi: float, rng: np.random.Generator) -> np.ndarray:
@@ -49,7 +57,9 @@ def test_a_change_of_unit_in_part_of_the_window_is_a_breach_that_names_it(rows: 
     assert cause.since_us == START_US + rows // 3 * MINUTE_US
     assert cause.since_row_share == pytest.approx(2 / 3)
     assert "÷ 38.67" in breach.explanation
-    assert {name for name, check in checks.items() if check.verdict is Verdict.BREACH} == {"chol"}
+    # Another column may be named with it by chance: once in twenty times, as ``alpha`` says.
+    assert {"chol", None} <= {name for name, check in checks.items() if check.verdict is Verdict.BREACH}
+    assert len(checks[None].detail["drifted"]) <= 2
 
 
 def test_the_value_is_the_exact_distance_while_sketches_are_exact() -> None:
@@ -78,7 +88,8 @@ def test_every_method_sees_a_shift_of_numbers_and_of_categories(method: str) -> 
     assert (checks["chol"].verdict, checks["pain"].verdict) == (Verdict.BREACH, Verdict.BREACH)
     assert (checks["age"].verdict, checks["smokes"].verdict) == (Verdict.OK, Verdict.OK)
     overall = checks[None]
-    assert (overall.verdict, overall.value) == (Verdict.BREACH, 0.5)
+    assert (overall.verdict, overall.effect) == (Verdict.BREACH, 0.5)
+    assert overall.detail["share"] == 0.5
     assert overall.detail["drifted"] == ["chol", "pain"]
 
 
@@ -103,24 +114,156 @@ def test_a_window_of_one_season_is_no_drift_when_the_reference_had_such_seasons(
     assert drift(beyond)["x"].verdict is Verdict.BREACH
 
 
-@pytest.mark.parametrize(("reference_rows", "rows"), [(1000, 100), (4000, 400)])
-def test_rows_with_memory_raise_no_more_alarms_than_stated(reference_rows: int, rows: int) -> None:
+WEEK_US = 7 * DAY_US
+
+
+def hourly(first_hour: int, columns: Mapping[str, np.ndarray]) -> tuple[PeriodProfile, ...]:
+    """One row an hour, one period a day, from ``first_hour`` after 1970 on."""
+    rows = len(next(iter(columns.values())))
+    hours = first_hour + np.arange(rows)
+    table = pa.table(
+        {
+            "event_us": pa.array(hours * HOUR_US, pa.int64()),
+            "variant": pa.array(["stable"] * rows, pa.string()),
+            "prediction": pa.array(["yes"] * rows, pa.string()),
+            "latency_ms": pa.array(np.ones(rows)),
+            **{f"f.{name}": pa.array(values, pa.float64()) for name, values in columns.items()},
+        }
+    )
+    return tuple(
+        profile_segment(table.replace_schema_metadata({"endpoint": "heart", "model_version": "1"}), period_s=86_400)
+    )
+
+
+@dataclass
+class Stream:
+    """Weeks after a reference of 26, looked at one by one, with the state carried from look to look."""
+
+    reference: Reference
+    names: Sequence[str]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    state: JsonObject | None = None
+    weeks: int = 26
+
+    @staticmethod
+    def after(history: Mapping[str, np.ndarray], **settings: object) -> Stream:
+        rows = len(next(iter(history.values())))
+        kinds = dict.fromkeys(history, ColumnKind.NUMBER)
+        reference = build_reference(pa.table(dict(history)), kinds, time_us=np.arange(rows) * HOUR_US)
+        return Stream(reference, tuple(history), settings)
+
+    def week(self, columns: Mapping[str, np.ndarray]) -> dict[str | None, Check]:
+        data = replace(
+            window_of({}, reference=self.reference),
+            window=Window(self.weeks * WEEK_US, (self.weeks + 1) * WEEK_US),
+            periods=hourly(self.weeks * 168, columns),
+            columns={name: ColumnContract(type=ColumnKind.NUMBER) for name in self.names},
+            state=self.state,
+        )
+        judged = DataDriftMonitor(DataDriftSettings.model_validate(dict(self.settings))).check(data)
+        self.state = judged.state if judged.state is not None else self.state
+        self.weeks += 1
+        return {check.column: check for check in judged.checks}
+
+
+def remembering(rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {f"x{place}": ar1(rows, 0.9, rng) for place in range(6)}
+
+
+def test_rows_with_memory_raise_no_more_alarms_than_stated_and_a_shift_is_found_in_three_windows() -> None:
     rng = np.random.default_rng(3)
-    names = [f"x{place}" for place in range(6)]
-    contracts = {name: ColumnContract(type=ColumnKind.NUMBER) for name in names}
-    alarms, missed, windows = 0, 0, 60
-    for turn in range(windows):
-        if turn % 20 == 0:
-            history = {name: ar1(reference_rows, 0.9, rng) for name in names}
-            kinds = dict.fromkeys(names, ColumnKind.NUMBER)
-            reference = build_reference(pa.table(history), kinds, time_us=None)
-        sound = {name: ar1(rows, 0.9, rng) for name in names}
-        checks = drift(window_of(sound, reference=reference, contracts=contracts), alpha=0.05)
-        alarms += any(check.verdict is Verdict.BREACH for check in checks.values())
-        moved = {**sound, "x0": sound["x0"] + 10.0}
-        missed += drift(window_of(moved, reference=reference, contracts=contracts))["x0"].verdict is not Verdict.BREACH
-    assert alarms <= 0.05 * windows + 3
-    assert missed == 0
+    alarms, late = 0, 0
+    for _turn in range(5):
+        stream = Stream.after(remembering(26 * 168, rng))
+        sound = [stream.week(remembering(168, rng))[None].verdict for _week in range(12)]
+        alarms += Verdict.BREACH in sound
+        moved = []
+        for _week in range(3):
+            columns = remembering(168, rng)
+            moved.append(stream.week({**columns, "x0": columns["x0"] + 5.0})["x0"].verdict)
+        late += Verdict.BREACH not in moved
+    # 60 weeks at one false alarm in 52 at most, were all weeks as bad as can be: 4 turns of 5 is far beyond it.
+    assert alarms <= 3
+    assert late == 0
+
+
+def test_an_alarm_lasts_until_a_whole_window_is_as_usual_and_is_dated() -> None:
+    rng = np.random.default_rng(4)
+    stream = Stream.after({"x": rng.normal(size=26 * 168), "y": rng.normal(size=26 * 168)})
+
+    def week(shift: float) -> dict[str | None, Check]:
+        return stream.week({"x": rng.normal(size=168) + shift, "y": rng.normal(size=168)})
+
+    assert week(0.0)[None].verdict is Verdict.OK
+    raised = week(3.0)
+    assert (raised[None].verdict, raised["x"].verdict, raised["y"].verdict) == (
+        Verdict.BREACH,
+        Verdict.BREACH,
+        Verdict.OK,
+    )
+    assert raised[None].detail["since_us"] == 27 * WEEK_US
+    assert [check.opens for check in raised.values()] == [False, False, True]
+    assert week(3.0)[None].verdict is Verdict.BREACH
+    assert week(0.0)[None].verdict is Verdict.OK
+    assert week(0.0)[None].verdict is Verdict.OK
+
+
+def test_a_shift_too_small_for_one_window_is_found_by_several_that_agree() -> None:
+    rng = np.random.default_rng(5)
+    stream = Stream.after({"x": rng.normal(size=26 * 168)})
+    verdicts = [stream.week({"x": rng.normal(0.45, 1, 168)})[None].verdict for _week in range(8)]
+    assert verdicts[0] is Verdict.OK
+    assert Verdict.BREACH in verdicts
+
+
+def test_another_unit_is_found_where_a_distance_is_large_in_sound_weeks_too() -> None:
+    rng = np.random.default_rng(8)
+    # Each week has a level of its own: a week lies far from all others together, in shares of rows.
+    levels = np.repeat(rng.normal(10, 4, 60), 168)
+    celsius = levels + rng.normal(0, 1, len(levels))
+    stream = Stream.after({"celsius": celsius[: 52 * 168], "other": rng.normal(size=52 * 168)})
+    stream.weeks = 52
+
+    def week(place: int, factor: float, offset: float) -> dict[str | None, Check]:
+        values = celsius[place * 168 : (place + 1) * 168] * factor + offset
+        return stream.week({"celsius": values, "other": rng.normal(size=168)})
+
+    assert {week(52 + place, 1.0, 0.0)[None].verdict for place in range(2)} == {Verdict.OK}
+    found = week(54, 1.8, 32.0)
+    assert (found[None].verdict, found["celsius"].verdict) == (Verdict.BREACH, Verdict.BREACH)
+    assert found["celsius"].detail["shift"] > 2 * found["celsius"].detail["usual_shift"]
+    assert "of the usual range" in found["celsius"].explanation
+    assert found["other"].verdict is Verdict.OK
+
+
+def test_the_same_window_twice_says_the_same_and_looks_in_between_add_no_evidence() -> None:
+    rng = np.random.default_rng(6)
+    stream = Stream.after({"x": rng.normal(size=26 * 168)})
+    columns = {"x": rng.normal(0.3, 1, 168)}
+    first = stream.week(columns)
+    stream.weeks -= 1
+    again = stream.week(columns)
+    assert again[None].detail["p_value"] == first[None].detail["p_value"]
+    assert again[None].value == first[None].value
+
+
+def test_a_version_from_before_this_monitor_is_inconclusive_and_says_what_to_do() -> None:
+    old = replace(REFERENCE, coded=None)
+    checks = drift(window_of(patients(80, seed=1), reference=old))
+    assert {check.verdict for check in checks.values()} == {Verdict.INCONCLUSIVE}
+    assert "retrain once" in checks[None].explanation
+
+
+def test_a_day_is_held_against_days_and_a_night_against_nights() -> None:
+    rng = np.random.default_rng(7)
+    hours = np.arange(60 * 24)
+    light = np.sin(2 * np.pi * hours / 24)
+    history = {"x": light + rng.normal(0, 0.1, len(hours))}
+    reference = build_reference(pa.table(history), {"x": ColumnKind.NUMBER}, time_us=hours * HOUR_US)
+    kept = reference.coded
+    assert kept is not None
+    night = time_slots(kept, start_us=61 * DAY_US, end_us=61 * DAY_US + 6 * HOUR_US)
+    assert sorted(set((hours[night.slot >= 0] % 24).tolist())) == [0, 1, 2, 3, 4, 5]
 
 
 def test_few_rows_few_values_and_unknown_columns_are_inconclusive_with_the_reason() -> None:

@@ -7,8 +7,7 @@ from tests.unit.monitoring.windows import CONTRACTS, Columns, patients, referenc
 from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import ColumnKind, Verdict
 from trimtab.monitoring.check import Check
-from trimtab.monitoring.data_quality import DataQualityMonitor
-from trimtab.monitoring.settings import DataQualitySettings
+from trimtab.monitoring.data_quality import DataQualityMonitor, DataQualitySettings
 from trimtab.monitoring.window import WindowData
 
 ROWS = 100
@@ -16,7 +15,7 @@ ROWS = 100
 
 def quality(data: WindowData, **settings: object) -> dict[str | None, Check]:
     monitor = DataQualityMonitor(DataQualitySettings.model_validate(settings))
-    return {check.column: check for check in monitor.check(data)}
+    return {check.column: check for check in monitor.check(data).checks}
 
 
 def spoiled(name: str, share: float, value: object) -> Columns:

@@ -7,9 +7,8 @@ from tests.unit.monitoring import windows
 
 from trimtab.core.enums import Verdict
 from trimtab.monitoring.check import Window
-from trimtab.monitoring.latency import LatencyMonitor
-from trimtab.monitoring.run import run_monitors
-from trimtab.monitoring.settings import LatencySettings, MonitoringConfig
+from trimtab.monitoring.latency import LatencyMonitor, LatencySettings
+from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.profile import Profile
 
@@ -17,7 +16,7 @@ from trimtab.profiles.profile import Profile
 @pytest.mark.parametrize(("latency_ms", "verdict"), [(2.0, Verdict.OK), (80.0, Verdict.BREACH)])
 def test_latency_is_held_against_its_limits(latency_ms: float, verdict: Verdict) -> None:
     data = windows.window_of(windows.patients(60, seed=1), latency_ms=latency_ms)
-    checks = LatencyMonitor(LatencySettings(p95_ms=50, p99_ms=60)).check(data)
+    checks = LatencyMonitor(LatencySettings(p95_ms=50, p99_ms=60)).check(data).checks
     assert [(check.detail["percentile"], check.value, check.verdict) for check in checks] == [
         ("p95", latency_ms, verdict),
         ("p99", latency_ms, verdict),
@@ -35,7 +34,9 @@ def test_a_monitor_that_fails_is_inconclusive_and_does_not_stop_the_others() -> 
     broken = PeriodProfile(bad.endpoint, bad.variant, 1, bad.start_us, 60, mixed)
     data = windows.window_of(windows.patients(60, seed=1), labelled=sound.labelled)
     data = replace(data, periods=(*data.periods, broken))
-    checks = run_monitors(config({"type": "data_drift"}, {"type": "model_quality", "limits": {"accuracy": 0.5}}), data)
+    checks = windows.checks_of(
+        config({"type": "data_drift"}, {"type": "model_quality", "limits": {"accuracy": 0.5}}), data
+    )
     assert [(check.kind, check.verdict) for check in checks] == [
         ("data_drift", Verdict.INCONCLUSIVE),
         ("model_quality", Verdict.OK),
@@ -48,7 +49,7 @@ def test_each_monitor_is_given_its_own_window() -> None:
     data = windows.window_of(windows.patients(rows, seed=1), labelled=windows.labels(["yes"] * rows, ["yes"] * rows))
     end_us = windows.START_US + rows * windows.MINUTE_US
     data = replace(data, window=Window(windows.START_US, end_us))
-    checks = run_monitors(
+    checks = windows.checks_of(
         config(
             {"type": "data_quality"},
             {"type": "latency", "p95_ms": 5, "window": "40m"},
@@ -61,7 +62,8 @@ def test_each_monitor_is_given_its_own_window() -> None:
     assert lengths == {"data_quality": 120, "latency": 40, "model_quality": 60}
     by_kind = {check.kind: check for check in checks}
     assert "of 40 rows" in by_kind["latency"].explanation
-    assert by_kind["model_quality"].detail == {"metric": "accuracy", "labelled": 60, "answered": 60, "coverage": 1.0}
+    judged = {"metric": "accuracy", "labelled": 60, "answered": 60, "coverage": 1.0}
+    assert judged.items() <= by_kind["model_quality"].detail.items()
 
 
 def test_late_labels_are_cut_where_their_own_window_is() -> None:

@@ -7,7 +7,9 @@ import pytest
 from trimtab.config.loading import parse_yaml
 from trimtab.core.enums import Severity
 from trimtab.core.errors import ConfigError
-from trimtab.monitoring.settings import DataDriftSettings, LatencySettings, MonitoringConfig
+from trimtab.monitoring.data_drift import DataDriftSettings
+from trimtab.monitoring.latency import LatencySettings
+from trimtab.monitoring.settings import MonitoringConfig
 
 GOOD = b"""
 window: 2h
@@ -51,6 +53,10 @@ def test_a_monitors_own_window_beats_the_common_one() -> None:
         (b"window: 1h\nmonitors: [{type: model_quality, limits: {mpae: 1}}]", "mpae"),
         (b"window: 1h\nmonitors: [{type: data_drift}, {type: data_drift}]", "repeat"),
         (b"window: 1h\nschedule: hourly\nmonitors: [{type: data_drift}]", "five"),
+        (b"window: 1h\nschedule: 99 * * * *\nmonitors: [{type: data_drift}]", "no cron expression"),
+        (b"window: 1h\nmonitors: [{type: data_drift, schedule: 0 25 * * *}]", "no cron expression"),
+        (b"window: 1h\nmonitors: [{type: data_drift, time_limit: 0s}]", "more than 0s"),
+        (b"window: 1h\nmonitors: [{severity: low}]", "type"),
         (b"window: 1m\nmonitors: [{type: data_drift}]", "window is shorter than profile_period"),
         (b"window: 1h\nprofile_period: 500ms\nmonitors: [{type: data_drift}]", "whole seconds"),
     ],

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tests.unit.monitoring.windows import patients, window_of
+from tests.unit.monitoring.windows import checks_of, patients, window_of
 
 from trimtab.core.enums import Verdict
 from trimtab.core.ids import IdFactory
 from trimtab.db.engine import Database
-from trimtab.monitoring.run import run_monitors
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.monitoring.store import recent_checks, run_checks, save_checks
 
@@ -19,8 +18,8 @@ CONFIG = MonitoringConfig.model_validate(
 
 def test_checks_read_back_as_they_were_newest_run_first(database: Database) -> None:
     ids = IdFactory()
-    first = run_monitors(CONFIG, window_of(patients(60, seed=1)))
-    second = run_monitors(CONFIG, window_of({}))
+    first = checks_of(CONFIG, window_of(patients(60, seed=1)))
+    second = checks_of(CONFIG, window_of({}))
     with database.transaction() as connection:
         run_id = save_checks(connection, first, at=NOW, ids=ids)
         save_checks(connection, second, at=NOW + timedelta(hours=1), ids=ids)
@@ -36,7 +35,7 @@ def test_checks_read_back_as_they_were_newest_run_first(database: Database) -> N
 
 
 def test_a_run_is_stored_once(database: Database) -> None:
-    checks = run_monitors(CONFIG, window_of(patients(60, seed=1)))
+    checks = checks_of(CONFIG, window_of(patients(60, seed=1)))
     for _ in range(2):
         with database.transaction() as connection:
             save_checks(connection, checks, at=NOW, ids=IdFactory(), run_id="run-1")

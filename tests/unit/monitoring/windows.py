@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import ColumnKind, Task
-from trimtab.monitoring.check import Window
+from trimtab.monitoring.check import Check, Window
+from trimtab.monitoring.run import run_monitors
+from trimtab.monitoring.settings import MonitoringConfig, MonitorSettings
 from trimtab.monitoring.window import LabelledRows, WindowData
 from trimtab.profiles.periods import PeriodProfile, profile_segment
 from trimtab.profiles.reference import Reference, build_reference
@@ -48,7 +50,7 @@ REFERENCE = reference_of(patients(240, seed=0))
 def periods_of(columns: Columns, *, latency_ms: float = 2.0) -> tuple[PeriodProfile, ...]:
     """One row a minute, one period a minute."""
     rows = len(next(iter(columns.values()))) if columns else 0
-    types = {"pain": pa.string(), "smokes": pa.bool_()}
+    types = {"pain": pa.string(), "colour": pa.string(), "smokes": pa.bool_()}
     table = pa.table(
         {
             "event_us": pa.array(START_US + np.arange(rows) * MINUTE_US, pa.int64()),
@@ -93,3 +95,15 @@ def labels(truth: Sequence[str], said: Sequence[str], answered: int | None = Non
     rows = len(truth)
     times = START_US + np.arange(rows) * MINUTE_US
     return LabelledRows(np.array(truth), np.array(said), None, times, rows if answered is None else answered)
+
+
+def checks_of(config: MonitoringConfig, data: WindowData) -> tuple[Check, ...]:
+    """What all monitors of ``config`` say, in its order."""
+    return tuple(check for look in run_monitors(config, data) for check in look.checks)
+
+
+def examples_of(settings: type[MonitorSettings]) -> list[dict[str, Any]]:
+    """The settings that a monitor names as examples of its own; none needed where defaults do."""
+    extra = settings.model_config.get("json_schema_extra")
+    found = extra.get("examples") if isinstance(extra, dict) else None
+    return [dict(example) for example in found if isinstance(example, dict)] if isinstance(found, list) else [{}]

@@ -55,8 +55,18 @@ def test_a_written_reference_reads_back_the_same(tmp_path: Path) -> None:
     write_reference(tmp_path / "reference", reference)
     again = read_reference(tmp_path / "reference")
     assert again.chances == reference.chances
+    assert again.coded is not None
+    assert reference.coded is not None
+    assert again.coded.codes["x"].tolist() == reference.coded.codes["x"].tolist()
+    assert again.coded.span_us == 399
     assert [(b.start_us, b.end_us) for b in again.blocks] == [(b.start_us, b.end_us) for b in reference.blocks]
     assert [b.profile.to_bytes() for b in again.blocks] == [b.profile.to_bytes() for b in reference.blocks]
+
+
+def test_a_reference_of_the_first_version_is_still_read() -> None:
+    reference = read_reference(Path(__file__).parents[2] / "data" / "references" / "version-1")
+    assert (reference.merged.rows, len(reference.blocks), set(reference.chances)) == (60, 3, {"x", "c"})
+    assert reference.coded is None
 
 
 def test_a_damaged_or_absent_reference_is_refused(tmp_path: Path) -> None:

@@ -8,8 +8,16 @@ from tests.unit.remediation.cases import HOUR, HOUR_US, NOW_US, START, request
 from trimtab.core.enums import Role, Tier
 from trimtab.core.errors import IllegalTransitionError, PermissionDeniedError
 from trimtab.remediation.actions import LEGAL, ActionRequest, ActionState, advance
-from trimtab.remediation.approvals import Approval, Person, approve, expire, is_due_to_expire, reject
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.approvals import (
+    Approval,
+    Person,
+    approve,
+    expire,
+    granted_by_policy,
+    is_due_to_expire,
+    reject,
+)
+from trimtab.remediation.policy import ActionKind, PolicyConfig
 
 ANN = Person("ann", Role.APPROVER)
 
@@ -26,6 +34,19 @@ def test_an_approval_grants_the_action_and_what_the_request_covers() -> None:
     assert not approval.grant.allows(ActionKind.ROLL_BACK, NOW_US)
     assert not approval.grant.allows(ActionKind.DEPLOY, NOW_US + 30 * 24 * HOUR_US)
     assert approval.note == ""
+
+
+@pytest.mark.parametrize(
+    ("automatic", "releases"),
+    [((ActionKind.RETRAIN,), False), ((ActionKind.RETRAIN, ActionKind.DEPLOY), True)],
+)
+def test_a_policy_grants_a_release_only_where_it_lets_releases_run_by_themselves(
+    automatic: tuple[ActionKind, ...], releases: bool
+) -> None:
+    grant = granted_by_policy(request(), PolicyConfig(allow_automatic=automatic), now=START, grant_id="g1")
+    assert grant.granted_by == "policy"
+    assert grant.allows(ActionKind.RETRAIN, NOW_US)
+    assert grant.allows(ActionKind.DEPLOY, NOW_US) is releases
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.SERVICE])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.remediation.cases import (
     check,
     diagnosis,
     overall,
+    quality,
 )
 
 from trimtab.core.enums import Severity
@@ -145,3 +147,27 @@ def test_a_diagnosis_names_the_case_and_only_its_changes_are_noted() -> None:
 
 def test_a_case_is_as_loud_as_its_loudest_breach() -> None:
     assert opened().loudest is Severity.HIGH
+
+
+def test_a_column_opens_no_case_but_joins_the_one_of_its_monitors_alarm() -> None:
+    named = replace(check(BREACH), opens=False)
+    assert take(None, named, overall(OK)).kind is ChangeKind.NONE
+    alarm = take(None, named, overall(BREACH)).incident
+    assert alarm is not None
+    assert [one.column for one in alarm.evidence] == ["chol", None]
+    another = replace(check(BREACH, column="age", hour=1), opens=False)
+    joined = take(alarm, another, check(OK, hour=1), hour=1)
+    assert joined.incident is not None
+    assert [one.column for one in joined.incident.unrecovered] == [None, "age"], "the alarm has not recovered yet"
+    done = take(joined.incident, overall(OK, hour=2), check(OK, column="age", hour=2), hour=2)
+    assert done.kind is ChangeKind.RECOVERED
+
+
+def test_a_column_does_not_join_the_case_of_another_monitor() -> None:
+    change = take(opened(quality(BREACH)), replace(check(BREACH, hour=1), opens=False), hour=1)
+    assert change.kind is ChangeKind.NONE
+
+
+def test_a_column_alone_opens_no_case_again_that_has_recovered() -> None:
+    done = take(opened(overall(BREACH)), overall(OK, hour=1), hour=1).incident
+    assert take(done, replace(check(BREACH, hour=2), opens=False), hour=2).kind is ChangeKind.NONE

@@ -30,7 +30,15 @@ def test_a_tree_of_conditions_is_read() -> None:
     config = read(TREE)
     assert isinstance(config.when, AnyCondition)
     assert len(config.when.any) == 4
-    assert (config.cooldown, config.recent_share) == (timedelta(hours=12), 0.2)
+    assert (config.cooldown, config.recent_share, config.pool) == (timedelta(hours=12), None, None)
+
+
+def test_the_decision_period_is_never_shorter_than_the_labels_take() -> None:
+    config = RetrainConfig.model_validate({"when": {"age": {"longer_than": "1d"}}, "period": "3d"})
+    assert config.decision_period(timedelta(days=1)) == timedelta(days=3)
+    assert config.decision_period(timedelta(days=9)) == timedelta(days=9)
+    with pytest.raises(ValueError, match="period must lie above 0s"):
+        RetrainConfig.model_validate({"when": {"age": {"longer_than": "1d"}}, "period": "0s"})
 
 
 def test_a_tree_survives_json_and_has_a_schema() -> None:
@@ -42,7 +50,7 @@ def test_a_tree_survives_json_and_has_a_schema() -> None:
 @pytest.mark.parametrize(
     ("when", "expected"),
     [
-        ("{}", "exactly one of the keys all, any, not, drift"),
+        ("{}", "exactly one of the keys all, any, not, for, since_last, drift"),
         ("{dirft: {min_share: 0.3}}", "exactly one of the keys"),
         ("{drift: {min_share: 0.3}, age: {longer_than: 1d}}", "exactly one of the keys"),
         ("3", "exactly one of the keys"),

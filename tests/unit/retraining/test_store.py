@@ -7,7 +7,8 @@ import pytest
 
 from trimtab.core.clock import to_micros
 from trimtab.db.engine import Connection, Database
-from trimtab.retraining.conditions import Explanation, Firing
+from trimtab.retraining.conditions import Firing
+from trimtab.retraining.facts import Explanation
 from trimtab.retraining.store import last_retrain_us, recent_events, save_firing
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

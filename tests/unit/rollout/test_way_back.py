@@ -25,3 +25,13 @@ def test_a_step_back_leaves_the_rest_of_the_way(promoted: list[int]) -> None:
 @given(PROMOTED, st.integers(7, 9))
 def test_a_new_version_can_be_taken_back(promoted: list[int], new: int) -> None:
     assert way_back([*promoted, new])[:1] == promoted[-1:]
+
+
+@given(PROMOTED, st.integers(1, 6))
+def test_what_a_reinstated_version_replaced_is_the_next_to_go_back_to(promoted: list[int], number: int) -> None:
+    if not promoted or promoted[-1] == number:
+        return
+    back = way_back([*promoted, number], forth={len(promoted)})
+    assert back[0] == promoted[-1]
+    assert number not in back
+    assert set(back) == ({*way_back(promoted), promoted[-1]} - {number})

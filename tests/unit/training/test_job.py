@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from trimtab.bundle.predictor import Predictor
+from trimtab.bundle.writer import SAMPLE_NAME
 from trimtab.profiles.reference import read_reference
 from trimtab.training.request import TrainingResult
 
@@ -132,6 +133,11 @@ def heart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingResul
     candidates = [{"type": kind} for kind in ("logistic_regression", "random_forest", "xgboost", "lightgbm")]
     training = {"candidates": candidates, "gates": {"accuracy": {"min": 0.6}}, "golden_rows": 20}
     request = request_for(folder, heart_rows(), HEART_MODEL, HEART_CONTRACT, training)
+    request["groups"] = [
+        {"key": "thal[]=", "column": "thal"},
+        {"key": "age[50]=no", "column": "age", "edges": [50], "favourable": "no"},
+        {"key": "gone[]=", "column": "gone"},
+    ]
     code, errors, result = finish(start(folder, request), request)
     assert code == 0, (errors, result)
     return folder, result
@@ -192,6 +198,29 @@ def test_reference_holds_features_and_out_of_sample_predictions(heart: tuple[Pat
     profile = read_reference(Path(result.bundle_dir) / "reference").merged
     assert set(profile.columns) == {"age", "chol", "thal", "@prediction", "@probability"}
     assert profile.rows == 200
+
+
+def test_the_bundle_tells_how_groups_of_unseen_rows_were_answered(heart: tuple[Path, TrainingResult]) -> None:
+    _, result = heart
+    assert result.bundle_dir is not None
+    bundle = Path(result.bundle_dir)
+    groups = Predictor.load(bundle, expected_digest=result.digest).manifest.groups
+    said = read_reference(bundle / "reference").merged.columns["@prediction"]
+    assert set(groups) == {"thal[]=", "age[50]=no"}
+    by_age = groups["age[50]=no"]
+    assert set(by_age["selection_rate"]) == {"below 50", "50 and more"}
+    assert sum(share.rows for share in by_age["selection_rate"].values()) == said.rows == 200
+    chosen = [groups[key]["selection_rate"].values() for key in groups]
+    assert sum(share.hits for each in chosen for share in each) == 200, "each row was answered yes or no"
+    assert by_age["selection_rate"]["below 50"].value > 0.5 > by_age["selection_rate"]["50 and more"].value
+
+
+def test_the_bundle_has_rows_to_compare_attributions_with(heart: tuple[Path, TrainingResult]) -> None:
+    _, result = heart
+    assert result.bundle_dir is not None
+    sample = pq.read_table(Path(result.bundle_dir) / SAMPLE_NAME)
+    assert (sample.num_rows, sample.column_names) == (200, ["age", "chol", "thal"])
+    assert len(set(sample["age"].to_pylist())) == 200
 
 
 def test_progress_rises_to_one(heart: tuple[Path, TrainingResult]) -> None:

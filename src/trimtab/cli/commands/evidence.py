@@ -13,7 +13,7 @@ from trimtab.cli.output import AsJson, ProjectOption, escaped, say, show_rows
 __all__ = ["add_to"]
 
 audit = typer.Typer(help="The audit log: show it, verify its chain.", no_args_is_help=True)
-reports = typer.Typer(help="Incident and deployment reports.", no_args_is_help=True)
+reports = typer.Typer(help="Incident, deployment and drift reports.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,3 +56,23 @@ def list_reports(project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """List the newest reports, and where they lie."""
     answer = connect(Path(project)).ask("reports.list")
     show_rows(answer, as_json, answer["reports"], ("at_us", "kind", "path"), "No report yet.")
+
+
+@reports.command("evidently")
+def evidently(
+    model: Annotated[str, typer.Argument(help="The model's name.")],
+    window: Annotated[str, typer.Option(help="How long the window is, e.g. 24h or 7d.")] = "7d",
+    until: Annotated[str | None, typer.Option(help="Where it ends: ISO 8601 with an offset; default: now.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Which variant; default: the first live one.")] = None,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Have Evidently compare a window with what the version learnt; needs the extra 'evidently'."""
+    asked = {"model": model, "window": window, "until": until, "variant": variant}
+    given = {name: value for name, value in asked.items() if value is not None}
+    answer = connect(Path(project)).ask("reports.evidently", **given)
+    text = (
+        f"{answer['drifted']} of {answer['columns']} columns drifted by Evidently's defaults, on {answer['rows']} rows "
+        f"against {answer['reference_rows']} learnt\n{escaped(answer['path'])}"
+    )
+    say(answer, as_json, text)

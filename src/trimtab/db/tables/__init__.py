@@ -19,6 +19,7 @@ from trimtab.db.tables.judgement import (
     retraining_event,
     verification,
 )
+from trimtab.db.tables.memory import monitor_state, trigger_state, version_loss
 from trimtab.db.tables.serving import endpoint, endpoint_history, rollout, rollout_analysis, rollout_look
 from trimtab.db.tables.trust import api_key, audit_entry, audit_head
 from trimtab.db.tables.versions import job, model_version
@@ -44,6 +45,7 @@ __all__ = [
     "lease",
     "metadata",
     "model_version",
+    "monitor_state",
     "notification",
     "profile",
     "queue_message",
@@ -54,5 +56,7 @@ __all__ = [
     "rollout_look",
     "schedule_run",
     "snapshot",
+    "trigger_state",
     "verification",
+    "version_loss",
 ]

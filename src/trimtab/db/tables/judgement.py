@@ -151,6 +151,9 @@ retraining_event = Table(
     Column("action_id", ID, nullable=True),
     micros("at_us"),
     spec(),
+    Column("job_id", ID, nullable=True),
+    Column("cause", NAME, nullable=True),
+    Column("outcome", Text, nullable=True),
     Index(None, "model", "at_us"),
 )
 

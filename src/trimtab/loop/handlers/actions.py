@@ -17,6 +17,7 @@ from trimtab.loop.cases import note, note_action
 from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import finish_action
 from trimtab.loop.platform import Platform
+from trimtab.loop.reinstating import reinstate
 from trimtab.loop.releases import start_rollout
 from trimtab.loop.rollbacks import start_rollback
 from trimtab.loop.trainings import request_training
@@ -25,6 +26,7 @@ from trimtab.notify.store import enqueue
 from trimtab.remediation.action_store import load_action, save_action
 from trimtab.remediation.actions import ActionRequest, ActionState, advance
 from trimtab.remediation.policy import ActionKind
+from trimtab.retraining.store import note_job
 
 __all__ = ["execute"]
 
@@ -110,7 +112,7 @@ def _release(connection: Connection, platform: Platform, request: ActionRequest)
 
 
 def _retrain(connection: Connection, platform: Platform, request: ActionRequest) -> None:
-    request_training(
+    job_id = request_training(
         connection,
         platform,
         request.model,
@@ -119,6 +121,7 @@ def _retrain(connection: Connection, platform: Platform, request: ActionRequest)
         until_us=request.params.get("until_us"),
         action_id=request.id,
     )
+    note_job(connection, request.id, job_id)
     reached("retraining.requested")
 
 
@@ -145,5 +148,6 @@ _EXECUTE: Mapping[ActionKind, Execute] = {
     ActionKind.RETRAIN: _retrain,
     ActionKind.DEPLOY: _deploy,
     ActionKind.ROLL_BACK: _roll_back,
+    ActionKind.REINSTATE: reinstate,
     ActionKind.DELETE_DATA: _refuse,
 }

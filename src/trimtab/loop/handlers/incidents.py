@@ -7,9 +7,11 @@ from trimtab.db.outbox import Event
 from trimtab.loop.cases import store_change
 from trimtab.loop.conductor import Commit
 from trimtab.loop.platform import Platform
+from trimtab.loop.reporters import reporters_of, tell_again
 from trimtab.monitoring.store import run_checks
 from trimtab.remediation.incidents import ChangeKind, Incident, attach_alert, fold
 from trimtab.remediation.store import attach_to_incident, current_incident, list_alerts
+from trimtab.remediation.telling import told
 
 __all__ = ["fold_checks"]
 
@@ -20,6 +22,7 @@ def fold_checks(platform: Platform, event: Event) -> Commit | None:
     """Take a run of checks into the case of its endpoint."""
     run_id, model = str(event.payload["run_id"]), str(event.payload["model"])
     endpoint = str(event.payload["endpoint"])
+    reporters = reporters_of(platform, model)
 
     def commit(connection: Connection) -> None:
         checks = run_checks(connection, run_id)
@@ -28,7 +31,13 @@ def fold_checks(platform: Platform, event: Event) -> Commit | None:
         if change.incident is None or change.kind is ChangeKind.NONE:
             return
         incident = _with_alerts(connection, platform, change.incident)
-        store_change(connection, platform, change.kind, incident, detail={"run_id": run_id, "at_us": event.at_us})
+        if change.kind in {ChangeKind.OPENED, ChangeKind.REOPENED}:
+            incident = told(incident, now=platform.clock.now())
+        stored = store_change(
+            connection, platform, change.kind, incident, detail={"run_id": run_id, "at_us": event.at_us}
+        )
+        if change.kind is ChangeKind.UPDATED:
+            tell_again(connection, platform, stored, reporters)
 
     return commit
 

@@ -18,7 +18,7 @@ from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import open_diagnoses, propose
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
-from trimtab.monitoring.store import run_checks
+from trimtab.monitoring.store import checks_as_of, run_checks
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.alerts import Alert
@@ -104,7 +104,9 @@ def _evidence(
         for found in list_rollouts(connection, model=incident.model, limit=5)
         if found.started_us >= since_us and found.spec.stable is not None
     )
-    return Evidence(checks=tuple(run_checks(connection, run_id)), alerts=tuple(alerts), rollouts=rollouts)
+    monitors = [one.title for one in platform.files(incident.model).monitoring.monitors]
+    checks = tuple(checks_as_of(connection, run_id, monitors))
+    return Evidence(checks=checks, alerts=tuple(alerts), rollouts=rollouts)
 
 
 def _is_answered(actions: Sequence[ActionRequest], before: Diagnosis | None, now: Diagnosis) -> bool:

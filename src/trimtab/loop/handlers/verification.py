@@ -13,7 +13,7 @@ from trimtab.loop.gate import open_diagnoses, propose
 from trimtab.loop.handlers.remediation import purposes
 from trimtab.loop.platform import Platform
 from trimtab.monitoring.check import Check
-from trimtab.monitoring.store import run_checks
+from trimtab.monitoring.store import checks_as_of
 from trimtab.remediation.action_store import (
     PlannedVerification,
     finish_verification,
@@ -32,12 +32,13 @@ __all__ = ["verify_actions"]
 def verify_actions(platform: Platform, event: Event) -> Commit | None:
     """Judge the promoted actions of the model whose checks have run."""
     model, run_id = str(event.payload["model"]), str(event.payload["run_id"])
+    monitors = [one.title for one in platform.files(model).monitoring.monitors]
 
     def commit(connection: Connection) -> None:
         for planned in pending_verifications(connection):
             request = load_action(connection, planned.action_id)
             if request.model == model:
-                _verify(connection, platform, request, planned, run_checks(connection, run_id))
+                _verify(connection, platform, request, planned, checks_as_of(connection, run_id, monitors))
 
     return commit
 

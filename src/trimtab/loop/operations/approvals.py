@@ -1,4 +1,4 @@
-"""Actions that wait for a person: list, approve, reject; and retraining by hand, through the same gate."""
+"""Actions that wait for a person: list, approve, reject."""
 
 from __future__ import annotations
 
@@ -9,22 +9,17 @@ from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
 from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Role
-from trimtab.core.errors import ConflictError
 from trimtab.loop.actor import Actor
 from trimtab.loop.cases import note
-from trimtab.loop.gate import open_diagnoses, propose, publish_action
-from trimtab.loop.handlers.remediation import purposes
+from trimtab.loop.gate import publish_action
 from trimtab.loop.keys import other_approvers
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import Id, ModelRequest, OfModel, Reason
+from trimtab.loop.requests import Id, OfModel, Reason
 from trimtab.remediation.action_store import list_actions, load_action, save_action, save_grant
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.approvals import Person, approve, reject
-from trimtab.remediation.decision import Proposal
-from trimtab.remediation.policy import ActionKind, Origin
-from trimtab.remediation.requests import RequestContext
-from trimtab.retraining.store import recent_events
+from trimtab.retraining.store import note_outcome
 
 
 class ListActions(OfModel):
@@ -39,12 +34,6 @@ class DecideAction(Strict):
     action_id: Id
     approve: bool = Field(description="True approves, false rejects.")
     reason: Reason = ""
-
-
-class Retrain(ModelRequest):
-    """Which model, and why."""
-
-    reason: Reason = Field(min_length=1)
 
 
 @operation("approvals.list", "GET", "/api/approvals", Role.VIEWER, ListActions)
@@ -79,6 +68,7 @@ def decide(platform: Platform, actor: Actor, request: DecideAction) -> JsonObjec
             note_to_approver = approval.note
         else:
             after = save_action(connection, reject(action, person, now=now, reason=request.reason))
+            note_outcome(connection, after.id, f"rejected by {actor.name}: {request.reason}".rstrip(": "))
             payload = {"action_id": after.id, "model": after.model, "incident_id": after.incident_id}
             platform.publish(connection, "action.rejected", f"action:{after.id}", payload)
         word = "approved" if request.approve else "rejected"
@@ -96,70 +86,6 @@ def decide(platform: Platform, actor: Actor, request: DecideAction) -> JsonObjec
         )
     reached("approval.answered")
     return {**described(after), "note": note_to_approver}
-
-
-@operation("retraining.trigger", "POST", "/api/retraining/trigger", Role.OPERATOR, Retrain)
-def trigger(platform: Platform, actor: Actor, request: Retrain) -> JsonObject:
-    """Ask for a retraining by hand; the policy says who must agree."""
-    files = platform.files(request.model)
-    with platform.database.transaction() as connection:
-        proposal = Proposal(
-            origin=Origin.PERSON,
-            model=request.model,
-            action=ActionKind.RETRAIN,
-            open_diagnoses=open_diagnoses(connection, request.model),
-        )
-        context = RequestContext(
-            requested_by=actor.name,
-            purpose=purposes(request.model, [], 0),
-            endpoint=files.endpoint,
-            params={ActionKind.RETRAIN: {"reason": request.reason}},
-        )
-        decision, created = propose(connection, platform, proposal, context)
-        asked_before = next((one for one in list_actions(connection, model=request.model) if _is_open(one)), None)
-    if not created and asked_before is not None:
-        raise ConflictError(_asked_already(asked_before))
-    if not created:
-        raise ConflictError(f"model {request.model!r}: no retraining was started: {decision.reason}")
-    return described(created[0])
-
-
-def _is_open(action: ActionRequest) -> bool:
-    return action.kind is ActionKind.RETRAIN and action.state.is_open
-
-
-def _asked_already(action: ActionRequest) -> str:
-    if action.state is ActionState.WAITING_APPROVAL:
-        return (
-            f"model {action.model!r}: retraining {action.id} waits for approval already; decide on that one: "
-            f"trimtab approvals approve {action.id}"
-        )
-    return (
-        f"model {action.model!r}: retraining {action.id} is {action.state} already; let it end, "
-        "see 'trimtab approvals list --all'"
-    )
-
-
-@operation("retraining.conditions", "GET", "/api/retraining/conditions", Role.VIEWER, ModelRequest)
-def conditions(platform: Platform, _actor: Actor, request: ModelRequest) -> JsonObject:
-    """Say whether the retraining conditions of a model held lately, and why."""
-    platform.files(request.model)
-    with platform.database.reading() as connection:
-        events = recent_events(connection, request.model, limit=20)
-    return {
-        "model": request.model,
-        "evaluations": [
-            {
-                "at": event.firing.at.isoformat(),
-                "fired": event.firing.fired,
-                "reason": event.firing.reason,
-                "explanation": event.firing.explanation.to_json(),
-                "action_id": event.action_id,
-                "refused": event.refused,
-            }
-            for event in events
-        ],
-    }
 
 
 def described(action: ActionRequest) -> JsonObject:

@@ -52,6 +52,7 @@ def described(check: Check) -> JsonObject:
         "monitor": check.monitor,
         "kind": check.kind,
         "column": check.column,
+        "variant": check.variant,
         "version": check.model_version,
         "verdict": check.verdict.value,
         "value": check.value,

@@ -15,13 +15,13 @@ from trimtab.db.tables import check_result, heartbeat
 from trimtab.files.processes import is_alive
 from trimtab.loop.actor import Actor
 from trimtab.loop.advice import advice_about
-from trimtab.loop.model_files import load_policy
+from trimtab.loop.model_files import ModelFiles, load_policy
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.deployment import weights_of
 from trimtab.loop.platform import Platform
 from trimtab.loop.platform_advice import Advice, advice_about_platform
 from trimtab.loop.requests import Nothing
-from trimtab.loop.standing import Standing, newest_check, standing_of, standing_without_files, undelivered
+from trimtab.loop.standing import Standing, newest_checks, standing_of, standing_without_files, undelivered
 from trimtab.records.hindrance import healths_of
 from trimtab.records.liveness import ShipperState, shipper_state
 from trimtab.remediation.action_store import list_actions
@@ -48,10 +48,10 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
                 advice.append((name, Advice(f"{name}: {error}", "trimtab validate")))
                 served = standing_without_files(connection, platform, name)
                 if served is not None:
-                    models.append(_described(connection, served))
+                    models.append(_described(connection, served, None))
                 continue
             model = standing_of(connection, platform, files)
-            models.append(_described(connection, model))
+            models.append(_described(connection, model, files))
             advice += [(name, one) for one in advice_about(model)]
         shipper = shipper_state(platform.project.journal)
         processes = _processes(connection, platform, shipper)
@@ -94,7 +94,7 @@ def _count_unmatched(platform: Platform, models: list[JsonObject]) -> list[tuple
     return advice
 
 
-def _described(connection: Connection, model: Standing) -> JsonObject:
+def _described(connection: Connection, model: Standing, files: ModelFiles | None) -> JsonObject:
     spec = endpoint_store.desired(connection, model.endpoint)
     rollout = model.rollout
     return {
@@ -112,7 +112,7 @@ def _described(connection: Connection, model: Standing) -> JsonObject:
         },
         "records": model.records,
         "truths": model.truths,
-        "verdicts": _verdicts(connection, model.model),
+        "verdicts": {} if files is None else _verdicts(connection, files),
         "open_incidents": len(model.incidents),
         "waiting_approval": len(model.waiting),
         "last_retraining": _last_retraining(connection, model),
@@ -131,9 +131,8 @@ def _last_retraining(connection: Connection, model: Standing) -> JsonObject | No
     return {"state": newest.state.value, "outcome": newest.outcome, "finished_us": newest.finished_us}
 
 
-def _verdicts(connection: Connection, model: str) -> dict[str, int]:
-    newest = newest_check(model).scalar_subquery()
-    rows = connection.execute(select(check_result.c.verdict).where(check_result.c.run_id == newest)).scalars()
+def _verdicts(connection: Connection, files: ModelFiles) -> dict[str, int]:
+    rows = connection.execute(select(check_result.c.verdict).where(newest_checks(files))).scalars()
     return dict(sorted(Counter(rows).items()))
 
 

@@ -83,6 +83,9 @@ def model_file(plan: Plan) -> str:
     lines += [
         "label_delay: 0s  # how late the true outcome is known, e.g. 30d: no quality is expected before that",
         f"metrics: {listed(plan.metrics)}  # the first selects and compares versions",
+        "costs:  # what staleness must have cost before a retraining pays, in row losses summed over rows; 0: free",
+        "  retrain: null  # null: half of what the serving version usually loses in a decision period",
+        "  release: null  # null: a tenth of that",
         "# feeds:  # who sends rows; a feed that breaks can be quarantined alone",
         "#   warehouse: {owner: data desk}",
     ]

@@ -8,7 +8,6 @@ from trimtab.loop.starter.wording import comment, scalar
 
 __all__ = ["deployment_file", "monitoring_file", "policy_file", "project_file", "retrain_file"]
 
-_ENOUGH_ROWS = 500
 _BUSY_PER_DAY, _DAILY_PER_DAY = 500.0, 50.0
 
 _DEPLOYMENT = """\
@@ -50,6 +49,10 @@ rules:
   - name: A trigger or a person may ask for a retraining; somebody agrees, and that covers its release
     when: {origin: [trigger, person], action: retrain}
     then: {tier: approval, covers: [deploy], expires: 7d}
+
+  - name: A version that served before may serve again, where it would do better now, once somebody agrees
+    when: {origin: trigger, action: reinstate}
+    then: {tier: approval}
 
   - name: Going back is approved by a person
     when: {action: roll_back}
@@ -110,20 +113,20 @@ def retrain_file(plan: Plan) -> str:
     """Return the content of ``retrain_config.yaml``."""
     baseline = plan.baseline
     side = "below" if baseline.is_floor else "above"
-    labels = max(100, min(plan.rows // 10, 10_000))
-    share = 0.2 if plan.rows >= _ENOUGH_ROWS else 0.3
     unit = "absolute" if plan.task is Task.REGRESSION else "0..1"
     lines = [
         "# When a retraining is proposed. The policy says who must agree.",
         "when:",
         "  any:",
-        f"    - performance: {{metric: {baseline.metric}, {side}: {baseline.bound:g}}}  # as if it knew nothing",
-        "    - all:  # the inputs moved, and there is something new to learn from",
-        "        - drift: {min_share: 0.3}",
-        f"        - new_labels: {{at_least: {labels}}}  # a tenth of the rows at the start",
-        "    - age: {longer_than: 180d}",
-        "cooldown: 7d  # after a retraining, none is asked for",
-        f"recent_share: {share}  # latest labelled rows, kept from training: old and new are compared on them",
-        f"release: {{min_gain: 0.0}}  # how much better a new version must be ({plan.metrics[0]}, {unit})",
+        "    - gain: {over_cost: 1.0}  # a fresher version would have saved more than a training costs",
+        "    - performance:  # as bad as if it knew nothing, and not by chance",
+        f"        {{metric: {baseline.metric}, {side}: {baseline.bound:g}, surely: true}}",
+        "    - age: {longer_than: 365d}",
+        "cooldown: 7d  # after these asked for a retraining, they ask for none, whatever came of it",
+        "period: 7d  # labelled rows are weighed so; the newest such period is kept from training, to compare on",
+        "pool: {keep: 4}  # so many latest versions are judged on each period; the best of them may serve again",
+        "release:",
+        f"  min_gain: 0.0  # how much better a new version must be ({plan.metrics[0]}, {unit})",
+        "  margin: 0.1  # by which share of the present loss it must surely not be worse",
     ]
     return "\n".join(lines) + "\n"

@@ -6,8 +6,7 @@ from tests.unit.monitoring.windows import labels, patients, window_of
 
 from trimtab.core.enums import Verdict
 from trimtab.monitoring.check import Check
-from trimtab.monitoring.model_quality import ModelQualityMonitor
-from trimtab.monitoring.settings import ModelQualitySettings
+from trimtab.monitoring.quality.model_quality import ModelQualityMonitor, ModelQualitySettings
 from trimtab.monitoring.window import LabelledRows
 
 
@@ -15,7 +14,7 @@ def quality(
     labelled: LabelledRows | None, *, baseline: dict[str, float] | None = None, **settings: object
 ) -> tuple[Check, ...]:
     data = window_of(patients(60, seed=1), labelled=labelled, baseline=baseline)
-    return ModelQualityMonitor(ModelQualitySettings.model_validate(settings)).check(data)
+    return ModelQualityMonitor(ModelQualitySettings.model_validate(settings)).check(data).checks
 
 
 def right(share: float, rows: int = 200, answered: int | None = None) -> LabelledRows:

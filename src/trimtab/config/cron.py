@@ -1,0 +1,33 @@
+"""Calendars as people write them: five cron fields, in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from apscheduler.triggers.cron import CronTrigger
+from pydantic import AfterValidator
+
+__all__ = ["Cron", "moment_after"]
+
+
+def moment_after(cron: str, last: datetime) -> datetime | None:
+    """Return the first moment of ``cron`` after ``last``; None when it has none any more.
+
+    >>> moment_after("0 * * * *", datetime(2030, 1, 1, 12, tzinfo=UTC))
+    datetime.datetime(2030, 1, 1, 13, 0, tzinfo=datetime.timezone.utc)
+    """
+    found = CronTrigger.from_crontab(cron, timezone=UTC).get_next_fire_time(None, last + timedelta(microseconds=1))
+    return None if found is None else found.astimezone(UTC)
+
+
+def _readable(cron: str) -> str:
+    try:
+        CronTrigger.from_crontab(cron, timezone=UTC)
+    except ValueError as error:
+        raise ValueError(f"{cron!r} is no cron expression ({error}); write five fields, e.g. '0 3 * * 1'") from error
+    return cron
+
+
+Cron = Annotated[str, AfterValidator(_readable)]
+"""A pydantic field type: minute, hour, day, month, weekday."""

@@ -1,0 +1,1 @@
+"""The loop on a recorded table, under a simulated clock."""

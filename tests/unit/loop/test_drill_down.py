@@ -1,0 +1,83 @@
+"""Evidently's report on what was answered and what was learnt; without Evidently, a sentence that says what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import update
+from tests.unit.loop.projects import MODEL, World
+from tests.unit.loop.shipping import Asked, Shipping
+
+from trimtab.core.clock import from_micros
+from trimtab.core.errors import ConfigError, DataContractError, NotFoundError
+from trimtab.db.tables import report, snapshot
+from trimtab.loop.drill_down import MOST_ROWS, _sampled, drill_down
+from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired
+
+INSTALLED = importlib.util.find_spec("evidently") is not None
+
+
+@pytest.fixture
+def shipping(world: World) -> Shipping:
+    """Version 1 serves and learnt 60 rows; 60 others were answered, much older."""
+    world.version(1)
+    learnt = {"age": [40.0 + n % 9 for n in range(60)], "sex": ["male", "female"] * 30, "disease": ["yes"] * 60}
+    path = world.platform.lake.absolute("learnt.parquet")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(learnt), path)
+    with world.platform.database.transaction() as connection:
+        spec = {"recent_rows": 0, "rows_by_source": {}}
+        connection.execute(update(snapshot).values(spec=spec, path="learnt.parquet"))
+        start_rollout(connection, world.platform, world.platform.files(MODEL), 1, by="dana")
+    apply_desired(world.platform)
+    while advance_rollouts(world.platform, RolloutWatch(world.platform)):
+        pass
+    shipping = Shipping(world)
+    shipping.rows(*(Asked(at_s=n, age=70.0 + n % 9) for n in range(60)))
+    return shipping
+
+
+def drilled(shipping: Shipping, *, variant: str | None = None, after_s: int = 60) -> dict[str, object]:
+    platform = shipping.world.platform
+    until = from_micros(shipping.start_us + after_s * 1_000_000)
+    return drill_down(platform, platform.files(MODEL), window=timedelta(seconds=60), until=until, variant=variant)
+
+
+@pytest.mark.skipif(INSTALLED, reason="Evidently is installed here")
+def test_without_evidently_it_says_what_to_install_and_leaves_no_rows_behind(shipping: Shipping) -> None:
+    with pytest.raises(ConfigError, match=r"pip install 'trimtab\[evidently\]'"):
+        drilled(shipping)
+    assert list((shipping.world.platform.project.reports / "evidently").iterdir()) == []
+
+
+@pytest.mark.skipif(not INSTALLED, reason="the extra 'evidently' is not installed")
+def test_evidently_compares_what_was_asked_with_what_was_learnt(shipping: Shipping) -> None:
+    found = drilled(shipping)
+    assert (found["rows"], found["reference_rows"], found["version"]) == (60, 60, 1)
+    assert found["by_column"].keys() == {"age", "sex"}  # type: ignore[attr-defined]
+    assert "age" in Path(str(found["path"])).read_text("utf-8")
+    stored = shipping.world.platform.database.read(lambda c: c.execute(report.select()).all())
+    assert [(row.kind, row.path) for row in stored] == [("evidently", found["path"])]
+
+
+def test_a_window_without_rows_and_a_variant_that_does_not_serve_are_told(shipping: Shipping) -> None:
+    with pytest.raises(DataContractError, match="0 rows in the window and 60 learnt"):
+        drilled(shipping, after_s=5000)
+    with pytest.raises(NotFoundError, match="no live variant 'v7'; it has: v1"):
+        drilled(shipping, variant="v7")
+
+
+def test_a_sample_sees_all_of_the_time_and_is_the_same_each_time() -> None:
+    table = pa.table({"n": range(3 * MOST_ROWS + 1)})
+    sample = _sampled(table)
+    assert MOST_ROWS / 2 <= len(sample) <= MOST_ROWS
+    assert sample["n"][0].as_py() == 0
+    assert sample["n"][-1].as_py() > 3 * MOST_ROWS - 10
+    assert sample.equals(_sampled(table))

@@ -1,0 +1,230 @@
+"""Outcomes that come late, twice, corrected and in any order: past windows are judged again, once for each change."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from sqlalchemy import select, update
+from tests.unit.loop.projects import MODEL, World, make_world
+from tests.unit.loop.shipping import Asked, Shipping
+
+from trimtab.bundle.encoder import Encoder
+from trimtab.bundle.writer import write_bundle
+from trimtab.core.clock import from_micros
+from trimtab.core.enums import ColumnKind, Task, Verdict
+from trimtab.db.tables import monitor_state, snapshot
+from trimtab.loop.checks import run_checks_of
+from trimtab.loop.ingestion import Ingestion
+from trimtab.loop.labels import answers_of
+from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.releases import start_rollout
+from trimtab.loop.rollouts import advance_rollouts, apply_desired
+from trimtab.monitoring.check import Check, Window
+from trimtab.records.schema import PredictionFrame, SchemaFrame
+from trimtab.records.segments import predictions_table, write_segment
+from trimtab.testing.bundles import tiny_bundle
+from trimtab.training.loss_model import fit_loss_model
+
+DAY_S = 86_400
+MONITORING = """
+schedule: "0 * * * *"
+window: 1d
+monitors:
+  - {type: model_quality, limits: {accuracy: 0.6}, min_labels: 5, segments: [sex]}
+  - {type: estimated_quality, limits: {accuracy: 0.6}, min_rows: 5, min_labels: 5}
+"""
+
+
+def serving(root: Path) -> Shipping:
+    world = make_world(root / "project", monitoring_config=MONITORING)
+    world.version(1)
+    with world.platform.database.transaction() as connection:
+        connection.execute(update(snapshot).values(spec={"recent_rows": 0, "rows_by_source": {}}))
+        start_rollout(connection, world.platform, world.platform.files(MODEL), 1, by="dana")
+    apply_desired(world.platform)
+    while advance_rollouts(world.platform, RolloutWatch(world.platform)):
+        pass
+    return Shipping(world)
+
+
+@pytest.fixture
+def shipping(tmp_path: Path) -> Shipping:
+    return serving(tmp_path)
+
+
+def asked(day: int, rows: int = 10) -> list[Asked]:
+    return [Asked(at_s=day * DAY_S + 60 * (place + 1), place=place) for place in range(rows)]
+
+
+def looked(shipping: Shipping, at_s: int) -> tuple[Check, ...]:
+    world: World = shipping.world
+    world.clock.advance(from_micros(shipping.start_us) + timedelta(seconds=at_s) - world.clock.now())
+    found = run_checks_of(world.platform, world.platform.files(MODEL), at=world.clock.now(), actor="dana").checks
+    late = [check for check in found if check.kind == "model_quality" and check.detail.get("late")]
+    return tuple(check for check in late if "metric" in check.detail)
+
+
+def estimate(shipping: Shipping, at_s: int) -> Check:
+    world = shipping.world
+    world.clock.advance(from_micros(shipping.start_us) + timedelta(seconds=at_s) - world.clock.now())
+    found = run_checks_of(world.platform, world.platform.files(MODEL), at=world.clock.now(), actor="dana").checks
+    return next(check for check in found if check.kind == "estimated_quality")
+
+
+def at(shipping: Shipping, day: float) -> int:
+    world = shipping.world
+    world.clock.advance(from_micros(shipping.start_us) + timedelta(days=day) - world.clock.now())
+    return int(day * DAY_S)
+
+
+def test_an_outcome_that_comes_weeks_late_is_judged_when_it_comes(shipping: Shipping) -> None:
+    rows = asked(0)
+    shipping.rows(*rows)
+    assert looked(shipping, 1 * DAY_S) == ()
+    shipping.outcomes("no", *rows, known_s=at(shipping, 20))
+
+    (late,) = looked(shipping, 20 * DAY_S + 60)
+    assert (late.verdict, late.value) == (Verdict.BREACH, 0.0)
+    assert late.window.start_us <= shipping.start_us + 60_000_000 < late.window.end_us
+    assert late.detail["label_lag_p50_s"] == pytest.approx(20 * DAY_S, rel=0.01)
+    assert looked(shipping, 20 * DAY_S + 120) == (), "nothing has changed since"
+
+
+def test_a_correction_is_judged_and_a_repetition_is_not(shipping: Shipping) -> None:
+    rows = asked(0)
+    shipping.rows(*rows)
+    looked(shipping, DAY_S)
+    shipping.outcomes("no", *rows, known_s=at(shipping, 3))
+    assert [check.value for check in looked(shipping, 3 * DAY_S + 60)] == [0.0]
+    shipping.outcomes("no", *rows, known_s=3 * DAY_S + 120)
+    assert looked(shipping, 3 * DAY_S + 180) == ()
+    shipping.outcomes("yes", *rows, known_s=at(shipping, 9))
+    (corrected,) = looked(shipping, 9 * DAY_S + 60)
+    assert (corrected.verdict, corrected.value) == (Verdict.OK, 1.0)
+
+
+def test_a_part_of_the_outcomes_is_judged_with_its_coverage(shipping: Shipping) -> None:
+    rows = asked(0)
+    shipping.rows(*rows)
+    looked(shipping, DAY_S)
+    shipping.outcomes("yes", *rows[:6], known_s=at(shipping, 4))
+    (part,) = looked(shipping, 4 * DAY_S + 60)
+    assert (part.detail["labelled"], part.detail["answered"], part.detail["coverage"]) == (6, 10, 0.6)
+
+
+def test_an_outcome_from_the_future_is_not_seen(shipping: Shipping) -> None:
+    rows = asked(0)
+    shipping.rows(*rows)
+    looked(shipping, DAY_S)
+    shipping.outcomes("no", *rows, known_s=50 * DAY_S)
+    assert looked(shipping, 5 * DAY_S) == ()
+
+
+def test_any_order_of_outcomes_ends_in_the_same(tmp_path: Path) -> None:
+    first, second = asked(0), asked(1)
+    ends, mine = set(), monitor_state.c.monitor == "model_quality"
+    for number, order in enumerate(itertools.permutations(range(3))):
+        shipping = serving(tmp_path / str(number))
+        shipping.rows(*first, *second)
+        looked(shipping, 3 * DAY_S)
+        told = [("no", first, 10), ("yes", first[:7], 11), ("no", second, 12)]
+        values: dict[int, float | None] = {}
+        for step, place in enumerate(order):
+            truth, rows, known = told[place]
+            at(shipping, 20 + step)
+            shipping.outcomes(truth, *rows, known_s=known * DAY_S)
+            values |= {check.window.start_us: check.value for check in looked(shipping, (20 + step) * DAY_S + 60)}
+        state = shipping.world.platform.database.read(
+            lambda c: c.execute(select(monitor_state.c.spec).where(mine)).scalar_one()
+        )
+        ends.add((tuple(sorted(values.items())), tuple(sorted(state["state"]["judged"].items()))))
+    assert len(ends) == 1
+    assert [value for _, value in next(iter(ends))[0]] == [0.7, 0.0]
+
+
+def test_an_estimate_meets_its_labels_when_they_have_come(shipping: Shipping) -> None:
+    rows = asked(0)
+    shipping.rows(*rows)
+    first = estimate(shipping, DAY_S)
+    assert (first.verdict, first.value, first.detail["reconciled"]) == (Verdict.INCONCLUSIVE, 0.9, 0)
+    shipping.outcomes("yes", *rows[:8], known_s=at(shipping, 3))
+    shipping.outcomes("no", *rows[8:], known_s=at(shipping, 3.1))
+    shipping.rows(*asked(4))
+    second = estimate(shipping, 5 * DAY_S)
+    assert (second.detail["reconciled"], second.detail["last_residual"]) == (1, pytest.approx(-0.1))
+
+
+def served_numbers(world: World, rows: int) -> Window:
+    """Ship answers that are numbers; return their window."""
+    start_us = world.platform.now_us()
+    kinds = (("age", ColumnKind.NUMBER), ("chol", ColumnKind.NUMBER), ("sex", ColumnKind.CATEGORY))
+    schema = SchemaFrame(1, MODEL, MODEL, 1, "v1", "b" * 64, Task.REGRESSION, kinds)
+    frames = [
+        PredictionFrame(
+            schema_id=1,
+            prediction_id=f"p{place}",
+            request_id=f"r{place}",
+            event_us=start_us + place,
+            received_us=start_us + place,
+            generation=1,
+            assignment_probability=1.0,
+            record_key=None,
+            source=None,
+            sticky_hash=None,
+            values=(20.0 + place % 60, 200.0, "male" if place % 2 else "female"),
+            prediction=10.0,
+            probability=None,
+            latency_ms=1.0,
+        )
+        for place in range(rows)
+    ]
+    write_segment(world.platform.project.intake, predictions_table(schema, frames, "ab" * 16))
+    ingestion = Ingestion(world.platform)
+    while ingestion.run():
+        pass
+    return Window(start_us, start_us + 1_000_000)
+
+
+def test_numbers_come_with_the_errors_that_the_bundles_loss_model_expects(tmp_path: Path) -> None:
+    monitors = "window: 1d\nmonitors: [{type: estimated_quality, limits: {mae: 5}}]\n"
+    world = make_world(tmp_path / "project", monitoring_config=monitors)
+    files = world.platform.files(MODEL)
+    files = replace(files, model=files.model.model_copy(update={"task": Task.REGRESSION, "positive_class": None}))
+    window = served_numbers(world, 120)
+
+    old = tmp_path / "old"
+    manifest = tiny_bundle(old, task=Task.REGRESSION)
+    without = answers_of(world.platform, files, "v1", 1, window, bundle=old, manifest=manifest)
+    assert without is not None
+    assert (len(without), without.losses) == (120, None)
+    assert "retrain once" in without.no_losses
+
+    rng = np.random.default_rng(0)
+    male, age = rng.random(2000) < 0.5, rng.uniform(20, 80, 2000)
+    table = pa.table({"age": age, "chol": np.full(2000, 200.0), "sex": np.where(male, "male", "female")})
+    errors = rng.normal(0, np.where(male, 8.0, 1.0))
+    learnt = fit_loss_model(
+        manifest.features, Encoder(manifest).encode_table(table), np.full(2000, 10.0), 10 + errors, seed=0
+    )
+    new = tmp_path / "new"
+    made = write_bundle(
+        new,
+        msgspec.structs.replace(manifest, files={}),
+        model_onnx=(old / "model.onnx").read_bytes(),
+        golden=table.slice(0, 5),
+        reference=lambda _folder: None,
+        beside=learnt,
+    )
+    found = answers_of(world.platform, files, "v1", 1, window, bundle=new, manifest=made)
+    assert found is not None
+    assert found.losses is not None
+    men = np.arange(120) % 2 == 1
+    assert found.losses.absolute[men].mean() == pytest.approx(8 * (2 / np.pi) ** 0.5, rel=0.2)
+    assert found.losses.absolute[~men].mean() == pytest.approx((2 / np.pi) ** 0.5, rel=0.4)
