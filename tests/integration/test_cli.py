@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -384,19 +383,3 @@ def test_a_stop_that_comes_while_the_platform_starts_leaves_nothing_behind(tmp_p
     assert "Traceback" not in (tmp_path / "log").read_text()
     left = [one.info for one in psutil.process_iter(["pid", "cmdline"]) if str(project) in str(one.info["cmdline"])]
     assert left == []
-
-
-# --- schemas ----------------------------------------------------------------------------------------------------------
-
-
-def test_schemas_are_written_where_they_are_wanted(tmp_path: Path) -> None:
-    written = trimtab("schema", "--out", tmp_path / "schemas", "--json")
-    assert written.code == 0
-    assert len(written.json["written"]) == len(FILES)
-    for name in written.json["written"]:
-        assert json.loads(Path(name).read_text())["$schema"].startswith("https://json-schema.org/")
-    shutil.rmtree(tmp_path / "schemas")
-    (tmp_path / "schemas").touch()
-    refused = trimtab("schema", "--out", tmp_path / "schemas")
-    assert refused.code == 6
-    assert str(tmp_path / "schemas") in refused.sentence

@@ -95,16 +95,18 @@ def run_job(request: TrainingRequest) -> int:
         result = train(request, now=now, report=report, available_bytes=available_bytes())
         report(1.0, f"{result.status}: {result.algorithm}")
     except _CancelledError:
-        result = _failed(request, _too_long(request) if limit.is_over else _CANCELLED, began)
+        result = _ended_early(request, limit, began)
     except TrackerAwayError as error:
         return _hindered(out, Hindrance.of_mlflow(str(error)), limit)
     except MemoryError:
         result = _failed(request, "training: out of memory; use fewer rows, fewer workers, or a larger machine", began)
     except Exception as error:  # noqa: BLE001 - the process boundary: whoever waits gets one sentence
-        refused = _refused_by_disk(out, error)
-        if refused is not None:
+        if _was_cancelled():
+            result = _ended_early(request, limit, began)
+        elif (refused := _refused_by_disk(out, error)) is not None:
             return _hindered(out, Hindrance.of_the_disk(out, str(refused)), limit)
-        result = _failed(request, _told(error), began)
+        else:
+            result = _failed(request, _told(error), began)
     _hear_no_more(limit)
     try:
         write_result(out / RESULT_NAME, result)
@@ -154,6 +156,15 @@ def _cancel(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise _CancelledError
+
+
+def _was_cancelled() -> bool:
+    """Return whether `_cancel` was called: native code may tell its error in other words."""
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def _ended_early(request: TrainingRequest, limit: TimeLimit, began: float) -> TrainingResult:
+    return _failed(request, _too_long(request) if limit.is_over else _CANCELLED, began)
 
 
 def _too_long(request: TrainingRequest) -> str:

@@ -7,9 +7,10 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,32 +91,54 @@ class Workers:
 
     def tune(self, task: TuneTask, journal: Path) -> Future[Outcome]:
         """Tune in a worker, behind the trials that ``journal`` holds."""
-        return self._pool.submit(_tune, task, journal)
+        return _submit(self._pool, _tune, task, journal)
 
     def fit_for_good(self, task: FinishTask, explaining: ExplainTask | None) -> Future[FinalFit]:
         """Fit as it will serve, and explain that fit if asked to, in a worker."""
-        return self._pool.submit(_fit_for_good, task, explaining)
+        return _submit(self._pool, _fit_for_good, task, explaining)
 
     def answer_unseen(self, task: FinishTask) -> Future[Unseen]:
         """Answer rows out of sample in a worker."""
-        return self._pool.submit(_answer_unseen, task)
+        return _submit(self._pool, _answer_unseen, task)
 
     def finish(self, task: FinishTask, final: FinalFit, answered: Unseen) -> Future[Finished]:
         """Finish in a worker."""
-        return self._pool.submit(_finish, task, final.packed, answered)
+        return _submit(self._pool, _finish, task, final.packed, answered)
 
     def prepare_drawing(self) -> None:
         """Let the process that draws import what it needs, which takes a second, while others are at work."""
-        self._drawing.submit(prepare)
+        _submit(self._drawing, prepare)
 
     def draw(self, task: PlotTask) -> Future[Pictures]:
         """Draw in a process of its own."""
-        return self._drawing.submit(draw, task)
+        return _submit(self._drawing, draw, task)
 
     def close(self, *, wait: bool) -> None:
         """Take no more work; with ``wait`` return when the processes have ended."""
         for pool in (self._pool, self._drawing):
             pool.shutdown(wait=wait, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, task: Callable[..., ResultT], *arguments: Any) -> Future[ResultT]:
+    with _heard_afterwards(signal.SIGTERM, signal.SIGINT):
+        return pool.submit(task, *arguments)
+
+
+@contextmanager
+def _heard_afterwards(*signals: signal.Signals) -> Iterator[None]:
+    """Hold ``signals`` back: a worker whose start one of them cuts short tells the job's log so with a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for told in heard:
+            signal.raise_signal(told)
 
 
 class _Rows:
