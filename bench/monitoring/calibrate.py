@@ -3,8 +3,8 @@
     python -m bench.monitoring.calibrate [--data FOLDER] [--references 40] [--runs 8] [--only NAME] [--json FILE]
         [--plot FILE] [--evidently PYTHON] [--peer-windows 1000]
 
-FOLDER holds ``hourly_bikesharing.csv`` and ``hourly_parking.csv``; PYTHON is an interpreter that has Evidently. It
-judges the first windows of the same streams, ``--peer-windows`` of each kind, since it takes long.
+FOLDER holds ``hourly_bikesharing.csv``, ``hourly_parking.csv`` and ``adult.csv``; PYTHON is an interpreter that has
+Evidently. It judges ``--peer-windows`` of the same windows, spread evenly over all, since it takes long.
 """
 
 from __future__ import annotations
@@ -94,7 +94,6 @@ def _window(reference: Reference, profile: Profile, stream: Stream, start_us: in
         periods=(PeriodProfile("m", "v1", 1, start_us, length // 1_000_000, profile),),
         reference=reference,
         columns={name: ColumnContract(type=ColumnKind.NUMBER) for name in profile.columns},
-        labelled=None,
         baseline_metrics={},
         metrics=(),
         task=Task.REGRESSION,
@@ -132,17 +131,20 @@ def power(name: str, shift_sd: float, *, runs: int) -> Power:
 
 
 def _of_evidently(streams: list[Stream], python: Path, most: int) -> tuple[int, int, int]:
-    totals = np.zeros(3, dtype=np.int64)
+    """Return what the peer says of at most ``most`` of the windows, spread evenly over all."""
+    windows = [(stream, rows) for stream in streams for _start, rows in stream.windows()]
+    chosen = np.unique(np.linspace(0, len(windows) - 1, min(most, len(windows))).round().astype(int))
     with tempfile.TemporaryDirectory() as folder:
-        for stream in streams:
-            file = Path(folder) / "stream.npz"
-            windows = [[rows.start, rows.stop] for _start, rows in stream.windows()][: most - int(totals[0])]
-            if not windows:
-                break
-            np.savez(file, reference=stream.reference, values=stream.values, windows=np.array(windows))
-            done = subprocess.run([str(python), str(_PEER), str(file)], capture_output=True, text=True, check=True)
-            totals += np.array(json.loads(done.stdout.splitlines()[-1]))
-    return int(totals[0]), int(totals[1]), int(totals[2])
+        files = []
+        for place, stream in enumerate(streams):
+            mine = [windows[one][1] for one in chosen if windows[one][0] is stream]
+            if mine:
+                files.append(str(Path(folder) / f"{place}.npz"))
+                rows = np.array([[part.start, part.stop] for part in mine])
+                np.savez(files[-1], reference=stream.reference, values=stream.values, windows=rows)
+        done = subprocess.run([str(python), str(_PEER), *files], capture_output=True, text=True, check=True)
+    judged_windows, any_column, data_set = json.loads(done.stdout.splitlines()[-1])
+    return judged_windows, any_column, data_set
 
 
 def _bound(alarms: int, windows: int) -> float:
@@ -173,7 +175,8 @@ def main(arguments: list[str]) -> None:
         print(*(one for one in alarms if one.stream == name), *found[-3:], sep="\n", flush=True)
     real: dict[str, list[Stream]] = {}
     for stream in real_streams(options.data) if options.data is not None else ():
-        real.setdefault(stream.name, []).append(stream)
+        if options.only is None or stream.name in options.only:
+            real.setdefault(stream.name, []).append(stream)
     for name, streams in real.items():
         alarms += false_alarms(name, streams, options.evidently, options.peer_windows)
         print(*(one for one in alarms if one.stream == name), sep="\n", flush=True)

@@ -1,6 +1,6 @@
 """Eight planted faults on three real tables: detected, by what, after how many windows, and called by their names?
 
-    python bench/monitoring/planted.py FOLDER [--only bikes parking adult] [--seeds 3] [--json FILE]
+    python -m bench.monitoring.planted FOLDER [--only bikes parking adult] [--seeds 3] [--json FILE]
 
 FOLDER holds ``hourly_bikesharing.csv``, ``hourly_parking.csv`` and ``adult.csv``; those that are absent are left out.
 Bikes: hourly rows, windows of a week, four years of reference. Parking: how full car parks are, windows of a day, forty

@@ -85,25 +85,46 @@ def synthetic(
 
 
 def real_streams(folder: Path) -> Iterator[Stream]:
-    """Yield what ``hourly_bikesharing.csv`` and ``hourly_parking.csv`` in ``folder`` hold; those absent are left out.
+    """Yield what ``hourly_bikesharing.csv``, ``adult.csv`` and ``hourly_parking.csv`` in ``folder`` hold, if present.
 
-    Bike sharing: weather and calendar of two years, then the weeks of the third, three times. Parking: how full each of
-    20 car parks is, 45 days and then day by day; real, so nobody knows whether nothing changed.
+    Bike sharing: weather and calendar of two years, then the weeks of the next one, for each year from 2013 to 2018 and
+    four phases (weeks that begin on four days): the same hours are in several streams, though never in both parts of
+    one. Adult: its rows in forty random orders, 500 a day, forty days and then day by day; categories are numbered.
+    Parking: how full each of 20 car parks is, 45 days and then day by day; real, so nobody knows whether nothing
+    changed.
     """
-    bikes = folder / "hourly_bikesharing.csv"
+    bikes, people, parking = (folder / f"{name}.csv" for name in ("hourly_bikesharing", "adult", "hourly_parking"))
     if bikes.is_file():
-        table = pa_csv.read_csv(bikes)
-        times = _micros(table["ts"])
-        hour, weekday = times // HOUR_US % 24, times // (24 * HOUR_US) % 7
-        weather = [table[name].cast(pa.float64()).to_numpy() for name in ("tmin", "tmax", "pn")]
-        values = np.column_stack([hour, weekday, *weather]).astype(np.float64)
-        for year in (2011, 2013, 2015):
-            first, begin, last = (_moment(year + step) for step in (0, 2, 3))
-            kept = (times >= first) & (times < last)
-            yield Stream("bike sharing, weather", times[kept], values[kept], begin, 168 * HOUR_US)
-    parking = folder / "hourly_parking.csv"
+        yield from _weather(pa_csv.read_csv(bikes))
+    if people.is_file():
+        yield from _people(pa_csv.read_csv(people))
     if parking.is_file():
         yield _parking(pa_csv.read_csv(parking))
+
+
+def _weather(table: pa.Table) -> Iterator[Stream]:
+    times = _micros(table["ts"])
+    hour, weekday = times // HOUR_US % 24, times // (24 * HOUR_US) % 7
+    weather = [table[name].cast(pa.float64()).to_numpy() for name in ("tmin", "tmax", "pn")]
+    values = np.column_stack([hour, weekday, *weather]).astype(np.float64)
+    for year in range(2011, 2017):
+        for day in (0, 2, 4, 6):
+            first, begin, last = (_moment(year + step) + day * 24 * HOUR_US for step in (0, 2, 3))
+            kept = (times >= first) & (times < last)
+            yield Stream("bike sharing, weather", times[kept], values[kept], begin, 168 * HOUR_US)
+
+
+def _people(table: pa.Table, orders: int = 40, a_day: int = 500) -> Iterator[Stream]:
+    columns = [
+        column.cast(pa.float64()).to_numpy()
+        if pa.types.is_integer(column.type)
+        else column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.float64)
+        for column in table.columns
+    ]
+    times = (np.arange(table.num_rows) * 24 * HOUR_US // a_day).astype(np.int64)
+    for seed in range(orders):
+        order = np.random.default_rng([2, seed]).permutation(table.num_rows)
+        yield Stream("Adult, shuffled", times, np.column_stack(columns)[order], 40 * 24 * HOUR_US, 24 * HOUR_US)
 
 
 def _parking(table: pa.Table) -> Stream:

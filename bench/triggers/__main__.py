@@ -1,7 +1,7 @@
 """When to train again, by gain and by calendar: see README.md in this folder.
 
-python -m bench.triggers [--data DIR] [--only STREAM …] [--seeds 3] [--calm 10] [--json FILE] [--docs]
-                         [--from-json FILE]
+python -m bench.triggers [--data DIR] [--only STREAM …] [--as-init-trains] [--learners NAME …] [--seeds 3]
+                         [--phases 0 3 …] [--calm 10] [--json FILE] [--docs] [--from-json FILE]
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,11 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.triggers", description="Retraining by gain and by calendar.")
     parser.add_argument("--data", type=Path, default=Path(), help="folder of the recorded streams' CSV files")
     parser.add_argument("--only", nargs="*", default=[*RECORDED, *MADE], help="streams to play")
+    parser.add_argument("--as-init-trains", action="store_true", help="learn all rows, and the days elapsed besides")
     parser.add_argument("--learners", nargs="*", default=list(LEARNERS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--phases", type=int, nargs="*", default=list(PHASES))
     parser.add_argument("--calm", type=int, default=10, help="stationary streams on which no fit should be asked for")
-    parser.add_argument("--json", type=Path, help="write everything that was found, after each run")
+    parser.add_argument("--json", type=Path, help="add what is found to this file, after each run")
     parser.add_argument("--docs", action="store_true", help="write tables and plot into docs/benchmarks")
     parser.add_argument("--from-json", type=Path, help="play nothing; take an earlier run's figures")
     options = parser.parse_args(arguments)
@@ -50,11 +50,17 @@ def _played(options: argparse.Namespace) -> Results:
     # Each fit on columns without names, of which the library warns at each answer.
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     results = Results(datetime.now(UTC).date().isoformat())
+    if options.json is not None and options.json.is_file():
+        results = Results.read(options.json)
     for name, learner, seed in _wanted(options):
         stream = _stream(name, seed, options.data)
-        run = measure(stream, learner, seed, phases=options.phases)
-        results.runs.append(replace(run, stream=name))
-        print(f"{name}, {learner}, seed {seed}: {run.seconds} s", file=sys.stderr, flush=True)
+        if options.as_init_trains:
+            stream = stream.as_init_trains()
+        # Dense calendars cost the most fits; on a made stream they tell nothing, and of all rows each takes long.
+        dense = name in RECORDED and not options.as_init_trains
+        run = measure(stream, learner, seed, phases=options.phases, dense=dense)
+        results.runs.append(run)
+        print(f"{stream.name}, {learner}, seed {seed}: {run.seconds} s", file=sys.stderr, flush=True)
         if options.json is not None:
             results.save(options.json)
     for seed in range(options.calm):

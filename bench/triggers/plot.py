@@ -1,4 +1,4 @@
-"""One plot: loss against fits, a panel for each stream: the calendars' front, and the gain rule with its phases."""
+"""One plot: loss against fits, a panel for each stream: the calendars' front, and what init writes, with its phases."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.triggers.play import Played
-from bench.triggers.results import GAIN, GAIN_POOL, Results, Run
+from bench.triggers.results import INIT, INIT_BARE, Results, Run
 
 __all__ = ["write_plot"]
 
 _PANEL, _HEIGHT, _LEFT, _TOP, _GAP, _COLUMNS = 250, 170, 56, 74, 62, 3
 Point = tuple[float, float]
 _WIDTH = _LEFT + _COLUMNS * (_PANEL + _GAP)
-_SERIES = {"calendar": "#333333", "calendar, pool of 4": "#b0b0b0", GAIN: "#c0562b", GAIN_POOL: "#1f5f99"}
+_SERIES = {"calendar": "#333333", "calendar, pool of 4": "#b0b0b0", INIT_BARE: "#c0562b", INIT: "#1f5f99"}
 
 
 def write_plot(results: Results, path: Path) -> None:
@@ -68,7 +68,7 @@ def _panel(run: Run, x: float, y: float) -> list[str]:
         points = " ".join("{:.1f},{:.1f}".format(*at(fits, loss)) for fits, loss in means)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{_SERIES[series]}" stroke-width="1.5"/>')
         parts += _dots(shown, names, _SERIES[series], at)
-    for series in (GAIN, GAIN_POOL):
+    for series in (INIT_BARE, INIT):
         parts += _dots(shown, [series], _SERIES[series], at)
     return parts
 

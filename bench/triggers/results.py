@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from bench.triggers.play import Played, Rule, play
-from bench.triggers.streams import MADE, Stream, made
+from bench.triggers.streams import Stream, made
 from bench.triggers.versions import Versions
+from bench.triggers.written import written
 
-__all__ = ["CALENDARS", "GAIN", "GAIN_POOL", "PHASES", "RULES", "Calm", "Results", "Run", "calm", "measure"]
+from trimtab.retraining.settings import RetrainConfig
+
+__all__ = [
+    "CALENDARS",
+    "INIT",
+    "INIT_BARE",
+    "PHASES",
+    "Calm",
+    "Results",
+    "Run",
+    "calm",
+    "default_rules",
+    "measure",
+]
 
 PHASES = (0, 3, 5, 7, 10, 14, 18, 22)
-GAIN, GAIN_POOL = "gain", "gain, pool of 4"
+INIT, INIT_BARE = "as init writes", "as init writes, without its pool"
 CALENDARS = (1, 4, 8, 13, 26, 52, 0)
 _DENSE = (1, 4)
-_NEVER_OLD = 1 << 30
-RULES = (
+_RULES = (
     *(Rule(f"every {every}" if every else "never", every) for every in CALENDARS),
     *(Rule(f"every {every}, pool of 4", every, pool=4) for every in (8, 13, 26, 52)),
-    Rule(GAIN),
-    Rule(GAIN_POOL, pool=4),
 )
 
 
@@ -59,7 +70,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Calm:
-    """Fits that the gain rule asked for on one stationary stream, beside none for age: ``fits`` of ``chunks``."""
+    """Fits that the gain condition asked for on one stationary stream: ``fits`` of ``chunks``."""
 
     seed: int
     chunks: int
@@ -90,19 +101,31 @@ class Results:
         return msgspec.json.decode(path.read_bytes(), type=Results)
 
 
-def measure(stream: Stream, learner: str, seed: int, *, phases: Sequence[int] = PHASES) -> Run:
-    """Play all rules; phases that leave less than half of the stream are left out."""
+def measure(stream: Stream, learner: str, seed: int, *, phases: Sequence[int] = PHASES, dense: bool = True) -> Run:
+    """Play all rules, without ``dense`` none that fits more often than each eighth chunk.
+
+    Phases that leave less than half of the stream are left out.
+    """
     began = time.perf_counter()
     versions = Versions(stream, learner, seed)
     usable = [phase for phase in phases if stream.window + phase < stream.chunks // 2] or [0]
-    # On a made stream the dense calendars cost the most fits and tell the least: what changes there is known.
-    rules = [rule for rule in RULES if stream.name not in MADE or rule.every not in _DENSE]
-    played = {rule.name: [play(versions, rule, phase) for phase in usable] for rule in rules}
+    rules = [rule for rule in _RULES if dense or rule.every not in _DENSE]
+    played = {rule.name: [play(versions, rule, phase) for phase in usable] for rule in [*rules, *default_rules(stream)]}
     return Run(stream.name, learner, seed, stream.chunks, played, round(time.perf_counter() - began, 1))
 
 
+def default_rules(stream: Stream) -> tuple[Rule, Rule]:
+    """Return what init writes for the stream, first without the pool that is in it."""
+    files = written(stream)
+    keep = 1 if files.retrain.pool is None else files.retrain.pool.keep
+    return Rule(INIT_BARE, written=files), Rule(INIT, written=files, pool=keep)
+
+
 def calm(seed: int, *, chunks: int = 467) -> Calm:
-    """Play the gain rule with its pool on a stationary stream, where no version is ever too old."""
-    versions = Versions(made("stationary", 1000 + seed, chunks=chunks), "lightgbm-small", seed)
-    found = play(versions, Rule(GAIN_POOL, pool=4, oldest=_NEVER_OLD), 0)
+    """Play the gain condition with its pool on a stationary stream, where no version is ever too old."""
+    stream = made("stationary", 1000 + seed, chunks=chunks)
+    files = written(stream)
+    gain = RetrainConfig.model_validate({"when": {"gain": {}}, "pool": {"keep": 4}})
+    rule = Rule(INIT, written=replace(files, retrain=gain), pool=4)
+    found = play(Versions(stream, "lightgbm-small", seed), rule, 0)
     return Calm(seed, chunks, found.fits, found.switches)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["MADE", "RECORDED", "Stream", "made", "recorded"]
+__all__ = ["AS_INIT_TRAINS", "BEGAN_US", "MADE", "RECORDED", "Stream", "made", "recorded"]
 
+BEGAN_US = 1_893_456_000_000_000
+"""2030, UTC: none of the streams needs to know better."""
+_DAY_US = 86_400_000_000
 _HOURS, _WINDOW, _MEMORY = 168, 26, 0.9
+AS_INIT_TRAINS = ", as init trains"
 MADE = ("stationary", "abrupt", "gradual", "recurring", "flip", "noise")
 RECORDED = ("bike-sharing", "parking", "adult", "adult-flipped")
 
@@ -21,7 +25,8 @@ RECORDED = ("bike-sharing", "parking", "adult", "adult-flipped")
 class Stream:
     """Rows in order of time: ``features`` (n, k), ``target`` (n,), cut into chunks by ``starts`` (chunks + 1,).
 
-    A fit learns ``window`` chunks. ``classes``: the target is 0 or 1, and the loss the log loss; else it is the
+    The first version learns ``window`` chunks, a later one as many, or with ``learns_all`` all there are. A chunk is
+    one decision period, of ``period_us``. ``classes``: the target is 0 or 1, and the loss the log loss; else it is the
     absolute error.
     """
 
@@ -31,6 +36,8 @@ class Stream:
     starts: NDArray[np.intp]
     window: int
     classes: bool = False
+    learns_all: bool = False
+    period_us: int = 7 * _DAY_US
 
     @property
     def chunks(self) -> int:
@@ -40,6 +47,24 @@ class Stream:
     def rows(self, first: int, last: int | None = None) -> slice:
         """Return the rows of the chunks ``first`` … ``last`` (not included); of ``first`` alone by default."""
         return slice(int(self.starts[first]), int(self.starts[first + 1 if last is None else last]))
+
+    def moment(self, chunk: int) -> int:
+        """Return when a chunk begins, in microseconds since 1970."""
+        return BEGAN_US + chunk * self.period_us
+
+    def days(self) -> NDArray[np.float64]:
+        """Return when each row happened (n,), in days since the first; rows are even within a chunk."""
+        ends = np.arange(len(self.starts)) * (self.period_us / _DAY_US)
+        return np.asarray(np.interp(np.arange(len(self.target)), self.starts, ends), dtype=np.float64)
+
+    def as_init_trains(self) -> Stream:
+        """Return the stream as init's ``training_config.yaml`` has it learnt: all rows, and the days elapsed besides.
+
+        A tree can then part the rows of today from those of years ago.
+        """
+        features = np.column_stack([self.features, self.days().astype(np.float32)])
+        name = f"{self.name}{AS_INIT_TRAINS}"
+        return replace(self, name=name, features=features, learns_all=True)
 
     def scale(self, first: int) -> float:
         """Return what losses from chunk ``first`` on are shares of: Σ|y|, or the rows of classes."""
@@ -110,7 +135,7 @@ def _parking(path: Path) -> Stream:
     starts = np.append(np.searchsorted(day, np.unique(day)), len(day))
     place = table["SystemCodeNumber"].rank("dense")
     columns = [time.dt.hour() + time.dt.minute() / 60, time.dt.weekday() - 1, table["Capacity"], place]
-    return _stream("parking", columns, table["Occupancy"], starts, 14)
+    return replace(_stream("parking", columns, table["Occupancy"], starts, 14), period_us=_DAY_US)
 
 
 def _adult(path: Path) -> Stream:

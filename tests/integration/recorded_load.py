@@ -21,12 +21,11 @@ DAYS, A_DAY = 24, 12
 FILES = {
     "trimtab.yaml": "project: recorded\nnotifications:\n  - {name: on-call, url: 'log://'}\n",
     "policy.yaml": """\
-allow_automatic: [retrain, deploy]
 limits: {cooldown: 1d}
 rules:
-  - name: A retraining runs by itself, and so does its release
+  - name: A trigger may ask for a retraining; somebody agrees, and that covers its release
     when: {origin: trigger, action: retrain}
-    then: {tier: automatic, covers: [deploy]}
+    then: {tier: approval, covers: [deploy], expires: 7d}
   - name: What is found is written down
     when: {origin: incident}
     then: {actions: [log], tier: automatic}
@@ -61,6 +60,7 @@ profile_period: 1d
 monitors:
   - {type: data_quality, severity: medium}
   - {type: model_quality, severity: high, limits: {mae: 1.5}, min_labels: 20}
+  - {type: business, at_least: 0.02, source: {type: promql, url: "http://127.0.0.1:9", query: sold}}
 """,
     "models/load/retrain_config.yaml": """\
 when:

@@ -18,6 +18,7 @@ import pytest
 from tests.integration.processes import trimtab
 from tests.integration.recorded_load import BEGIN, MODEL, TURN, asked, make_project, rows, write_rows
 
+from trimtab import __version__
 from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import ConflictError
@@ -91,6 +92,14 @@ def test_the_machines_time_and_ids_are_nowhere_in_what_happened(played: Played) 
     assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-", told)
     years = set(re.findall(r"\b(20\d\d)-\d\d-\d\dT", told))
     assert years == {"2024"}
+    assert played.result["trimtab"] == __version__
+
+
+def test_nobody_outside_is_asked_for_a_number(played: Played) -> None:
+    told = {check["why"] for check in played.result["checks"] if check["kind"] == "business"}
+    assert len(told) == 1
+    assert "not asked in a simulation" in told.pop()
+    assert any("no Prometheus was asked for business" in note for note in played.result["notes"])
 
 
 def test_one_that_has_ended_is_read_and_not_played_again(played: Played) -> None:
@@ -101,7 +110,8 @@ def test_one_that_has_ended_is_read_and_not_played_again(played: Played) -> None
 
 def test_killed_anywhere_it_goes_on_to_the_same_end(played: Played, tmp_path: Path) -> None:
     root = make_project(tmp_path / "killed")
-    points = ("ingest.files_written#9", "monitors.judged", "training.started", "rollout.stepped")
+    # Where the training runs that was just agreed to, nobody waits any more for whom this tick was cut short.
+    points = ("ingest.files_written#9", "monitors.judged", "approval.answered", "training.started", "rollout.stepped")
     command = [sys.executable, "-m", "tests.integration.killed_simulation", str(root), str(played.table), *points]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=600)
     assert ended.stdout.splitlines() == [*(f"{point}: killed" for point in points), "None: 0"], ended.stderr
@@ -139,8 +149,19 @@ def test_what_becomes_known_later_changes_nothing_before(played: Played, tmp_pat
     assert spoilt["checks"] != played.result["checks"]
 
 
-def test_the_picture_is_whole_and_shows_each_fit(played: Played) -> None:
-    drawn = ElementTree.fromstring(str(simulation_svg(played.result, [(TURN, TURN + timedelta(days=1))])))
+def test_what_is_known_to_be_wrong_is_matched_and_the_picture_is_whole(played: Played, tmp_path: Path) -> None:
+    marks = tmp_path / "marks.yaml"
+    marks.write_text(
+        f"planted: [{{from: {TURN:%Y-%m-%d}, to: 2024-01-25T00:00Z, cause: label_flip}}]", encoding="utf-8"
+    )
+    _, result = simulate(ProjectFolder.open(played.root), asked(played.table, planted=marks))
+    (found,) = result["planted"]
+    assert (found["detected"], found["detected_by"], found["named"]) == (True, ["model_quality"], True)
+    assert found["delay"] == found["named_after"] == "3d"
+    assert {name: value for name, value in result.items() if name != "planted"} == {
+        name: value for name, value in played.result.items() if name != "planted"
+    }
+    drawn = ElementTree.fromstring(str(simulation_svg(result)))
     space = "{http://www.w3.org/2000/svg}"
     kinds = [one.get("class") for one in drawn.iter() if one.tag in {f"{space}circle", f"{space}rect"}]
     assert kinds.count("fit") + kinds.count("kept") == played.result["summary"]["fits"]
@@ -151,10 +172,13 @@ def test_the_picture_is_whole_and_shows_each_fit(played: Played) -> None:
 
 def test_the_command_tells_what_came_of_it_and_leaves_copies(played: Played, tmp_path: Path) -> None:
     simulation = ("simulate", MODEL, "--stream", played.table, "--time", "at", "--from", BEGIN.isoformat())
-    ended = trimtab(*simulation, "--out", tmp_path / "out", project=played.root)
+    marks = tmp_path / "marks.yaml"
+    marks.write_text("planted: [{from: 2024-01-16, to: 2024-01-25, cause: label_flip}]\n", encoding="utf-8")
+    ended = trimtab(*simulation, "--planted", marks, "--out", tmp_path / "out", project=played.root)
     assert ended.code == 0, ended.err
     said = " ".join(ended.out.split())
     assert "144 rows answered" in said
+    assert "label_flip: found after 3d by model_quality, by its name" in said
     assert f"{played.result['summary']['fits']} fits" in said
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["simulation.json", "simulation.svg"]
     refused = trimtab(*simulation, "--label-delay", "-1d", project=played.root)

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
 from trimtab.db.tables import profile
-from trimtab.lake.profile_rollup import roll_up
+from trimtab.lake.profile_rollup import fold_days, roll_up
 from trimtab.lake.profile_store import load_profiles, save_profiles
 from trimtab.profiles.categories import CategoryProfile
 from trimtab.profiles.numbers import NumberProfile
@@ -108,6 +109,11 @@ def test_no_row_is_lost_or_counted_twice(
     after = told([period for period in found if period.start_us >= cut_us])
     assert after == told([period for period in finest if period.start_us >= cut_us])
     assert all(period.period_s == 3_600 for period in finest)
+    while fold_days(database, "taxi", until_us=BASE_US + now_h * HOUR_US, at_once=2):
+        pass
+    with database.reading() as connection:
+        whole = load_profiles(connection, "taxi", start_us=BASE_US, end_us=BASE_US + DAYS * DAY_US)
+    assert told(whole) == {f"s{place}": sum(rows for _, rows, _ in parts) for place, parts in enumerate(made)}
 
 
 def test_closed_days_are_read_as_one_profile_each(database: Database) -> None:
@@ -136,7 +142,60 @@ def test_what_cannot_be_merged_is_left_in_its_parts(database: Database) -> None:
     numbers = Profile(3, {"feed": NumberProfile.of(np.arange(3.0))})
     with database.transaction() as connection:
         save_profiles(connection, "s1", [PeriodProfile("taxi", "v1", 1, BASE_US + HOUR_US, 3_600, numbers)])
-    assert roll_up(database, "taxi", since_us=BASE_US, now_us=BASE_US + 2 * DAY_US) == 0
+    tried = []
+    for _look in range(2):
+        with structlog.testing.capture_logs() as logged:
+            assert roll_up(database, "taxi", since_us=BASE_US, now_us=BASE_US + 2 * DAY_US) == 0
+        tried.append(len(logged))
+    assert tried == [1, 0], "it is read and merged once, and not at each look"
     with database.reading() as connection:
         found = load_profiles(connection, "taxi", start_us=BASE_US, end_us=BASE_US + DAY_US)
     assert [period.profile.rows for period in found] == [2, 3]
+    # Other rows, another try: and what fits together is still found beside what does not.
+    saved(database, ("s2", ((0, 4, "v1"), (2, 1, "v2"), (3, 1, "v2"))))
+    assert roll_up(database, "taxi", since_us=BASE_US, now_us=BASE_US + 2 * DAY_US) == 2
+    with database.reading() as connection:
+        found = load_profiles(connection, "taxi", start_us=BASE_US, end_us=BASE_US + DAY_US)
+    assert [(period.variant, period.profile.rows) for period in found] == [("v1", 6), ("v2", 2), ("v1", 3)]
+
+
+def stored(database: Database) -> list[int]:
+    """Return the periods, in seconds, of all that is stored."""
+    with database.reading() as connection:
+        return sorted(connection.execute(select(profile.c.period_s)).scalars())
+
+
+def test_a_shipper_that_sends_every_few_seconds_leaves_one_part_an_hour(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(delete(profile))
+    for place in range(300):
+        saved(database, (f"s{place}", ((0, 1, "v1"), (1, 1, "v1"))))
+    # The second hour is open still, but has too many parts to be read at each look.
+    while roll_up(database, "taxi", since_us=BASE_US, now_us=BASE_US + 2 * HOUR_US):
+        pass
+    assert len(stored(database)) <= 1 + 63
+    with database.reading() as connection:
+        found = load_profiles(connection, "taxi", start_us=BASE_US, end_us=BASE_US + DAY_US)
+    assert merge_all(period.profile for period in found).rows == 600
+    assert found[0].profile.rows == 300
+
+
+def test_days_whose_hours_nobody_asks_for_are_kept_as_days(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(delete(profile))
+    saved(database, ("s0", tuple((hour, 2, "v1") for hour in range(DAYS * 24))))
+    now_us = BASE_US + DAYS * DAY_US + 2 * HOUR_US
+    while roll_up(database, "taxi", since_us=BASE_US, now_us=now_us):
+        pass
+    while fold_days(database, "taxi", until_us=BASE_US + 2 * DAY_US + HOUR_US, at_once=1):
+        pass
+    assert stored(database) == [*[3_600] * 24, *[86_400] * 3]
+    saved(database, ("late", ((5, 1, "v1"),)))
+    with database.reading() as connection:
+        found = load_profiles(connection, "taxi", start_us=BASE_US, end_us=now_us)
+    assert told(found) == {"s0": 2 * 24 * DAYS, "late": 1}
+    while fold_days(database, "taxi", until_us=BASE_US + 2 * DAY_US + HOUR_US):
+        pass
+    with database.reading() as connection:
+        found = load_profiles(connection, "taxi", start_us=BASE_US, end_us=now_us)
+    assert [period.profile.rows for period in found] == [49, 48, 48]

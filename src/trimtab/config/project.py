@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trimtab.config.database import mlflow_url
 from trimtab.config.durations import Duration
@@ -15,7 +16,9 @@ from trimtab.config.sizes import Size
 from trimtab.core.enums import Severity
 from trimtab.core.errors import ConfigError, NotFoundError
 
-__all__ = ["ApiConfig", "NotificationRoute", "ProjectConfig", "ProjectFolder", "ServingConfig"]
+__all__ = ["ApiConfig", "NotificationRoute", "ProjectConfig", "ProjectFolder", "RetentionConfig", "ServingConfig"]
+
+_LEAST_KEPT = timedelta(days=30)
 
 
 class ApiConfig(Strict):
@@ -82,6 +85,37 @@ class NotificationRoute(Strict):
     models: tuple[Name, ...] = Field(default=(), description="Only these models; empty means all.")
 
 
+class RetentionConfig(Strict):
+    """How long the database keeps what is measured anew all the time.
+
+    Versions, cases, requests, firings and the audit log are kept for ever, and the lake's files are nobody's here.
+    """
+
+    profiles: Duration | None = Field(
+        default="400d",
+        validate_default=True,
+        description=(
+            "How long summaries of answered rows are kept: by `profile_period` for 35 days, then by day. Never less "
+            "than twice the longest window. Null: for ever."
+        ),
+    )
+    checks: Duration | None = Field(
+        default="400d",
+        validate_default=True,
+        description=(
+            "How long checks are kept, looks of ended rollouts, evaluations of triggers that did not fire, and what is "
+            "remembered of versions that nobody has judged since. Null: for ever."
+        ),
+    )
+
+    @field_validator("profiles", "checks")
+    @classmethod
+    def _long_enough(cls, kept: timedelta | None) -> timedelta | None:
+        if kept is not None and kept < _LEAST_KEPT:
+            raise ValueError("must be 30d or more, or null; monitors and triggers look back")
+        return kept
+
+
 class ProjectConfig(Strict):
     """A project: several models that share a control plane."""
 
@@ -90,6 +124,7 @@ class ProjectConfig(Strict):
     api: ApiConfig = ApiConfig()
     serving: ServingConfig = ServingConfig()
     notifications: tuple[NotificationRoute, ...] = ()
+    retention: RetentionConfig = RetentionConfig()
 
 
 @dataclass(frozen=True, slots=True)

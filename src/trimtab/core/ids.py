@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["IdFactory", "new_id"]
+__all__ = ["IdFactory", "id_before", "new_id"]
 
 
 def _system_ms() -> int:
@@ -46,6 +46,17 @@ class IdFactory:
             else:
                 self._tail += 1
             return f"{self._head}{self._tail:012x}"
+
+
+def id_before(moment_us: int) -> str:
+    """Return what ids that were made before ``moment_us`` (to the millisecond) sort before, and no later ones.
+
+    >>> early, late = IdFactory(now_ms=lambda: 41), IdFactory(now_ms=lambda: 42)
+    >>> early() < id_before(42_000) <= late()
+    True
+    """
+    now_ms = max(moment_us, 0) // 1_000
+    return f"{now_ms >> 16:08x}-{now_ms & 0xFFFF:04x}-"
 
 
 def _start(now_ms: int, random: int) -> tuple[str, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -14,11 +16,14 @@ from trimtab.db.engine import Connection, Database
 from trimtab.db.tables import delivery
 from trimtab.lake.deliveries import DeliveryKind, DeliveryState
 from trimtab.lake.keys import key_texts
+from trimtab.lake.storage.base import StoredFile
 from trimtab.lake.zones import Lake
 
 __all__ = ["delivered_columns"]
 
 _KEY = "@key"
+_MOST_INDEXES = 8
+_MOST_ROWS = 5_000_000
 
 
 def delivered_columns(
@@ -35,29 +40,67 @@ def delivered_columns(
     """
     with database.reading() as connection:
         digests = _processed(connection, model)
-    paths = lake.tables_at_hand(model, digests)
+    known = _index(lake, model, key, tuple(columns), digests)
     asked = pl.DataFrame({_KEY: pl.Series(keys, dtype=pl.String)})
-    known: dict[str, pl.DataFrame] = {}
-    for path in (paths[digest] for digest in digests):
-        rows = _rows(path, key, columns, asked[_KEY].drop_nulls().unique())
-        for column in rows.columns[1:]:
-            known[column] = _newest(known.get(column), rows.select(_KEY, column).drop_nulls())
     return {
         column: asked.join(found, on=_KEY, how="left", maintain_order="left")[column].to_arrow()
         for column, found in known.items()
     }
 
 
-def _rows(path: Path, key: str, columns: Sequence[str], wanted: pl.Series) -> pl.DataFrame:
-    """Return the columns that the table has of the wanted keys, behind their texts; none where it has no key."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """What these tables, in this order, say of each key: by column, keys and values."""
+
+    tables: tuple[StoredFile, ...]
+    columns: Mapping[str, pl.DataFrame]
+
+
+_indexes: OrderedDict[tuple[Path, str, str, tuple[str, ...]], _Index] = OrderedDict()
+"""The indexes that were asked for last: where one more table is delivered, only that one is read."""
+
+
+def _index(
+    lake: Lake, model: str, key: str, columns: tuple[str, ...], digests: Sequence[str]
+) -> Mapping[str, pl.DataFrame]:
+    name = (lake.root, model, key, columns)
+    listed = lake.listed_tables(model, digests)
+    tables = tuple(listed.values())
+    before = _indexes.get(name, _Index((), {}))
+    if tables[: len(before.tables)] != before.tables:
+        before = _Index((), {})
+    known = dict(before.columns)
+    new = lake.tables_at_hand(model, list(listed)[len(before.tables) :])
+    for path in new.values():
+        rows = _rows(path, key, columns)
+        for column in rows.columns[1:]:
+            known[column] = _newest(known.get(column), rows.select(_KEY, column).drop_nulls())
+    _keep(name, _Index(tables, known))
+    return known
+
+
+def _keep(name: tuple[Path, str, str, tuple[str, ...]], index: _Index) -> None:
+    """Remember the index, and forget the oldest ones where there are too many, or too many rows in them."""
+    kept = [(other, one) for other, one in tuple(_indexes.items()) if other != name]
+    while kept and (len(kept) >= _MOST_INDEXES or sum(_rows_in(one) for _, one in kept) > _MOST_ROWS):
+        kept.pop(0)
+    _indexes.clear()
+    _indexes.update([*kept, (name, index)])
+
+
+def _rows_in(index: _Index) -> int:
+    return sum(frame.height for frame in index.columns.values())
+
+
+def _rows(path: Path, key: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the columns that the table has, behind the texts of its keys; none where it has no key."""
     present = pq.read_schema(path).names
     if key not in present:
         return pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
     table = pq.read_table(path, columns=[key, *(name for name in columns if name in present and name != key)])
     texts = pl.Series(_KEY, key_texts(table, [key]).to_pylist(), dtype=pl.String)
     rows = pl.DataFrame(table).with_columns(texts)
-    kept = rows.filter(pl.col(_KEY).is_in(wanted.implode()))
-    return kept.select(_KEY, *(name for name in columns if name in rows.columns))
+    return rows.select(_KEY, *(name for name in columns if name in rows.columns))
 
 
 def _newest(before: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame:

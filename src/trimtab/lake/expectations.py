@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,6 +28,7 @@ NEW = "new"
 """What a key reads as that was not processed before."""
 
 _CELLS = 1_000_000
+_MOST_REMEMBERED = 10_000
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -50,11 +51,13 @@ class Question:
 class _Stack:
     """Questions with the same rules about the same limits, put as one: each rule of each costs milliseconds.
 
-    ``cells`` are those of all of them, one behind the other.
+    ``cells`` are those of all of them, one behind the other. ``asked`` is what the answer hangs on besides: None where
+    it hangs on more than each value alone.
     """
 
     questions: tuple[Question, ...]
     cells: NDArray[Any]
+    asked: Hashable | None
 
     @property
     def column(self) -> str:
@@ -76,7 +79,7 @@ def broken_rows_by_rule(questions: Sequence[Question]) -> dict[Rule, NDArray[np.
         BackendError: Great Expectations failed to evaluate a rule.
     """
     found: dict[Rule, NDArray[np.int64]] = {rule: np.empty(0, np.int64) for each in questions for rule in each.rules}
-    stacks = _stacks([one for one in questions if one.rules])
+    stacks = [each for each in _stacks([one for one in questions if one.rules]) if not _is_known_sound(each)]
     asked = {rule: stack for stack in stacks for rule in stack.rules}
     for frame in _frames(stacks):
         for rule, places in _run(frame):
@@ -89,22 +92,57 @@ def broken_rows_by_rule(questions: Sequence[Question]) -> dict[Rule, NDArray[np.
                 # One place more, for the code -1: a row without a value breaks nothing.
                 found[question.rules[which]] = np.flatnonzero(np.append(broken[start:end], False)[question.codes])
                 start = end
+    for each in stacks:
+        if not any(len(found[rule]) for question in each.questions for rule in question.rules):
+            _remember(each)
     return found
+
+
+_sound: dict[Hashable, set[Any] | tuple[Any, Any]] = {}
+"""Values that kept certain rules, as a set, or from the least to the greatest of numbers that kept a range.
+
+Segments come by the minute, and their values are those of yesterday: to ask again takes a third of a second each time.
+"""
+
+
+def _is_known_sound(stack: _Stack) -> bool:
+    """Return whether each value is known to keep the rules, which each value does or does not for itself."""
+    known = _sound.get(stack.asked)
+    if isinstance(known, tuple):
+        # A NaN is in no range, and so is asked about.
+        return bool(known[0] <= stack.cells.min() and stack.cells.max() <= known[1])
+    return known is not None and known.issuperset(stack.cells.tolist())
+
+
+def _remember(stack: _Stack) -> None:
+    if stack.asked is None:
+        return
+    if len(_sound) >= _MOST_REMEMBERED:
+        _sound.clear()
+    before = _sound.get(stack.asked)
+    if stack.rules[0].name != "range":
+        _sound[stack.asked] = {*stack.cells.tolist(), *(before if isinstance(before, set) else ())}
+    elif stack.cells.dtype.kind in "iuf" and not np.isnan(stack.cells.max()):
+        ends = [stack.cells.min(), stack.cells.max(), *(before if isinstance(before, tuple) else ())]
+        _sound[stack.asked] = min(ends), max(ends)
 
 
 def _stacks(questions: Sequence[Question]) -> list[_Stack]:
     """Return the questions, those together that differ in nothing but what the columns hold."""
-    alike: dict[object, list[Question]] = defaultdict(list)
+    alike: dict[tuple[Hashable, ...], list[Question]] = defaultdict(list)
     for place, each in enumerate(questions):
         names = tuple(rule.name for rule in each.rules)
         # What no other value of the same column repeats may stand in another one.
         alone = place if "repeated" in names else None
         limits = None if each.allowed is None else tuple(_limits(each.allowed, rule) for rule in each.rules)
         alike[names, alone, limits, each.cells.dtype.str].append(each)
-    return [_Stack(tuple(group), np.concatenate([each.cells for each in group])) for group in alike.values()]
+    return [
+        _Stack(tuple(group), np.concatenate([each.cells for each in group]), None if key[1] is not None else key)
+        for key, group in alike.items()
+    ]
 
 
-def _limits(allowed: ColumnContract, rule: Rule) -> object:
+def _limits(allowed: ColumnContract, rule: Rule) -> Hashable:
     """Return what of the contract the rule asks for."""
     if rule.name == "missing":
         return None

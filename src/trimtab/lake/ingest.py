@@ -294,7 +294,9 @@ class Ingest:
         )
         if changed.rowcount != 1:
             return None
-        save_profiles(connection, delivery.digest, result.outcome.profiles)
+        if delivery.rows is None:
+            # One that is judged again was profiled then: its parts may be folded into others by now, or forgotten.
+            save_profiles(connection, delivery.digest, result.outcome.profiles)
         self._on_processed(connection, done)
         return done
 

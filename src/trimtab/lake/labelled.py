@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from trimtab.lake.matching import ROW, TRUTH, newest_told, parts_of, plain, truth_parts
 from trimtab.lake.zones import Lake
 
 __all__ = ["LabelledTable", "answered_rows", "labelled_rows", "outcomes_since", "times_told", "window_rows"]
@@ -44,8 +45,9 @@ _WINDOW = {
     "prediction": pl.String,
     "probability": pl.Float64,
 }
-_ROW = "@place"
 _ALWAYS_US = 1 << 62
+_LONGEST_LAG_US = 400 * 86_400_000_000
+_SOUGHT_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +75,8 @@ def labelled_rows(
 ) -> LabelledTable:
     """Return the rows that ``endpoint`` answered at ``start_us`` ≤ event time < ``end_us``, with their outcomes.
 
-    An outcome belongs to the row of its ``prediction_id``; if it names none, to the rows of its ``record_key`` and
-    event time; if it says no time either, to all rows of its ``record_key``. Of several the one that was known last
-    holds; one known after ``known_until_us`` is not seen. Where the prediction is a number, an outcome that is no
-    finite number is left out. Only rows that passed the contract are there; with ``received_since_us`` only those that
-    were answered since then.
+    Outcomes belong to rows as `matching.newest_told` says; one known after ``known_until_us`` is not seen. Only rows
+    that passed the contract are there; with ``received_since_us`` only those that were answered since then.
     """
     files = lake.record_files(endpoint, start_us=start_us, end_us=end_us)
     answered = _read([file.path for file in files])
@@ -86,13 +85,13 @@ def labelled_rows(
         answered = answered.filter(pl.col("variant") == variant)
     if received_since_us is not None:
         answered = answered.filter(pl.col("received_us") >= received_since_us)
-    answered = answered.sort("event_us", "prediction_id").with_row_index(_ROW)
-    outcomes = lake.truth_files(endpoint, start_us=start_us, end_us=end_us, known_until_us=known_until_us)
-    truth = _usable(answered, _truth([file.path for file in outcomes], known_until_us))
-    joined = answered.join(_newest(answered, truth), on=_ROW, how="inner", maintain_order="left")
+    answered = answered.sort("event_us", "prediction_id").with_row_index(ROW)
+    outcomes = lake.listed_truths(endpoint, start_us=start_us, end_us=end_us, known_until_us=known_until_us)
+    told = newest_told(answered, truth_parts(lake.fetched(outcomes), known_until_us))
+    joined = answered.join(told, on=ROW, how="inner", maintain_order="left")
     features = [name for name in joined.columns if name.startswith("f.")]
     chosen = joined.select(*_OWN, "truth", "labelled_us", *features)
-    return LabelledTable(table=_plain(chosen.to_arrow()), answered=answered.height)
+    return LabelledTable(table=plain(chosen.to_arrow()), answered=answered.height)
 
 
 def window_rows(
@@ -119,91 +118,116 @@ def window_rows(
     inside = pl.col("event_us").is_between(start_us, end_us, closed="left")
     mine = (pl.col("variant") == variant) & (pl.col("model_version") == model_version)
     answered = answered.filter(inside & mine).drop("variant", "model_version")
-    answered = answered.sort("event_us", "prediction_id").with_row_index(_ROW)
-    outcomes = lake.truth_files(endpoint, start_us=start_us, end_us=end_us, known_until_us=known_until_us)
-    truth = _usable(answered, _truth([file.path for file in outcomes], known_until_us))
-    joined = answered.join(_newest(answered, truth), on=_ROW, how="left", maintain_order="left").drop(_ROW)
-    return _plain(joined.rename({f"f.{name}": name for name in features if f"f.{name}" in joined.columns}).to_arrow())
+    answered = answered.sort("event_us", "prediction_id").with_row_index(ROW)
+    outcomes = lake.listed_truths(endpoint, start_us=start_us, end_us=end_us, known_until_us=known_until_us)
+    told = newest_told(answered, truth_parts(lake.fetched(outcomes), known_until_us))
+    joined = answered.join(told, on=ROW, how="left", maintain_order="left").drop(ROW)
+    return plain(joined.rename({f"f.{name}": name for name in features if f"f.{name}" in joined.columns}).to_arrow())
 
 
-def outcomes_since(lake: Lake, endpoint: str, *, since_us: int, known_until_us: int) -> int:
+def outcomes_since(lake: Lake, endpoint: str, segments: Collection[str], *, since_us: int, known_until_us: int) -> int:
     """Return how many answered rows have an outcome, known by the end, that was not received by ``since_us``.
 
-    However old the row is. One that says what was received before counts for nothing. Outcomes belong to rows as
-    `labelled_rows` says.
+    ``segments`` are those that may tell such outcomes: what was processed since then. One that says what was received
+    before counts for nothing, nor does one of a row that happened 400 days before it was known. Outcomes belong to
+    rows as `matching.newest_told` says.
     """
-    everything = lake.truth_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=known_until_us)
-    recent = [file.path for file in everything if _received_last(file.path) > since_us]
-    told = _truth(recent, known_until_us).filter(pl.col("received_us") > since_us)
+    files = lake.listed_truths(
+        endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=known_until_us, segments=segments
+    )
+    received = pl.col("received_us")
+    told = _together(part.filter(received > since_us) for part in truth_parts(lake.fetched(files), known_until_us))
     if told.is_empty():
         return 0
-    start_us, end_us = _span_of(told)
-    paths = [file.path for file in lake.record_files(endpoint, start_us=start_us, end_us=end_us)]
-    if not paths:
+    mine = _rows_told(lake, endpoint, told)
+    if mine.is_empty():
         return 0
-    columns = ["prediction_id", "record_key", "event_us", "prediction"]
-    answered = pl.concat([pl.read_parquet(path, columns=columns) for path in paths], how="diagonal_relaxed")
-    answered = answered.with_row_index(_ROW)
-    now = _newest(answered, _usable(answered, told))
-    before = _truth([file.path for file in everything], known_until_us).filter(pl.col("received_us") <= since_us)
-    mine = answered.join(now, on=_ROW, how="semi")
-    known = _newest(mine, _usable(answered, before))
-    both = now.join(known, on=_ROW, how="left", suffix="_before")
+    earlier = lake.listed_truths(
+        endpoint,
+        start_us=int(str(mine["event_us"].min())),
+        end_us=int(str(mine["event_us"].max())) + 1,
+        known_until_us=known_until_us,
+    )
+    now = newest_told(mine, [told])
+    parts = truth_parts(lake.fetched(earlier), known_until_us)
+    known = newest_told(mine, (part.filter(received <= since_us) for part in parts))
+    both = now.join(known, on=ROW, how="left", suffix="_before")
     return both.filter(pl.col("truth").ne_missing(pl.col("truth_before"))).height
 
 
-def _received_last(path: Path) -> int:
-    return int(pl.scan_parquet(path).select(pl.col("received_us").max()).collect().item() or 0)
+def _together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    found = [part for part in parts if part.height]
+    return pl.concat(found) if found else pl.DataFrame(schema=TRUTH)
+
+
+def _rows_told(lake: Lake, endpoint: str, told: pl.DataFrame) -> pl.DataFrame:
+    """Return the answered rows that these outcomes may belong to, with their places."""
+    start_us, end_us = _span_of(told)
+    columns = ["prediction_id", "record_key", "event_us", "prediction"]
+    found = [
+        rows.filter(_named(rows, told))
+        for rows in parts_of(lake.fetched(lake.listed_records(endpoint, start_us=start_us, end_us=end_us)), columns)
+    ]
+    if not found:
+        return pl.DataFrame(schema={"event_us": pl.Int64})
+    return pl.concat(found, how="diagonal_relaxed").with_row_index(ROW)
+
+
+def _named(rows: pl.DataFrame, told: pl.DataFrame) -> pl.Series:
+    ids, keys = told["prediction_id"].drop_nulls().unique(), told["record_key"].drop_nulls().unique()
+    return rows["prediction_id"].is_in(ids.implode()) | rows["record_key"].is_in(keys.implode()).fill_null(False)
 
 
 def _span_of(truth: pl.DataFrame) -> tuple[int, int]:
     """Return from when up to when rows may lie that these outcomes are about."""
-    if truth["event_us"].null_count():
-        return -_ALWAYS_US, _ALWAYS_US
+    known = truth.select(first=pl.col("labelled_us").min(), last=pl.col("labelled_us").max()).row(0)
+    if truth["event_us"].null_count() or truth["prediction_id"].null_count() < truth.height:
+        return int(known[0]) - _LONGEST_LAG_US, _ALWAYS_US
     first, last = truth.select(first=pl.col("event_us").min(), last=pl.col("event_us").max()).row(0)
     return int(first), int(last) + 1
 
 
 def times_told(
-    lake: Lake, endpoint: str, segments: Collection[str], *, before_us: int, known_until_us: int
+    lake: Lake, endpoint: str, segments: Collection[str], *, since_us: int, before_us: int, known_until_us: int
 ) -> NDArray[np.int64]:
-    """Return event times before ``before_us``, in any order, of rows that these segments tell something new of.
+    """Return event times, ``since_us`` ≤ t < ``before_us``, of rows that these segments tell something new of.
 
-    Rows that they answered themselves, and rows of any segment whose outcomes they tell. There may be a few more: an
-    outcome that names key and time counts whether or not a row has these.
+    Rows that they answered themselves, and rows of any segment whose outcomes they tell; in any order. There may be a
+    few more: an outcome that names key and time counts whether or not a row has these.
     """
     if not segments:
         return np.array([], dtype=np.int64)
-    own = lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=before_us, segments=segments)
-    times = [pl.read_parquet(file.path, columns=["event_us"])["event_us"] for file in own]
-    told = lake.truth_files(
-        endpoint, start_us=-_ALWAYS_US, end_us=before_us, known_until_us=known_until_us, segments=segments
+    own = lake.listed_records(endpoint, start_us=since_us, end_us=before_us, segments=segments)
+    times = [rows["event_us"] for rows in parts_of(lake.fetched(own), ["event_us"])]
+    told = lake.listed_truths(
+        endpoint, start_us=since_us, end_us=before_us, known_until_us=known_until_us, segments=segments
     )
-    truth = _truth([file.path for file in told], known_until_us)
+    truth = _together(truth_parts(lake.fetched(told), known_until_us))
     times.append(truth.filter(pl.col("prediction_id").is_null())["event_us"].drop_nulls())
-    times += _times_of_named(lake, endpoint, truth, before_us)
+    times += _times_of_named(lake, endpoint, truth, since_us, before_us)
     found = np.concatenate([series.to_numpy() for series in times]).astype(np.int64)
-    return np.asarray(found[found < before_us], dtype=np.int64)
+    return np.asarray(found[(found >= since_us) & (found < before_us)], dtype=np.int64)
 
 
-def _times_of_named(lake: Lake, endpoint: str, truth: pl.DataFrame, before_us: int) -> list[pl.Series]:
-    """Return event times of the rows that outcomes name by an id or by a key alone: the answers have to be asked."""
+def _times_of_named(
+    lake: Lake, endpoint: str, truth: pl.DataFrame, since_us: int, before_us: int
+) -> Iterator[pl.Series]:
+    """Give event times of the rows that outcomes name by an id or by a key alone: the answers have to be asked."""
     ids = truth["prediction_id"].drop_nulls().unique()
     untimed = pl.col("prediction_id").is_null() & pl.col("event_us").is_null()
     keys = truth.filter(untimed)["record_key"].drop_nulls().unique()
-    times: list[pl.Series] = []
     if ids.is_empty() and keys.is_empty():
-        return times
-    # The latest first: most outcomes are about them, and when all ids are found the rest need not be opened.
-    files = lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=before_us)
-    for file in sorted(files, key=lambda file: -file.end_us):
+        return
+    # The latest first: most outcomes are about them, and when all ids are found the rest need not be fetched.
+    files = sorted(lake.listed_records(endpoint, start_us=since_us, end_us=before_us), key=lambda file: -file.end_us)
+    columns = ["prediction_id", "record_key", "event_us"]
+    for rows in parts_of(lake.fetched(files), columns, rows=_SOUGHT_ROWS):
+        named = rows["prediction_id"].is_in(ids.implode())
+        by_key = rows["record_key"].is_in(keys.implode()).fill_null(False)
+        yield rows.filter(named | by_key)["event_us"]
+        ids = ids.filter(~ids.is_in(rows.filter(named)["prediction_id"].implode()))
         if ids.is_empty() and keys.is_empty():
-            break
-        rows = pl.read_parquet(file.path, columns=["prediction_id", "record_key", "event_us"])
-        mine = rows.filter(pl.col("prediction_id").is_in(ids.implode()) | pl.col("record_key").is_in(keys.implode()))
-        times.append(mine["event_us"])
-        ids = ids.filter(~ids.is_in(mine["prediction_id"].implode()))
-    return times
+            return
 
 
 def answered_rows(lake: Lake, endpoint: str, segments: Collection[str], *, shadow: bool = False) -> pa.Table:
@@ -223,49 +247,14 @@ def answered_rows(lake: Lake, endpoint: str, segments: Collection[str], *, shado
     answered = answered.filter(pl.col("assignment_probability").is_not_null())
     answered = answered.sort("received_us", "request_id", "prediction_id")
     if shadow:
-        return _plain(answered.to_arrow())
-    answered = answered.with_row_index(_ROW)
-    outcomes = lake.truth_files(
+        return plain(answered.to_arrow())
+    answered = answered.with_row_index(ROW)
+    outcomes = lake.listed_truths(
         endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=None, segments=segments
     )
-    truth = _usable(answered, _truth([file.path for file in outcomes], None))
-    joined = answered.join(_newest(answered, truth), on=_ROW, how="left", maintain_order="left")
-    return _plain(joined.select(*columns, "truth", "labelled_us").to_arrow())
-
-
-def _usable(answered: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
-    """Return the outcomes that fit the predictions: where these are numbers, finite numbers."""
-    if answered.schema["prediction"] != pl.Float64:
-        return truth
-    truth = truth.with_columns(pl.col("truth").str.strip_chars().cast(pl.Float64, strict=False))
-    return truth.filter(pl.col("truth").is_finite())
-
-
-def _newest(answered: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
-    """Return, for the place of each row that has any, the outcome that was known last."""
-    by_id = truth.filter(pl.col("prediction_id").is_not_null())
-    by_key = truth.filter(pl.col("prediction_id").is_null())
-    timed = by_key.filter(pl.col("event_us").is_not_null())
-    untimed = by_key.filter(pl.col("event_us").is_null())
-    found = [
-        answered.join(by_id, on="prediction_id", how="inner"),
-        answered.join(timed, on=["record_key", "event_us"], how="inner"),
-        answered.join(untimed, on="record_key", how="inner"),
-    ]
-    columns = [_ROW, "truth", "labelled_us", "received_us"]
-    # Received and the text itself settle ties, so that the answer never hangs on the order of files.
-    ordered = pl.concat([each.select(columns) for each in _without_own_times(found)]).sort(
-        _ROW, "labelled_us", "received_us", "truth"
-    )
-    return ordered.unique(_ROW, keep="last", maintain_order=True).drop("received_us")
-
-
-def _without_own_times(found: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Take the outcome's ``received_us``, not the prediction's, where a join brought both."""
-    return [
-        each.with_columns(received_us=pl.col("received_us_right")) if "received_us_right" in each.columns else each
-        for each in found
-    ]
+    told = newest_told(answered, truth_parts(lake.fetched(outcomes)))
+    joined = answered.join(told, on=ROW, how="left", maintain_order="left")
+    return plain(joined.select(*columns, "truth", "labelled_us").to_arrow())
 
 
 def _read(paths: Sequence[Path]) -> pl.DataFrame:
@@ -277,26 +266,3 @@ def _read(paths: Sequence[Path]) -> pl.DataFrame:
 def _columns_of(path: Path, names: Sequence[str], features: Collection[str]) -> pl.DataFrame:
     known = pl.read_parquet_schema(path)
     return pl.read_parquet(path, columns=[*names, *(f"f.{name}" for name in features if f"f.{name}" in known)])
-
-
-def _truth(paths: Sequence[Path], known_until_us: int | None) -> pl.DataFrame:
-    columns = {
-        "prediction_id": pl.String,
-        "record_key": pl.String,
-        "event_us": pl.Int64,
-        "truth": pl.String,
-        "labelled_us": pl.Int64,
-        "received_us": pl.Int64,
-    }
-    if not paths:
-        return pl.DataFrame(schema=columns)
-    frame = pl.concat([pl.read_parquet(path, columns=list(columns)) for path in paths])
-    return frame if known_until_us is None else frame.filter(pl.col("labelled_us") <= known_until_us)
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Return the table with Arrow's ordinary strings, which all other readers have."""
-    schema = pa.schema(
-        [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in table.schema]
-    )
-    return table.cast(schema)

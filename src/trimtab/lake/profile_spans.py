@@ -6,22 +6,37 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from trimtab.db.engine import Connection
 from trimtab.db.tables import profile
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.profile import Profile
 
-__all__ = ["ROLLED", "Lane", "Span", "chosen", "read_spans", "spans_of"]
-
-ROLLED = "rolled:"
-"""How the segment id of a roll-up begins (see `trimtab.lake.profile_rollup`); that of a segment is a digest."""
+__all__ = ["Lane", "Made", "Span", "chosen", "read_spans", "spans_of"]
 
 _MICROS = 1_000_000
 _LONGEST_PERIOD_US = 7 * 86_400 * _MICROS
 _IN_ONE_QUERY = 500
+
+
+class Made(StrEnum):
+    """What a stored profile is, by how its segment id begins; that of a segment is a digest."""
+
+    PART = ""
+    """Rows that no other part has: a segment's in one period, or several segments' that were folded into one."""
+    ROLL_UP = "rolled:"
+    """Rows that parts have, too, which stay beside it."""
+    UNFIT = "unfit:"
+    """Nothing: parts with so many rows were found not to fit together."""
+
+    def where(self) -> ColumnElement[bool]:
+        """Return what holds of the rows that are this."""
+        if self is Made.PART:
+            return ~(profile.c.segment_id.startswith(Made.ROLL_UP) | profile.c.segment_id.startswith(Made.UNFIT))
+        return profile.c.segment_id.startswith(self.value)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,10 +63,18 @@ class Span:
         return self.start_us + self.period_s * _MICROS
 
 
-def spans_of(connection: Connection, endpoint: str, *, start_us: int, end_us: int, rolled: bool) -> list[Span]:
-    """Return what is stored of periods that touch ``start_us`` ≤ t < ``end_us``, by start: segments', or roll-ups.
+def spans_of(
+    connection: Connection,
+    endpoint: str,
+    *,
+    start_us: int,
+    end_us: int,
+    made: Made = Made.PART,
+    id_below: str | None = None,
+) -> list[Span]:
+    """Return what is stored of periods that touch ``start_us`` ≤ t < ``end_us``, by start.
 
-    Payloads are not read.
+    With ``id_below`` only what has lower ids, i.e. was written earlier. Payloads are not read.
     """
     keys = (profile.c.variant, profile.c.model_version, profile.c.start_us, profile.c.period_s)
     query = (
@@ -61,7 +84,8 @@ def spans_of(connection: Connection, endpoint: str, *, start_us: int, end_us: in
             # The lower bound on the index; the exact one needs the row's own period.
             profile.c.start_us > start_us - _LONGEST_PERIOD_US,
             profile.c.start_us < end_us,
-            profile.c.segment_id.startswith(ROLLED) if rolled else ~profile.c.segment_id.startswith(ROLLED),
+            made.where(),
+            *(() if id_below is None else (profile.c.id < id_below,)),
         )
         .group_by(*keys)
     )
@@ -75,7 +99,7 @@ def spans_of(connection: Connection, endpoint: str, *, start_us: int, end_us: in
 def chosen(
     held: Sequence[Span], rolled: Sequence[Span], *, cuts: Sequence[int] = (), finest: bool = False
 ) -> tuple[list[Span], list[Span]]:
-    """Return which of the segments' spans to read, and which roll-ups in place of the others.
+    """Return which of the parts' spans to read, and which roll-ups in place of the others.
 
     A roll-up is taken when it has as many rows as the spans within it (so never one that reaches out of the window with
     rows), begins on the side of each of ``cuts`` on which they all do, and, with ``finest``, lasts as long as each of
@@ -111,9 +135,9 @@ def _is_cut(whole: Span, inside: Iterable[Span], cuts: Sequence[int]) -> bool:
 
 
 def read_spans(
-    connection: Connection, endpoint: str, spans: Iterable[Span], *, rolled: bool
+    connection: Connection, endpoint: str, spans: Iterable[Span], *, made: Made = Made.PART
 ) -> Iterator[PeriodProfile]:
-    """Yield what is stored of ``spans``: a profile for each segment that has rows of it, or the roll-up's one."""
+    """Yield what is stored of ``spans``, a profile for each part, or the roll-up's one; in any order."""
     wanted: dict[tuple[Lane, int], list[int]] = defaultdict(list)
     for span in spans:
         wanted[span.lane, span.period_s].append(span.start_us)
@@ -125,8 +149,9 @@ def read_spans(
                 profile.c.variant == lane.variant,
                 profile.c.model_version == lane.model_version,
                 profile.c.period_s == period_s,
-                profile.c.segment_id.startswith(ROLLED) if rolled else ~profile.c.segment_id.startswith(ROLLED),
+                made.where(),
             )
-            for row in connection.execute(query.order_by(profile.c.start_us, profile.c.segment_id)):
+            # Unordered: a database would carry every payload through its sorting.
+            for row in connection.execute(query):
                 found = Profile.from_bytes(row.payload)
                 yield PeriodProfile(endpoint, lane.variant, lane.model_version, row.start_us, period_s, found)

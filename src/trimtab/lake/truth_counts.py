@@ -83,8 +83,7 @@ def _subject() -> pl.Expr:
 
 def _answered(lake: Lake, endpoints: Set[str]) -> Iterator[Path]:
     for endpoint in sorted(endpoints):
-        for file in lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US):
-            yield file.path
+        yield from lake.fetched(lake.listed_records(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US))
 
 
 def _unmatched(subjects: pl.DataFrame, answered: Iterable[Path]) -> int:

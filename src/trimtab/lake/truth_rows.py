@@ -61,10 +61,11 @@ def _problem(
 def _write(lake: Lake, endpoint: str, segment_id: str, table: pa.Table) -> None:
     by_time = table["event_us"].null_count == 0 and table["prediction_id"].null_count == table.num_rows
     times = pc.min_max(table["event_us"]).as_py()
+    known = pc.min_max(table["labelled_us"]).as_py()
     path = lake.processed_truth(
         endpoint,
         segment_id,
-        labelled_us=pc.min(table["labelled_us"]).as_py(),
+        labelled_us=(known["min"], known["max"]),
         span_us=(times["min"], times["max"]) if by_time else None,
     )
     write_rows(lake, path, table.replace_schema_metadata(None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,15 @@ from trimtab.core.errors import BackendError, DataContractError
 from trimtab.lake.editions import FIRST, Edition, newest
 from trimtab.lake.storage.base import Storage, StoredFile
 
-__all__ = ["Lake", "RecordFile", "TruthFile", "is_file_name"]
+__all__ = ["Lake", "ListedRecords", "ListedTruth", "RecordFile", "TruthFile", "is_file_name"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNNAMED = "@unnamed"
+_KNOWN_BEFORE_US = 31 * 86_400_000_000
 _RECORD_FILE = re.compile(r"(-?\d+)_(-?\d+)_(.+)\.parquet")
-_TRUTH_FILE = re.compile(r"(-?\d+)_(-?\d+|x)_(-?\d+|x)_(.+)\.parquet")
+_TRUTH_FILE = re.compile(r"(-?\d+)(?:~(-?\d+))?_(-?\d+|x)_(-?\d+|x)_(.+)\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,33 @@ class RecordFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedRecords:
+    """A `RecordFile` that is known by name; whether it is at hand is another matter (`Lake.fetched`)."""
+
+    stored: StoredFile
+    start_us: int
+    end_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class TruthFile:
-    """A processed segment of ground truth: when its first label was known, and the event times that it is about.
+    """A processed segment of ground truth: when its labels were known, and the event times that it is about.
 
     The event span is None when some row says no event time, or is named by ``prediction_id``.
     """
 
     path: Path
     labelled_us: int
+    span_us: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTruth:
+    """A `TruthFile` that is known by name. Its last label was known at ``last_us``: None where the name doesn't say."""
+
+    stored: StoredFile
+    labelled_us: int
+    last_us: int | None
     span_us: tuple[int, int] | None
 
 
@@ -96,6 +116,15 @@ class Lake:
 
         One question to the storage, however many files.
         """
+        found = self.listed_tables(model, digests)
+        return dict(zip(found, self.storage.fetch(list(found.values())), strict=True))
+
+    def listed_tables(self, model: str, digests: Iterable[str]) -> dict[str, StoredFile]:
+        """Return, by digest, the rows that passed of these delivered files, by name alone: nothing is fetched.
+
+        Raises:
+            BackendError: one is missing, or the storage failed.
+        """
         wanted = {self.processed_table(model, digest).name: digest for digest in digests}
         if not wanted:
             return {}
@@ -106,8 +135,7 @@ class Lake:
                 f"lake file {self.relative(self._tables(model) / missing[0])}: is missing in {self.storage.where}; "
                 "bring it back from a backup, or deliver what it was made of again"
             )
-        paths = self.storage.fetch([known[name] for name in wanted])
-        return dict(zip(wanted.values(), paths, strict=True))
+        return {digest: known[name] for name, digest in wanted.items()}
 
     def newest_checkpoints(self) -> Path:
         """Return the folder of the audit log's checkpoints; the newest one is at hand in it. Raises as `at_hand`."""
@@ -155,11 +183,12 @@ class Lake:
         return self.root / "quarantine" / "records" / _safe(endpoint) / edition.file_name(_safe(segment_id))
 
     def processed_truth(
-        self, endpoint: str, segment_id: str, *, labelled_us: int, span_us: tuple[int, int] | None
+        self, endpoint: str, segment_id: str, *, labelled_us: tuple[int, int], span_us: tuple[int, int] | None
     ) -> Path:
-        """Return where ``endpoint``'s outcomes of a segment go (see `TruthFile`)."""
+        """Return where ``endpoint``'s outcomes of a segment go, known first and last at ``labelled_us``."""
         start, end = ("x", "x") if span_us is None else (str(span_us[0]), str(span_us[1]))
-        return self._truth(endpoint) / f"{labelled_us}_{start}_{end}_{_safe(segment_id)}.parquet"
+        first, last = labelled_us
+        return self._truth(endpoint) / f"{first}~{last}_{start}_{end}_{_safe(segment_id)}.parquet"
 
     def quarantined_truth(self, segment_id: str) -> Path:
         """Return where the outcomes of a segment go that say nothing, or of nothing."""
@@ -179,15 +208,28 @@ class Lake:
         ``segments``: only those of these ids. ``shadow``: what shadows answered, instead of what callers were told.
         They are at hand; raises as `at_hand` does.
         """
+        chosen = self.listed_records(endpoint, start_us=start_us, end_us=end_us, segments=segments, shadow=shadow)
+        paths = self.storage.fetch([file.stored for file in chosen])
+        return [RecordFile(path, file.start_us, file.end_us) for path, file in zip(paths, chosen, strict=True)]
+
+    def listed_records(
+        self,
+        endpoint: str,
+        *,
+        start_us: int,
+        end_us: int,
+        segments: Collection[str] | None = None,
+        shadow: bool = False,
+    ) -> list[ListedRecords]:
+        """Return what `record_files` does, by name alone: nothing is fetched."""
         chosen = []
         for name, file in newest(self._listed(self._records(f"{endpoint}.shadow" if shadow else endpoint))).items():
             match = _RECORD_FILE.fullmatch(name)
             if match is None or (segments is not None and match[3] not in segments):
                 continue
             if int(match[1]) < end_us and int(match[2]) >= start_us:
-                chosen.append((file, int(match[1]), int(match[2])))
-        paths = self.storage.fetch([file for file, _, _ in chosen])
-        return [RecordFile(path, start, end) for path, (_, start, end) in zip(paths, chosen, strict=True)]
+                chosen.append(ListedRecords(file, int(match[1]), int(match[2])))
+        return chosen
 
     def truth_files(
         self,
@@ -203,18 +245,45 @@ class Lake:
         Among them are those that name a prediction, and no endpoint. ``segments``: only those of these ids. They are at
         hand; raises as `at_hand` does.
         """
+        chosen = self.listed_truths(
+            endpoint, start_us=start_us, end_us=end_us, known_until_us=known_until_us, segments=segments
+        )
+        paths = self.storage.fetch([file.stored for file in chosen])
+        return [TruthFile(path, file.labelled_us, file.span_us) for path, file in zip(paths, chosen, strict=True)]
+
+    def listed_truths(
+        self,
+        endpoint: str,
+        *,
+        start_us: int,
+        end_us: int,
+        known_until_us: int | None,
+        segments: Collection[str] | None = None,
+    ) -> list[ListedTruth]:
+        """Return what `truth_files` does, by name alone: nothing is fetched.
+
+        An outcome is not known long before its row happens: files that were known a month before the window are
+        left out, so that a look at the present does not read all outcomes there ever were.
+        """
         chosen = []
         for file in (*self._listed(self._truth(endpoint)), *self._listed(self._truth(""))):
             match = _TRUTH_FILE.fullmatch(_last(file.name))
-            if match is None or (segments is not None and match[4] not in segments):
+            if match is None or (segments is not None and match[5] not in segments):
                 continue
-            span = None if match[2] == "x" else (int(match[2]), int(match[3]))
+            span = None if match[3] == "x" else (int(match[3]), int(match[4]))
+            last_us = None if match[2] is None else int(match[2])
             late = known_until_us is not None and int(match[1]) > known_until_us
+            early = last_us is not None and last_us < start_us - _KNOWN_BEFORE_US
             apart = span is not None and (span[0] >= end_us or span[1] < start_us)
-            if not late and not apart:
-                chosen.append((file, int(match[1]), span))
-        paths = self.storage.fetch([file for file, _, _ in chosen])
-        return [TruthFile(path, labelled, span) for path, (_, labelled, span) in zip(paths, chosen, strict=True)]
+            if not late and not early and not apart:
+                chosen.append(ListedTruth(file, int(match[1]), last_us, span))
+        return chosen
+
+    def fetched(self, files: Sequence[ListedRecords] | Sequence[ListedTruth]) -> Iterator[Path]:
+        """Give where each of the files can be read, in their order, a few at a time; raises as `at_hand` does."""
+        at_once = 4 * self.storage.parallel
+        for begin in range(0, len(files), at_once):
+            yield from self.storage.fetch([file.stored for file in files[begin : begin + at_once]])
 
     def snapshot_folder(self, model: str, content: str) -> Path:
         """Return the folder of a dataset version, named by a digest of its content."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from trimtab.audit import log as audit
 from trimtab.bundle.manifest import Manifest
@@ -16,18 +18,18 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
 from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Verdict
-from trimtab.core.errors import NotFoundError
+from trimtab.core.errors import BackendError, ConflictError, NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.lake.deliveries import record_counts
 from trimtab.lake.profile_store import load_profiles
 from trimtab.loop.explaining import Explainer
-from trimtab.loop.labels import answers_of, labelled_of, past_labels
+from trimtab.loop.labels import GroupRows, RowReader
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.number_sources import read_numbers
 from trimtab.loop.platform import Platform
 from trimtab.loop.request_counts import read_request_counts
 from trimtab.monitoring.check import Check, Window
-from trimtab.monitoring.run import Look, run_monitors
+from trimtab.monitoring.run import Look, not_judged, run_monitors
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.monitoring.sources import Question
 from trimtab.monitoring.state_store import KeptState, StateKey, load_states, save_state, settings_digest
@@ -42,6 +44,8 @@ from trimtab.rollout import endpoint_store
 from trimtab.serving.keys import read_own_key
 
 __all__ = ["CheckRun", "run_checks_of"]
+
+_log = structlog.get_logger(__name__)
 
 _OF_CALLERS: Final = frozenset({"latency", "errors", "business"})
 """Kinds of monitors that a batch has nothing for: nobody waited for it, and no request was made."""
@@ -94,12 +98,13 @@ def run_checks_of(
     at: datetime,
     actor: str,
     only: Collection[str] = (),
+    uncounted: Collection[str] = (),
     beside: Callable[[Connection], None] = lambda _connection: None,
 ) -> CheckRun:
     """Run every monitor on the versions that serve, as of ``at`` (event time), store the checks, and tell the loop.
 
     ``only`` names the monitors to run, if not all. With the checks goes, in one transaction, what monitors remember, of
-    windows that end later than the last; ``beside`` writes there too.
+    windows that end later than the last, but for those in ``uncounted``; ``beside`` writes there too.
 
     Raises:
         NotFoundError: the model serves nothing yet.
@@ -113,7 +118,8 @@ def run_checks_of(
         beside(connection)
         save_checks(connection, run.checks, at=at, ids=platform.new_id, run_id=run_id)
         for one in judged:
-            _keep_state(connection, run, one)
+            if one.look.monitor not in uncounted:
+                _keep_state(connection, run, one)
         platform.publish(connection, "checks.completed", f"model:{run.model}", payload, at_us=to_micros(at))
         if run.breaches:
             audit.append(
@@ -149,7 +155,8 @@ def _looks(platform: Platform, files: ModelFiles, at: datetime) -> list[_Judgeme
     config = files.monitoring
     window = Window(to_micros(at - config.longest_window), to_micros(at))
     groups = _groups(platform, files, window)
-    return [judgement for group in groups for judgement in _of_group(platform, files, group, window)]
+    reader = RowReader(platform, files, window.end_us)
+    return [judgement for group in groups for judgement in _guarded(reader, group, window)]
 
 
 def _groups(platform: Platform, files: ModelFiles, window: Window) -> list[_Group]:
@@ -158,7 +165,12 @@ def _groups(platform: Platform, files: ModelFiles, window: Window) -> list[_Grou
         if serving is None or not serving.live:
             raise NotFoundError(f"model {files.model.name!r}: serves nothing yet; deploy a version first")
         profiles = load_profiles(
-            connection, files.endpoint, start_us=window.start_us, end_us=window.end_us, cuts=_starts(files, window)
+            connection,
+            files.endpoint,
+            start_us=window.start_us,
+            end_us=window.end_us,
+            cuts=_starts(files, window),
+            begun=True,
         )
         # What a version answered that serves no more cannot be mended: judged still, its breaches would hold the case
         # open, and ask for the next retraining, until the window has passed.
@@ -178,30 +190,59 @@ def _groups(platform: Platform, files: ModelFiles, window: Window) -> list[_Grou
         ]
 
 
-def _of_group(platform: Platform, files: ModelFiles, group: _Group, window: Window) -> list[_Judgement]:
-    config = _without_callers(files.monitoring) if group.variant == BATCH_VARIANT else files.monitoring
+def _guarded(reader: RowReader, group: _Group, window: Window) -> list[_Judgement]:
+    """Return what the monitors say of one group; if what they all need cannot be read, that each is inconclusive."""
+    files = reader.files
+    try:
+        return _of_group(reader, group, window)
+    except (BackendError, ConflictError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a boundary: the other variants are judged all the same
+        _log.exception("variant not judged", endpoint=files.endpoint, variant=group.variant)
+        config = _of_variant(files.monitoring, group.variant)
+        return [
+            _Judgement(look, "", None)
+            for look in not_judged(
+                config,
+                model=files.model.name,
+                endpoint=files.endpoint,
+                variant=group.variant,
+                model_version=group.version.number,
+                end_us=window.end_us,
+                error=error,
+            )
+        ]
+
+
+def _of_group(reader: RowReader, group: _Group, window: Window) -> list[_Judgement]:
+    platform, files = reader.platform, reader.files
+    config = _of_variant(files.monitoring, group.variant)
     digests = {settings.title: settings_digest(config, settings) for settings in config.monitors}
-    # A state that was made under other settings means nothing under these.
-    fitting = {name: kept.state for name, kept in group.states.items() if kept.settings == digests.get(name)}
-    past = past_labels(platform, files, *group.served, config, fitting, window)
-    data = _with_others(platform, files, config, _window_data(platform, files, group, window))
-    looks = run_monitors(config, data, states=fitting, past=past)
-    if any(check.verdict is Verdict.BREACH for look in looks for check in look.checks) and _is_rolled_up(config, data):
-        # Days were enough to see that something is off: since which hour, only the hours can tell.
-        hours = _finest(platform, files, group, window)
-        looks = run_monitors(config, replace(data, periods=hours), states=fitting, past=past)
+    # A state that was made under other settings means nothing under these, and one of a later window knows too much.
+    fitting = {
+        name: kept.state
+        for name, kept in group.states.items()
+        if kept.settings == digests.get(name) and kept.window_end_us <= window.end_us
+    }
+    manifest, reference = _baseline(group.version.bundle_path, group.version.digest)
+    rows = reader.of(*group.served, bundle=Path(group.version.bundle_path), manifest=manifest)
+    data = _with_others(platform, files, config, _window_data(reader, group, window, rows, reference))
+    looks = run_monitors(config, data, states=fitting, past=rows.past)
     return [_Judgement(look, digests[look.monitor], group.states.get(look.monitor)) for look in looks]
 
 
 def _with_others(platform: Platform, files: ModelFiles, config: MonitoringConfig, data: WindowData) -> WindowData:
     """Return ``data`` with what must be asked of others, where a monitor wants it."""
-    requests = None
-    if any(settings.type == "errors" for settings in config.monitors):
+    requests, now_us = None, platform.now_us()
+    # Servers tell only what they have counted until now: that is nothing about a window that ended long ago.
+    is_present = now_us - data.window.end_us <= config.period_s * 1_000_000
+    if is_present and any(settings.type == "errors" for settings in config.monitors):
         url, folder = platform.serving_url(), platform.project.serving
-        counts = read_request_counts(url, lambda: read_own_key(folder), data.endpoint, at_us=platform.now_us())
+        counts = read_request_counts(url, lambda: read_own_key(folder), data.endpoint, at_us=now_us)
         requests = counts.get((data.variant, data.model_version))
     question = Question(data.model, data.endpoint, data.variant, data.model_version, data.window)
-    return replace(data, requests=requests, numbers=read_numbers(config, platform.project.root, question))
+    numbers = read_numbers(config, platform.project.root, question, platform.number_source)
+    return replace(data, requests=requests, numbers=numbers)
 
 
 def _starts(files: ModelFiles, window: Window) -> list[int]:
@@ -210,22 +251,32 @@ def _starts(files: ModelFiles, window: Window) -> list[int]:
     return sorted({window.end_us - config.window_of(monitor) // micros for monitor in config.monitors})
 
 
-def _is_rolled_up(config: MonitoringConfig, data: WindowData) -> bool:
-    return any(period.period_s > config.period_s for period in data.periods)
+def _finest(
+    platform: Platform, files: ModelFiles, group: _Group, window: Window
+) -> Callable[[], tuple[PeriodProfile, ...]] | None:
+    """Return what reads the group's profiles by hour, or whatever the model's period is, where days were read.
 
+    Days are enough to see that something is off; since which hour, only the hours can tell.
+    """
+    if all(period.period_s <= files.monitoring.period_s for period in group.periods):
+        return None
 
-def _finest(platform: Platform, files: ModelFiles, group: _Group, window: Window) -> tuple[PeriodProfile, ...]:
-    """Return the group's profiles by hour, or whatever the model's period is, where days were read before."""
-    with platform.database.reading() as connection:
-        found = load_profiles(
-            connection,
-            files.endpoint,
-            start_us=window.start_us,
-            end_us=window.end_us,
-            variant=group.variant,
-            finest=True,
-        )
-    return tuple(period for period in found if period.model_version == group.version.number)
+    @cache
+    def read() -> tuple[PeriodProfile, ...]:
+        with platform.database.reading() as connection:
+            found = load_profiles(
+                connection,
+                files.endpoint,
+                start_us=window.start_us,
+                end_us=window.end_us,
+                variant=group.variant,
+                finest=True,
+                begun=True,
+            )
+        mine = (period for period in found if period.model_version == group.version.number)
+        return tuple(sorted(mine, key=lambda period: period.start_us))
+
+    return read
 
 
 def _delivered(platform: Platform, files: ModelFiles, window: Window) -> tuple[DeliveredRows, ...]:
@@ -234,15 +285,15 @@ def _delivered(platform: Platform, files: ModelFiles, window: Window) -> tuple[D
     return tuple(DeliveredRows(*count) for count in counts)
 
 
-def _without_callers(config: MonitoringConfig) -> MonitoringConfig:
-    """Leave out what only callers make; for ever INCONCLUSIVE, it would keep the case from recovering."""
+def _of_variant(config: MonitoringConfig, variant: str) -> MonitoringConfig:
+    """Leave out for a batch what only callers make; for ever INCONCLUSIVE, it would keep the case from recovering."""
+    if variant != BATCH_VARIANT:
+        return config
     return config.model_copy(update={"monitors": tuple(one for one in config.monitors if one.type not in _OF_CALLERS)})
 
 
-def _window_data(platform: Platform, files: ModelFiles, group: _Group, window: Window) -> WindowData:
-    manifest, reference = _baseline(group.version.bundle_path, group.version.digest)
-    delay = files.model.label_delay // timedelta(microseconds=1)
-    labelled_window = Window(window.start_us - delay, window.end_us - delay)
+def _window_data(reader: RowReader, group: _Group, window: Window, rows: GroupRows, reference: Reference) -> WindowData:
+    platform, files, manifest = reader.platform, reader.files, rows.manifest
     return WindowData(
         model=files.model.name,
         endpoint=files.endpoint,
@@ -252,21 +303,20 @@ def _window_data(platform: Platform, files: ModelFiles, group: _Group, window: W
         periods=tuple(sorted(group.periods, key=lambda found: found.start_us)),
         reference=reference,
         columns={name: files.contract.columns[name] for name in files.features if name in files.contract.columns},
-        labelled=labelled_of(platform, files, *group.served, labelled_window, known_until_us=window.end_us),
-        answers=answers_of(
-            platform, files, *group.served, window, bundle=Path(group.version.bundle_path), manifest=manifest
-        ),
+        labelled_in=rows.labelled,
+        answers_in=rows.answers,
         baseline_metrics=manifest.metrics,
         metrics=files.model.all_metrics,
         task=files.model.task,
         positive_class=files.model.positive_class,
-        label_delay_us=delay,
+        label_delay_us=files.model.label_delay // timedelta(microseconds=1),
         delivered=() if group.variant == BATCH_VARIANT else _delivered(platform, files, window),
         calibration_error=manifest.metrics.get("ece")
         if manifest.calibration is None
         else manifest.calibration.ece_after,
         baseline_groups=manifest.groups,
         explain=Explainer(platform, files, group.version, group.variant, manifest),
+        finest_in=_finest(platform, files, group, window),
     )
 
 

@@ -15,13 +15,11 @@ from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.releases import aliases_of
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion, VersionState
-from trimtab.retraining.gain import Training
+from trimtab.retraining.gain import LATEST_TRAININGS, Training
 from trimtab.retraining.pool import kept_versions
 from trimtab.rollout.phases import Phase
 
 __all__ = ["Course", "course_of"]
-
-_TRAININGS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,9 @@ def course_of(connection: Connection, files: ModelFiles, *, keep: int) -> Course
     if champion is None:
         return None
     promotions = _promotions(connection, files.endpoint)
-    trainings = _trainings(connection, files.model.name, promotions)
+    trainings = _trainings(connection, files, promotions)
     kept = kept_versions([one.version for one in promotions], champion, keep)
-    before = [one.before for one in trainings[-_TRAININGS:]]
+    before = [one.before for one in trainings if one.concluded][-LATEST_TRAININGS:]
     judged = _usable(connection, files.model.name, {champion, *kept, *before})
     if champion not in judged:
         return None
@@ -78,26 +76,48 @@ def _promotions(connection: Connection, endpoint: str) -> tuple[Promotion, ...]:
     return tuple(Promotion(int(row.finished_us), int(row.candidate)) for row in connection.execute(query))
 
 
-def _trainings(connection: Connection, model: str, promotions: Sequence[Promotion]) -> tuple[Training, ...]:
+def _trainings(connection: Connection, files: ModelFiles, promotions: Sequence[Promotion]) -> tuple[Training, ...]:
     """Return the trainings since the first promotion: those that took all traffic at that moment, others at their end.
 
-    One that crashed or was cancelled is none: it has taught nothing of what a training gains.
+    One that crashed or was cancelled is none: it has taught nothing of what a training gains. Nor is one that a person
+    started beside the conditions, unless its version took all traffic: it may have been an experiment.
     """
     query = (
-        select(job.c.finished_us, model_version.c.number)
+        select(job.c.finished_us, job.c.spec, model_version.c.number, model_version.c.state)
         .select_from(job.outerjoin(model_version, model_version.c.job_id == job.c.id))
-        .where(job.c.model == model, job.c.kind == "training", job.c.state == "succeeded")
+        .where(job.c.model == files.model.name, job.c.kind == "training", job.c.state == "succeeded")
     )
     first: dict[int, int] = {}
     for one in promotions:
         first.setdefault(one.version, one.at_us)
+    taken_back = _taken_back(connection, files.endpoint)
     found = []
     for row in connection.execute(query):
-        ended_us = first.get(row.number, row.finished_us)
+        promoted_us = first.get(row.number)
+        if promoted_us is None and row.spec.get("action_id") is None:
+            continue
+        ended_us = row.finished_us if promoted_us is None else promoted_us
         before = None if ended_us is None else _champion_at(promotions, int(ended_us) - 1)
-        if before is not None:
-            found.append(Training(int(ended_us), before, row.number if row.number in first else None))
+        if before is None:
+            continue
+        if promoted_us is not None:
+            found.append(Training(int(ended_us), before, row.number))
+        else:
+            # No version: a gate refused it. Any other waits for a person, or is being tried.
+            concluded = row.number is None or row.state == VersionState.REJECTED.value or row.number in taken_back
+            found.append(Training(int(ended_us), before, None, concluded))
     return tuple(sorted(found, key=_order))
+
+
+def _taken_back(connection: Connection, endpoint: str) -> frozenset[int]:
+    """Return the versions whose latest rollout ended with what served before."""
+    query = (
+        select(rollout_table.c.candidate, rollout_table.c.phase)
+        .where(rollout_table.c.endpoint == endpoint)
+        .order_by(rollout_table.c.started_us, rollout_table.c.id)
+    )
+    latest = {int(row.candidate): row.phase for row in connection.execute(query)}
+    return frozenset(number for number, phase in latest.items() if phase == Phase.ROLLED_BACK.value)
 
 
 def _order(training: Training) -> tuple[int, Any]:
@@ -115,7 +135,10 @@ def _usable(connection: Connection, model: str, numbers: Collection[int]) -> dic
 
 
 def _learnt_until(connection: Connection, version: ModelVersion) -> int:
-    """Return the event time of the last row that a version learnt from; where no row has one, when it was made."""
+    """Return the event time of the last row that a version learnt from; at the latest when it was made.
+
+    A row may bear a time to come: by that one all rows until then would pass for learnt.
+    """
     query = select(snapshot.c.span_end_us).where(snapshot.c.id == version.snapshot_id)
     span_end_us = connection.execute(query).scalar_one_or_none()
-    return version.created_us if span_end_us is None else int(span_end_us)
+    return version.created_us if span_end_us is None else min(int(span_end_us), version.created_us)

@@ -23,7 +23,7 @@ from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import Upkeep, expire_requests
 from trimtab.notify.sender import send_due
 
-__all__ = ["DECISIONS", "LANE_OF", "MONITORS", "of"]
+__all__ = ["DECISIONS", "LANE_OF", "MONITORS", "TRIGGERS", "of"]
 
 _log = structlog.get_logger(__name__)
 
@@ -33,21 +33,40 @@ DECISIONS = "decisions"
 MONITORS = "monitors"
 """The lane of the monitors: what they take long over holds up no approval."""
 
-LANE_OF = {"trainings": "snapshots", "projection": "projection", "messages": "messages", "evidence": "messages"}
+TRIGGERS = "triggers"
+"""The lane of the retraining conditions: versions that answer weeks of rows once more hold up no approval either."""
+
+LANE_OF = {
+    "triggers": TRIGGERS,
+    "trainings": "snapshots",
+    "projection": "projection",
+    "messages": "messages",
+    "evidence": "messages",
+}
 """Subscribers that are slow, or ask somebody outside: their lanes."""
 
 _FILES_S = 0.5
 _ROLL_UP_S = 30.0
-_IDLE_AT_MOST_S = {DECISIONS: 1.0, MONITORS: 2.0, "snapshots": 2.0, "projection": 2.0, "messages": 2.0}
+_BEFORE_TRIGGERS = ("incidents", "remediation", "verification")
+"""What a run of checks means, and whether the last remedy helped, is found out first: nobody retrains on data that are
+diagnosed as broken."""
+
+_IDLE_AT_MOST_S = {
+    DECISIONS: 1.0,
+    MONITORS: 2.0,
+    TRIGGERS: 1.0,
+    "snapshots": 2.0,
+    "projection": 2.0,
+    "messages": 2.0,
+}
 """How seldom an idle lane looks for what no bell tells of: `_FILES_S` where people wait for files and servers; longer
 where work comes as events, which ring, unless another process has published them."""
 
 
 def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
     """Return the lanes that work for ``platform``; ``beats`` says whether they tell that a control plane is there."""
-    fences = {
-        name: Fence() for name in ("rollouts", DECISIONS, MONITORS, "data", "snapshots", "projection", "messages")
-    }
+    names = ("rollouts", DECISIONS, MONITORS, TRIGGERS, "data", "snapshots", "projection", "messages")
+    fences = {name: Fence() for name in names}
     of_lane = {name: fence.guard(platform) for name, fence in fences.items()}
     decides, ingestion = of_lane[DECISIONS], Ingestion(of_lane["data"])
     upkeep = Upkeep(decides, beats=beats)
@@ -72,6 +91,7 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
             upkeep.run,
         ),
         lane(MONITORS, _paced(lambda: run_due_monitors(of_lane[MONITORS]), 2.0)),
+        lane(TRIGGERS, _delivering(of_lane[TRIGGERS], "triggers", after=_BEFORE_TRIGGERS)),
         lane(
             "data",
             ingestion.run,
@@ -88,12 +108,17 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
     )
 
 
-def _delivering(platform: Platform, *subscribers: str) -> Worker:
-    """Return a worker that delivers one event to each of ``subscribers``; an idle one asks a single question."""
+def _delivering(platform: Platform, *subscribers: str, after: tuple[str, ...] = ()) -> Worker:
+    """Return a worker that delivers one event to each of ``subscribers``; an idle one asks a single question.
+
+    It delivers none as long as one is due for those that come first (``after``), in whichever lane these are.
+    """
 
     def deliver() -> bool:
         with platform.database.reading() as connection:
-            waiting = platform.outbox.who_has_due(connection, subscribers, machine_us=machine_us())
+            waiting = platform.outbox.who_has_due(connection, (*subscribers, *after), machine_us=machine_us())
+        if not waiting.isdisjoint(after):
+            return False
         return any([deliver_once(platform, HANDLERS, name) for name in subscribers if name in waiting])
 
     return deliver

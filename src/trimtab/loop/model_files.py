@@ -191,10 +191,10 @@ def _check_monitors(retrain: Loaded[RetrainConfig], monitoring: MonitoringConfig
     for at, kind, name in monitors_named(retrain.value.when, "when"):
         fitting = quality if kind == "performance" else [title for title in types if title not in quality]
         if name not in fitting:
+            what, path = "quality" if kind == "performance" else "columns", ".".join(map(str, at))
             raise ConfigError(
-                f"{retrain.at(*at)}: {kind}.monitor: found {name!r}; expected a monitor of monitoring_config.yaml that "
-                f"judges {'quality' if kind == 'performance' else 'columns'}, {', '.join(fitting) or 'which has none'};"
-                " add it there, or name one of these"
+                f"{retrain.at(*at)}: {path}: found {name!r}; expected a monitor of monitoring_config.yaml that judges "
+                f"{what}, {', '.join(fitting) or 'which has none'}; add it there, or name one of these"
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, or_, select
 
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import TrimtabError
@@ -15,6 +15,9 @@ from trimtab.db.tables import check_result
 from trimtab.loop.platform import Platform
 
 __all__ = ["NewestLook", "NewestLooks", "ToldCheck"]
+
+_LATE = check_result.c.spec[("detail", "late")].as_string()
+"""Set where a window that was over was judged again: that is no word of the present."""
 
 _LOUDEST_FIRST = (Verdict.BREACH, Verdict.INCONCLUSIVE, Verdict.OK)
 
@@ -42,7 +45,10 @@ class ToldCheck:
 
 @dataclass(frozen=True, slots=True)
 class NewestLook:
-    """The last look of one monitor, and the last that came to a verdict other than INCONCLUSIVE; event time."""
+    """The last look of one monitor, and the last that came to a verdict other than INCONCLUSIVE; event time.
+
+    What such a look said of earlier windows, whose outcomes came late, is no part of it.
+    """
 
     model: str
     endpoint: str
@@ -81,7 +87,10 @@ class NewestLooks:
 
     def _changed(self, connection: Connection, model: str) -> Iterator[NewestLook]:
         since_us = self._since_us.get(model, 0)
-        judged_us = case((check_result.c.verdict != Verdict.INCONCLUSIVE.value, check_result.c.at_us))
+        said = check_result.c.verdict != Verdict.INCONCLUSIVE.value
+        # Only a window that was over can be a late one: the others' JSON need not be read.
+        present = or_(check_result.c.window_end_us >= check_result.c.at_us, _LATE.is_(None))
+        judged_us = case((and_(said, present), check_result.c.at_us))
         newest = (
             select(
                 check_result.c.endpoint,
@@ -127,7 +136,7 @@ def _checks(connection: Connection, look: NewestLook) -> tuple[ToldCheck, ...]:
     run_id = max((row.run_id for row in rows), default="")
     found: dict[tuple[str, int, str, str], ToldCheck] = {}
     for row in rows:
-        if row.run_id == run_id:
+        if row.run_id == run_id and not (row.spec.get("detail") or {}).get("late"):
             check = _told(row)
             key = check.variant, check.version, check.column, check.measure
             # Two samples of the same labels would make the whole answer unreadable: the worse one is told.

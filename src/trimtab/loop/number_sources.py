@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from string import Template
@@ -36,10 +36,13 @@ _READING: Final = frozenset(
 _LOADS_CODE: Final = frozenset({"load_extension", "readfile", "writefile", "edit"})
 
 
-def read_numbers(config: MonitoringConfig, root: Path, question: Question) -> dict[str, NumberReading]:
+def read_numbers(
+    config: MonitoringConfig, root: Path, question: Question, answering: Callable[[Source, Path], NumberSource]
+) -> dict[str, NumberReading]:
     """Return the numbers that the monitors of ``config`` want, by their names. Never raises.
 
     ``root`` is the project's folder; each is asked for its own window, which ends where the question's does.
+    ``answering``: what returns who answers for a source; `source_of`, but in a simulation.
     """
     found: dict[str, NumberReading] = {}
     for settings in config.monitors:
@@ -48,7 +51,7 @@ def read_numbers(config: MonitoringConfig, root: Path, question: Question) -> di
             own = _ending_with(question, length_us)
             name = f"{question.model}/{question.variant}@{question.version}/{settings.title}: query"
             limit_s = settings.source.timeout.total_seconds() + 1
-            source = source_of(settings.source, root)
+            source = answering(settings.source, root)
             try:
                 found[settings.title] = within(limit_s, name, lambda source=source, own=own: source.read(own))  # type: ignore[misc]
             except TrimtabError as error:
@@ -94,11 +97,14 @@ class SqlNumbers:
             return NumberReading(None, f"the query failed: {told}; expected a SELECT that this database answers")
 
     def _of_file(self, database: str | None, question: Question) -> Sequence[Any]:
-        path = (self._root / (database or "")).resolve()
-        if not path.is_file():
-            raise ConfigError(f"source {self._settings.url!r}: no such file; expected a database below {self._root}")
+        root = self._root.resolve()
+        path = (root / (database or "")).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            raise ConfigError(f"source {self._settings.url!r}: no such file below {root}; expected a database there")
         until_s = time.monotonic() + self._settings.timeout.total_seconds()
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1.0)) as connection:
+            # No cell of any size either: one of a gigabyte is made by a word.
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
             connection.execute("PRAGMA query_only = ON")
             connection.set_authorizer(_only_reading)
             connection.set_progress_handler(lambda: int(time.monotonic() > until_s), _STEPS)

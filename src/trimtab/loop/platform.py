@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.config.project import ProjectFolder
@@ -18,8 +19,10 @@ from trimtab.lake.zones import Lake
 from trimtab.loop.hindered import Hindered
 from trimtab.loop.jobs import JobRunner
 from trimtab.loop.model_files import ModelFiles, load_model_files
+from trimtab.loop.number_sources import source_of
 from trimtab.loop.unmatched import Unmatched
 from trimtab.loop.wake import Wake
+from trimtab.monitoring.sources import NumberSource, Source
 from trimtab.rollout.deployer import Deployer
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ class Platform:
     """Bucket, and folder in it, where shippers elsewhere leave segments."""
     tells_mlflow: bool = True
     """Whether trainings are told to MLflow; not so in a simulation, whose versions nobody will serve."""
+    number_source: Callable[[Source, Path], NumberSource] = source_of
+    """What answers for the numbers of business monitors; nobody does in a simulation."""
     wake: Wake = field(default_factory=Wake)
     hindered: Hindered = field(default_factory=Hindered)
     unmatched: Unmatched = field(default_factory=Unmatched)

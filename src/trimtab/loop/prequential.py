@@ -1,39 +1,40 @@
 """Weighs what a training would gain: every version that may serve answers each labelled period, and is judged on it.
 
 Rows are answered again by the bundles, offline, so that all versions are judged on the same rows, whoever answered
-them then. What was judged is stored; a period is judged anew only when its rows or outcomes have changed. All is made
-from what the lake holds, in its order: whatever the order in which outcomes came, the ledger ends the same.
+them then. What was judged is stored; a period is judged anew only when its labelled rows or their outcomes have
+changed. All is made from what the lake holds: whatever the order in which outcomes came, the ledger ends the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from functools import partial
+from operator import lt
 
 import structlog
 
-from trimtab.core.canonical import digest_of
-from trimtab.core.errors import TrimtabError
+from trimtab.core.clock import from_micros
+from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.db.engine import Connection
+from trimtab.files.disk import is_of_the_disk
 from trimtab.lake.feeds import feed_states, quarantined_intervals
 from trimtab.loop.answering_again import PeriodRows, SecondAnswers, read_period
 from trimtab.loop.course import Course, course_of
+from trimtab.loop.decision_periods import MOST_PERIODS, Period, decision_periods, look_back, micros, thin_periods
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
-from trimtab.retraining.gain import Costs, GainReading, Standing, weigh
+from trimtab.retraining.gain import Advice, Costs, GainReading, Standing, weigh
 from trimtab.retraining.ledger import PeriodLoss, VersionLosses
-from trimtab.retraining.loss_store import FEWEST_ROWS, Entry, known_evidence, load_ledger, save_entries
+from trimtab.retraining.loss_store import FEWEST_ROWS, Entry, forget, known_evidence, load_ledger, save_entries
 from trimtab.retraining.pool import Return, best_kept
+from trimtab.retraining.settings import GainCondition, asks
+from trimtab.retraining.weeks import in_weeks
 
 __all__ = ["Weighed", "weigh_gain"]
 
 _log = structlog.get_logger(__name__)
-
-_MOST_PERIODS = 60
-_LOOK_BACK = 2
-_NO_END_US = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,125 +45,156 @@ class Weighed:
     back: Return | None
     commit: Callable[[Connection], None]
 
-
-@dataclass(frozen=True, slots=True)
-class _Period:
-    """A decision period, and a number that names the files that can tell of it and of the two before."""
-
-    start_us: int
-    end_us: int
-    evidence: int
+    @staticmethod
+    def nothing(why: str | None = None) -> Weighed:
+        """Return that nothing is known: nobody asked, or ``why``."""
+        reading = None if why is None else GainReading(Advice.UNKNOWN, None, why, 0)
+        return Weighed(reading, None, lambda _connection: None)
 
 
 def weigh_gain(platform: Platform, files: ModelFiles, at_us: int) -> Weighed:
     """Return what the labelled periods until ``at_us`` say; nothing is written before ``commit``.
 
-    Where neither a ``gain`` condition nor a pool asks for it, and where nothing serves yet, nothing is read.
+    Where neither a ``gain`` condition nor a pool asks for it, and where nothing serves yet, nothing is read. Where the
+    rows cannot be judged, nothing is known of it, and the reading says why.
+
+    Raises:
+        BackendError: the database or the lake is away; the same call may succeed later.
+        OSError: the disk refuses; so too.
     """
+    try:
+        return _weighed(platform, files, at_us)
+    except Exception as error:
+        if isinstance(error, BackendError) or is_of_the_disk(error):
+            raise
+        # A boundary: what one condition breaks on must not stop the others.
+        _log.exception("ledger.failed", model=files.model.name)
+        return Weighed.nothing(f"the labelled periods could not be judged ({type(error).__name__}: {error})")
+
+
+def _weighed(platform: Platform, files: ModelFiles, at_us: int) -> Weighed:
     keep = 1 if files.retrain.pool is None else files.retrain.pool.keep
-    nothing = Weighed(None, None, lambda _connection: None)
-    if keep == 1 and not _asks_for_gain(files):
-        return nothing
+    model, endpoint = files.model.name, files.endpoint
+    if keep == 1 and not asks(files.retrain.when, GainCondition):
+        return Weighed.nothing()
     with platform.database.reading() as connection:
         course = course_of(connection, files, keep=keep)
         if course is None:
-            return nothing
-        intervals = quarantined_intervals(feed_states(connection, files.model.name))
-        known = known_evidence(connection, files.model.name, files.endpoint)
-        spans = {name: [[one.since_us, one.until_us] for one in found] for name, found in intervals.items()}
-        periods = _periods(platform, files, course, at_us, digest_of(spans))
-        ledger = load_ledger(
-            connection,
-            files.model.name,
-            files.endpoint,
-            since_us=periods[0].start_us if periods else _NO_END_US,
-            period_us=_micros(files.retrain.decision_period(files.model.label_delay)),
-        )
+            return Weighed.nothing()
+        intervals = quarantined_intervals(feed_states(connection, model))
+    length = micros(files.retrain.decision_period(files.model.label_delay))
+    last = (at_us - micros(files.model.label_delay)) // length
+    since_us = (last - MOST_PERIODS) * length
+    periods = decision_periods(platform, files, course, at_us, intervals)
+    with platform.database.reading() as connection:
+        known = known_evidence(connection, model, endpoint, since_us=since_us)
+        since = {"champion": course.champion, "since_us": since_us, "period_us": length}
+        ledger = load_ledger(connection, model, endpoint, **since)
 
-    def read(start_us: int, end_us: int) -> PeriodRows:
+    def read(start_us: int, classes: int) -> PeriodRows:
         return read_period(
-            platform.lake, files.endpoint, start_us=start_us, end_us=end_us, known_until_us=at_us, intervals=intervals
+            platform.lake,
+            endpoint,
+            start_us=start_us,
+            end_us=start_us + length,
+            known_until_us=at_us,
+            intervals=intervals,
+            classes=classes,
         )
 
-    entries = _judged(files, course, periods, known, read)
-    standing = _standing(files, course, periods, _merged(ledger, entries))
+    thin = thin_periods(periods)
+    entries = _judged(files, course, [one for one in periods if one.start_us not in thin], known, read)
+    standing = in_weeks(_standing(files, course, periods, _without(_merged(ledger, entries), thin)), length)
     costs = Costs(files.model.costs.retrain, files.model.costs.release)
 
     def commit(connection: Connection) -> None:
-        save_entries(connection, files.model.name, files.endpoint, entries)
+        save_entries(connection, model, endpoint, entries)
+        gone = {start_us for _, start_us in known if start_us in thin}
+        if entries or gone:
+            forget(connection, model, endpoint, judged=course.judged, since_us=since_us, period_us=length, periods=gone)
 
-    return Weighed(weigh(standing, costs), best_kept(standing, costs, course.kept), commit)
-
-
-def _asks_for_gain(files: ModelFiles) -> bool:
-    def named(value: Any) -> bool:
-        if isinstance(value, Mapping):
-            return value.get("gain") is not None or any(named(one) for one in value.values())
-        return isinstance(value, list | tuple) and any(named(one) for one in value)
-
-    return named(files.retrain.when.model_dump(mode="json"))
+    return Weighed(_told(weigh(standing, costs), periods, thin), best_kept(standing, costs, course.kept), commit)
 
 
-def _periods(platform: Platform, files: ModelFiles, course: Course, at_us: int, held_back: str) -> Sequence[_Period]:
-    """Return the periods whose outcomes are due by ``at_us`` and that some version has not learnt from, in order."""
-    length = _micros(files.retrain.decision_period(files.model.label_delay))
-    last = (at_us - _micros(files.model.label_delay)) // length
-    first = max(min(course.learnt_until_us.values()) // length + 1, last - _MOST_PERIODS)
-    spans = [(place * length, (place + 1) * length) for place in range(first, last)]
-    if not spans:
-        return ()
-    since_us, end_us = spans[0][0] - _LOOK_BACK * length, spans[-1][1]
-    records = [
-        (file.path.name, file.start_us, file.end_us)
-        for file in platform.lake.record_files(files.endpoint, start_us=since_us, end_us=end_us)
-    ]
-    truths = [
-        (file.path.name, *(file.span_us or (-_NO_END_US, _NO_END_US)))
-        for file in platform.lake.truth_files(files.endpoint, start_us=since_us, end_us=end_us, known_until_us=at_us)
-    ]
-    found = []
-    for start, end in spans:
-        # The twins of a period have learnt from the two before it.
-        early = start - _LOOK_BACK * length
-        names = sorted(name for name, first_us, last_us in (*records, *truths) if first_us < end and last_us >= early)
-        found.append(_Period(start, end, int(digest_of([names, held_back, files.model.main_metric])[:15], 16)))
-    return found
+def _told(reading: GainReading, periods: Sequence[Period], thin: Collection[int]) -> GainReading:
+    """Say of the latest period that it waits for outcomes, if it does."""
+    if not periods or periods[-1].start_us not in thin or not periods[-1].answered:
+        return reading
+    latest = periods[-1]
+    since = from_micros(latest.start_us).isoformat(timespec="minutes")
+    share = f"only {latest.share:.1%} of its {latest.answered} rows have an outcome yet"
+    return dataclasses.replace(reading, why=f"{reading.why}; the period from {since} is not counted: {share}")
 
 
 def _judged(
     files: ModelFiles,
     course: Course,
-    periods: Sequence[_Period],
+    periods: Sequence[Period],
     known: Mapping[tuple[int, int], int],
     read: Callable[[int, int], PeriodRows],
 ) -> list[Entry]:
-    """Return what has to be judged anew."""
-    length = _micros(files.retrain.decision_period(files.model.label_delay))
+    """Return what has to be judged anew; in memory are at most the rows of a period and those that teach its twins."""
+    length = micros(files.retrain.decision_period(files.model.label_delay))
+    todo = {
+        one: [
+            number
+            for number, learnt_us in course.learnt_until_us.items()
+            if one.start_us > learnt_us and known.get((number, one.start_us)) != one.evidence
+        ]
+        for one in periods
+    }
+    versions = _loaded(files, course, {number for numbers in todo.values() for number in numbers})
+    classes = max((one.classes for one in versions.values()), default=1)
     kept: dict[int, PeriodRows] = {}
 
     def rows_of(start_us: int) -> PeriodRows:
         if start_us not in kept:
-            kept[start_us] = read(start_us, start_us + length)
+            kept[start_us] = read(start_us, classes)
         return kept[start_us]
 
     entries: list[Entry] = []
-    for number, version in course.judged.items():
-        learnt_us = course.learnt_until_us[number]
-        unlearnt = [one for one in periods if one.start_us > learnt_us]
-        todo = [one for one in unlearnt if known.get((number, one.start_us)) != one.evidence]
-        if not todo:
-            continue
-        try:
-            answers = SecondAnswers(files, version)
-            for period in todo:
-                earlier = [period.start_us - back * length for back in range(_LOOK_BACK, 0, -1)]
-                before = [rows_of(start_us) for start_us in earlier if start_us > learnt_us]
-                own, twins = answers.losses(before, rows_of(period.start_us))
-                entries.append(Entry(number, period.evidence, own, twins))
-        except (TrimtabError, OSError) as error:
-            # Its bundle is damaged, or asks for what the rows lack: the other versions are judged all the same.
-            _log.warning("ledger.version_left_out", model=files.model.name, version=number, error=str(error))
+    for period, numbers in todo.items():
+        earlier = [period.start_us - back * length for back in range(look_back(length), 0, -1)]
+        for start_us in [start_us for start_us in kept if start_us < earlier[0]]:
+            del kept[start_us]
+        for number in [number for number in numbers if number in versions]:
+            unlearnt = [start_us for start_us in earlier if start_us > course.learnt_until_us[number]]
+            entry = _entry(versions[number], number, period, unlearnt, rows_of)
+            entries += [] if entry is None else [entry]
     return entries
+
+
+def _loaded(files: ModelFiles, course: Course, numbers: Collection[int]) -> dict[int, SecondAnswers]:
+    """Return the versions that can be asked; one whose bundle is damaged leaves the others to be judged."""
+    found = {}
+    for number in sorted(numbers):
+        try:
+            found[number] = SecondAnswers(files, course.judged[number])
+        except (TrimtabError, OSError) as error:
+            _log.warning("ledger.version_left_out", model=files.model.name, version=number, error=str(error))
+    return found
+
+
+def _entry(
+    answers: SecondAnswers,
+    number: int,
+    period: Period,
+    earlier: Sequence[int],
+    rows_of: Callable[[int], PeriodRows],
+) -> Entry | None:
+    """Return what a version loses on a period, None where another attempt may tell.
+
+    Rows that it cannot answer are no evidence, which is stored too: until they change nobody tries again.
+    """
+    try:
+        own, twins = answers.losses([rows_of(start_us) for start_us in earlier], rows_of(period.start_us))
+    except (BackendError, OSError, MemoryError) as error:
+        _log.warning("ledger.period_left_out", version=number, start_us=period.start_us, error=str(error))
+        return None
+    except Exception as error:  # noqa: BLE001 - a boundary: rows of one period must not cost the others their say
+        _log.warning("ledger.period_unanswered", version=number, start_us=period.start_us, error=str(error))
+        return Entry(number, period.evidence, PeriodLoss(period.start_us, period.end_us, 0, ()), {})
+    return Entry(number, period.evidence, own, twins)
 
 
 def _merged(ledger: Mapping[int, VersionLosses], entries: Sequence[Entry]) -> dict[int, VersionLosses]:
@@ -184,29 +216,31 @@ def _merged(ledger: Mapping[int, VersionLosses], entries: Sequence[Entry]) -> di
     }
 
 
+def _without(ledger: Mapping[int, VersionLosses], starts: Collection[int]) -> dict[int, VersionLosses]:
+    return {number: _only(found, lambda start_us: start_us not in starts) for number, found in ledger.items()}
+
+
 def _standing(
-    files: ModelFiles, course: Course, periods: Sequence[_Period], ledger: Mapping[int, VersionLosses]
+    files: ModelFiles, course: Course, periods: Sequence[Period], ledger: Mapping[int, VersionLosses]
 ) -> Standing:
-    delay_us = _micros(files.model.label_delay)
+    delay_us = micros(files.model.label_delay)
     champions = {one.start_us: course.champion_at(one.end_us + delay_us) for one in periods}
     line = {start_us: number for start_us, number in champions.items() if number is not None}
     # What a version has learnt from says nothing of it: as training moves on, so do the periods that count for it.
     versions = {
-        number: _unlearnt(found, course.learnt_until_us[number])
+        number: _only(found, partial(lt, course.learnt_until_us[number]))
         for number, found in ledger.items()
         if number in course.judged
     }
     return Standing(course.champion, versions, line, course.trainings)
 
 
-def _unlearnt(ledger: VersionLosses, learnt_us: int) -> VersionLosses:
-    def later(losses: Mapping[int, PeriodLoss]) -> dict[int, PeriodLoss]:
-        return {start_us: loss for start_us, loss in losses.items() if start_us > learnt_us}
+def _only(ledger: VersionLosses, counts: Callable[[int], bool]) -> VersionLosses:
+    """Return the ledger of those periods that count, by their starts."""
+
+    def chosen(losses: Mapping[int, PeriodLoss]) -> dict[int, PeriodLoss]:
+        return {start_us: loss for start_us, loss in losses.items() if counts(start_us)}
 
     return VersionLosses(
-        ledger.version, later(ledger.answers), {name: later(losses) for name, losses in ledger.twins.items()}
+        ledger.version, chosen(ledger.answers), {name: chosen(losses) for name, losses in ledger.twins.items()}
     )
-
-
-def _micros(span: timedelta) -> int:
-    return span // timedelta(microseconds=1)

@@ -13,7 +13,7 @@ from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of, start_rollout
 from trimtab.remediation.action_store import list_actions
-from trimtab.remediation.actions import ActionRequest
+from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.decision import Proposal
 from trimtab.remediation.policy import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
@@ -26,13 +26,15 @@ __all__ = ["propose_return", "reinstate"]
 def propose_return(connection: Connection, platform: Platform, files: ModelFiles, back: Return) -> str | None:
     """Propose in the caller's transaction that a kept version serves again; return the request's id, if there is one.
 
-    While a rollout is under way nothing is proposed: what it brings is not known yet. Nor is it proposed twice on the
-    same evidence: whoever turned it down is asked again when another period says the same.
+    While a rollout or a training is under way nothing is proposed: what it brings is not known yet. Nor is it proposed
+    twice on the same evidence: whoever turned it down is asked again when another period says the same.
     """
     model = files.model.name
-    asked = (one for one in list_actions(connection, model=model) if one.kind is ActionKind.REINSTATE)
-    if store.active_rollout(connection, files.endpoint) is not None or any(
-        one.params.get("period_us", 0) >= back.period_us for one in asked
+    asked = list_actions(connection, model=model, kind=ActionKind.REINSTATE)
+    if (
+        store.active_rollout(connection, files.endpoint) is not None
+        or is_training(connection, model)
+        or any(one.params.get("period_us", 0) >= back.period_us for one in asked)
     ):
         return None
     proposal = Proposal(
@@ -58,6 +60,12 @@ def propose_return(connection: Connection, platform: Platform, files: ModelFiles
     )
     _, created = propose(connection, platform, proposal, context)
     return created[0].id if created else None
+
+
+def is_training(connection: Connection, model: str) -> bool:
+    """Return whether a retraining of ``model`` was agreed to, and has not come to its end."""
+    open_ones = list_actions(connection, model=model, kind=ActionKind.RETRAIN, open_only=True)
+    return any(one.state in {ActionState.APPROVED, ActionState.RUNNING} for one in open_ones)
 
 
 def reinstate(connection: Connection, platform: Platform, request: ActionRequest) -> str | None:

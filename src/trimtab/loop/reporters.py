@@ -16,6 +16,7 @@ from trimtab.loop.platform import Platform
 from trimtab.monitoring.reporters import Reporters
 from trimtab.notify.message import Message
 from trimtab.notify.routes import routes_for
+from trimtab.notify.store import enqueued_us
 from trimtab.remediation.incidents import Incident
 from trimtab.remediation.store import list_incidents, save_incident
 from trimtab.remediation.telling import again, told
@@ -80,7 +81,16 @@ def tell_open_cases_again(platform: Platform) -> bool:
     return found
 
 
-def grouped_key(kind: str, model: str | None, reasons: Sequence[str], at_us: int, reporters: Reporters) -> str | None:
+def grouped_key(
+    connection: Connection,
+    kind: str,
+    model: str,
+    reasons: Sequence[str],
+    *,
+    at_us: int,
+    reporters: Reporters,
+    routes: Sequence[NotificationRoute],
+) -> str | None:
     """Return the key under which alerts alike are told once in ``repeat``; None where each is told.
 
     Alerts of one kind about one model are alike when they blame the same columns (a reason starts with its column).
@@ -88,5 +98,9 @@ def grouped_key(kind: str, model: str | None, reasons: Sequence[str], at_us: int
     if reporters.repeat is None or not reasons:
         return None
     columns = ",".join(sorted({reason.partition(":")[0].strip() for reason in reasons}))
-    turn = at_us // max(1, int(reporters.repeat.total_seconds() * 1_000_000))
-    return f"alert:{model}:{kind}:{columns}:{turn}"
+    length_us = max(1, int(reporters.repeat.total_seconds() * 1_000_000))
+    turn = at_us // length_us
+    before, now = (f"alert:{model}:{kind}:{columns}:{number}" for number in (turn - 1, turn))
+    told_us = enqueued_us(connection, before, routes)
+    # Told at the end of the turn before, it is not told again at the beginning of this one.
+    return before if told_us is not None and at_us - told_us < length_us else now

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from sqlalchemy import exists, select
+
+from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import TrimtabError
 from trimtab.db.engine import Connection
+from trimtab.db.tables import job
+from trimtab.db.tables import rollout as rollout_table
 from trimtab.loop.cases import note
 from trimtab.loop.gate import finish_action
+from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
-from trimtab.loop.releases import decide_version, start_rollout
-from trimtab.loop.trainings import Job
-from trimtab.registry.versions import ModelVersion
-from trimtab.remediation.action_store import grant_of, load_action
+from trimtab.loop.releases import decide_version, serving_version, start_rollout
+from trimtab.loop.trainings import Job, find_job
+from trimtab.registry import store as registry
+from trimtab.registry.versions import ModelVersion, VersionState
+from trimtab.remediation.action_store import grant_of, list_actions, load_action
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.policy import ActionKind
 from trimtab.retraining.settings import ReleaseConfig
+from trimtab.rollout.store import Rollout, active_rollout
 
-__all__ = ["conclude_training", "judge_gain"]
+__all__ = ["conclude_training", "judge_gain", "release_what_waits"]
 
 
 def conclude_training(connection: Connection, platform: Platform, found: Job, version: ModelVersion | None) -> None:
@@ -36,6 +44,34 @@ def conclude_training(connection: Connection, platform: Platform, found: Job, ve
     else:
         _release_if_better(connection, platform, request, found, version)
     reached("retraining.concluded")
+
+
+def release_what_waits(connection: Connection, platform: Platform, model: str) -> None:
+    """Continue, in the caller's transaction, the retraining of ``model`` whose release waited for a rollout's end."""
+    for request in list_actions(connection, model=model, kind=ActionKind.RETRAIN, state=ActionState.RUNNING):
+        if active_rollout(connection, platform.files(model).endpoint) is not None:
+            return
+        tried = connection.scalar(select(exists().where(rollout_table.c.action_id == request.id)))
+        job_id = connection.scalar(select(job.c.id).where(job.c.idempotency_key == f"action:{request.id}"))
+        if tried or job_id is None:
+            continue
+        found = find_job(connection, job_id)
+        number = found.spec.get("version_number")
+        if number is not None:
+            _take_up(connection, platform, request, found, registry.get(connection, model, number))
+
+
+def _take_up(
+    connection: Connection, platform: Platform, request: ActionRequest, found: Job, version: ModelVersion
+) -> None:
+    serving = serving_version(connection, version.model, platform.files(version.model).endpoint)
+    if version.state is VersionState.REJECTED:
+        text = f"the current version stays; version {version.number} was rejected while it waited: {version.reason}"
+        _end(connection, platform, request, ActionState.SUCCEEDED, text)
+    elif serving is not None and serving.number == version.number:
+        _end(connection, platform, request, ActionState.SUCCEEDED, f"version {version.number} serves already")
+    else:
+        _release_if_better(connection, platform, request, found, version)
 
 
 def _release_if_better(
@@ -64,6 +100,19 @@ def _release_if_better(
         )
         _end(connection, platform, request, ActionState.SUCCEEDED, text)
         return
+    running = active_rollout(connection, files.endpoint)
+    if running is not None:
+        # Two rollouts at once there cannot be, and what was learnt is worth more than the time that this one takes.
+        _wait(connection, platform, request, version, running)
+        return
+    other = _serves_instead(connection, files, found)
+    if other is not None:
+        text = (
+            f"version {version.number} waits for approval: it was compared with what served when it was trained, but "
+            f"version {other} serves now"
+        )
+        _end(connection, platform, request, ActionState.SUCCEEDED, text)
+        return
     reason = f"granted as {grant.purpose!r}; {why}"
     decide_version(connection, platform, found.model, version.number, approved=True, by=grant.granted_by, reason=reason)
     try:
@@ -72,6 +121,30 @@ def _release_if_better(
         _end(connection, platform, request, ActionState.FAILED, str(error))
         return
     note(connection, platform, request.incident_id, f"version {version.number} is rolled out", why)
+
+
+def _wait(
+    connection: Connection, platform: Platform, request: ActionRequest, version: ModelVersion, running: Rollout
+) -> None:
+    """Tell that a release waits; `release_what_waits` takes it up when the rollout has ended."""
+    why = f"the rollout of version {running.spec.candidate.number} is {running.state.phase}"
+    audit.append(
+        connection,
+        at_us=platform.now_us(),
+        actor="conductor",
+        action="release.waits",
+        subject=version.subject,
+        reason=why,
+        detail={"action_id": request.id, "rollout_id": running.id},
+    )
+    note(connection, platform, request.incident_id, f"version {version.number} waits for its rollout", why)
+
+
+def _serves_instead(connection: Connection, files: ModelFiles, found: Job) -> int | None:
+    """Return which version serves, if it is another than the one that the new one was compared with."""
+    digest = found.spec.get("request", {}).get("compare_digest")
+    serving = serving_version(connection, files.model.name, files.endpoint)
+    return None if digest is None or serving is None or serving.digest == digest else serving.number
 
 
 def judge_gain(comparison: JsonObject, release: ReleaseConfig) -> tuple[bool, str]:

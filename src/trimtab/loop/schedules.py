@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from trimtab.config.cron import moment_after
+from trimtab.audit import log as audit
+from trimtab.config.cron import newest_moment
 from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.errors import BackendError, ConflictError, NotFoundError, TrimtabError
+from trimtab.core.wording import counted
 from trimtab.db.engine import Connection
 from trimtab.db.tables import schedule_run
 from trimtab.loop.actor import CONDUCTOR
-from trimtab.loop.checks import run_checks_of
+from trimtab.loop.checks import CheckRun, run_checks_of
+from trimtab.loop.missed import Missed, missed_moments
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
 from trimtab.monitoring.settings import MonitorSettings
 
-__all__ = ["next_due", "run_due_monitors"]
+__all__ = ["run_due_monitors", "run_monitors_now"]
 
 _log = structlog.get_logger(__name__)
 
 _PASSING = (BackendError, ConflictError, OSError)
 """What may pass by itself, so that the run stays due; after anything else the schedule's next moment is waited for."""
+
+
+_IN_ORDER = 3
+"""Of so many missed moments, the present is known soon enough at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +46,26 @@ class _Schedule:
     monitors: tuple[MonitorSettings, ...]
     windows: frozenset[timedelta]
 
-
-def next_due(cron: str, last: datetime, now: datetime, windows: Collection[timedelta]) -> datetime | None:
-    """Return the moment of ``cron`` (five fields, UTC) after ``last`` and not after ``now`` that is to be run next.
-
-    Of several that were missed those are run, oldest first, by which another window has passed since ``last``, counting
-    each window's length from 1970 on: what a monitor counts window by window misses none. The others are left out,
-    but for the newest. None when no moment has come.
-    """
-    newest, before = None, last
-    while (moment := moment_after(cron, before)) is not None and moment <= now:
-        if any(_count(moment, length) > _count(last, length) for length in windows):
-            return moment
-        newest = before = moment
-    return newest
+    @property
+    def ahead(self) -> str:
+        """Under which name it is noted which moment was looked at before those that came earlier were."""
+        return f"ahead:{self.name}"
 
 
-def _count(moment: datetime, length: timedelta) -> int:
-    return to_micros(moment) // (length // timedelta(microseconds=1))
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A moment that is run; with its checks is stored that ``name`` has run until then, no longer ``before_us``."""
+
+    schedule: _Schedule
+    moment: datetime
+    name: str
+    before_us: int | None
+    tell: Callable[[Connection], None] = lambda _connection: None
+
+    def note(self, connection: Connection) -> None:
+        """Store what goes with the checks."""
+        _note(connection, self.name, to_micros(self.moment), before_us=self.before_us)
+        self.tell(connection)
 
 
 def run_due_monitors(platform: Platform) -> bool:
@@ -69,6 +80,30 @@ def run_due_monitors(platform: Platform) -> bool:
         for schedule in _schedules(files):
             ran = _run_guarded(platform, files, schedule) or ran
     return ran
+
+
+def run_monitors_now(platform: Platform, files: ModelFiles, *, at: datetime, actor: str) -> CheckRun:
+    """Run all monitors of a model as of ``at``, between the moments of their schedules.
+
+    Where such a moment has come before ``at`` and was not run yet, and where ``at`` has not come, nothing is counted:
+    windows that are still to be run could not be counted after a later one.
+
+    Raises:
+        NotFoundError: the model serves nothing yet.
+    """
+    now = platform.clock.now()
+    uncounted = [
+        one.title
+        for schedule in _schedules(files)
+        for one in schedule.monitors
+        if at > now or _waits(platform, schedule, at)
+    ]
+    return run_checks_of(platform, files, at=at, actor=actor, uncounted=uncounted)
+
+
+def _waits(platform: Platform, schedule: _Schedule, until: datetime) -> bool:
+    last_us = _moment_of(platform, schedule.name)
+    return last_us is not None and newest_moment(schedule.cron, from_micros(last_us), until) is not None
 
 
 def _schedules(files: ModelFiles) -> Iterator[_Schedule]:
@@ -94,34 +129,96 @@ def _run_guarded(platform: Platform, files: ModelFiles, schedule: _Schedule) -> 
 
 
 def _run_if_due(platform: Platform, files: ModelFiles, schedule: _Schedule) -> bool:
-    name, now = schedule.name, platform.clock.now()
-    with platform.database.reading() as connection:
-        last_us = connection.execute(
-            select(schedule_run.c.last_us).where(schedule_run.c.name == name)
-        ).scalar_one_or_none()
+    now, last_us = platform.clock.now(), _moment_of(platform, schedule.name)
     if last_us is None:
         with platform.database.transaction() as connection:
-            connection.execute(insert(schedule_run).values(name=name, last_us=to_micros(now)))
+            _note(connection, schedule.name, to_micros(now), before_us=None)
         return False
-    moment = next_due(schedule.cron, from_micros(last_us), now, schedule.windows)
-    if moment is None:
+    missed = missed_moments(schedule.cron, from_micros(last_us), now, schedule.windows)
+    if not missed.moments:
         return False
+    newest = missed.moments[-1]
+    if len(missed.moments) > _IN_ORDER:
+        ahead_us = _moment_of(platform, schedule.ahead)
+        if ahead_us is None or ahead_us < to_micros(newest):
+            # Of what has been going on for days, the present must not be told last.
+            told = partial(_tell_left_out, platform, files, missed, last_us)
+            _run(platform, files, _Turn(schedule, newest, schedule.ahead, ahead_us, told), now)
+            return True
+    _run(platform, files, _Turn(schedule, missed.moments[0], schedule.name, last_us), now)
+    return True
 
-    def has_run(connection: Connection, until: datetime = moment) -> None:
-        known = schedule_run.c.name == name, schedule_run.c.last_us == last_us
-        if connection.execute(update(schedule_run).where(*known).values(last_us=to_micros(until))).rowcount != 1:
-            raise ConflictError(f"schedule {name!r}: another process ran it meanwhile; nothing is left to do")
 
+def _run(platform: Platform, files: ModelFiles, turn: _Turn, now: datetime) -> None:
+    schedule = turn.schedule
+    titles = [one.title for one in schedule.monitors]
+    # What is looked at ahead of its turn is counted when that comes.
+    uncounted = titles if turn.name == schedule.ahead else ()
     try:
         # In the transaction of the checks: a process that dies over them leaves the schedule due.
-        titles = [one.title for one in schedule.monitors]
-        run_checks_of(platform, files, at=moment, actor=CONDUCTOR.name, only=titles, beside=has_run)
+        run_checks_of(
+            platform,
+            files,
+            at=turn.moment,
+            actor=CONDUCTOR.name,
+            only=titles,
+            uncounted=uncounted,
+            beside=turn.note,
+        )
     except _PASSING:
         raise
     except Exception as error:
-        # What serves nothing yet has missed nothing.
-        skipped = next_due(schedule.cron, moment, now, ()) if isinstance(error, NotFoundError) else None
+        nothing_serves = isinstance(error, NotFoundError)
         with platform.database.transaction() as connection:
-            has_run(connection, skipped or moment)
+            if nothing_serves:
+                # What serves nothing yet has missed nothing.
+                skipped = newest_moment(schedule.cron, turn.moment, now)
+                turn = _Turn(schedule, skipped or turn.moment, turn.name, turn.before_us)
+            turn.note(connection)
         raise
-    return True
+
+
+def _moment_of(platform: Platform, name: str) -> int | None:
+    query = select(schedule_run.c.last_us).where(schedule_run.c.name == name)
+    return platform.database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+
+
+def _note(connection: Connection, name: str, moment_us: int, *, before_us: int | None) -> None:
+    """Store until when ``name`` has run, in place of ``before_us``.
+
+    Raises:
+        ConflictError: another process has stored it meanwhile.
+    """
+    try:
+        if before_us is None:
+            connection.execute(insert(schedule_run).values(name=name, last_us=moment_us))
+            return
+        known = schedule_run.c.name == name, schedule_run.c.last_us == before_us
+        if connection.execute(update(schedule_run).where(*known).values(last_us=moment_us)).rowcount == 1:
+            return
+    except IntegrityError as error:
+        raise _overtaken(name) from error
+    raise _overtaken(name)
+
+
+def _overtaken(name: str) -> ConflictError:
+    return ConflictError(
+        f"schedule {name!r}: another process ran it meanwhile; expected it as it was; nothing is left to do"
+    )
+
+
+def _tell_left_out(platform: Platform, files: ModelFiles, missed: Missed, last_us: int, connection: Connection) -> None:
+    if not missed.left_out:
+        return
+    since, model = from_micros(last_us), files.model.name
+    windows = counted(missed.left_out, "window")
+    _log.warning("monitors.left_out", model=model, windows=missed.left_out, since=since.isoformat())
+    audit.append(
+        connection,
+        at_us=platform.now_us(),
+        actor=CONDUCTOR.name,
+        action="checks.left_out",
+        subject=f"endpoint:{files.endpoint}",
+        reason=f"nobody looked since {since.isoformat()}: {windows} left out, {len(missed.moments)} moments caught up",
+        detail={"windows": missed.left_out, "since_us": last_us},
+    )

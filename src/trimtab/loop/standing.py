@@ -373,8 +373,8 @@ def _refused_retraining(connection: Connection, model: str) -> tuple[str, str] |
     if newest is None or newest.refused is None:
         return None
     at_us = to_micros(newest.firing.at)
-    actions = list_actions(connection, model=model)
-    retrained = any((one.finished_us or 0) > at_us for one in actions if one.kind is ActionKind.RETRAIN)
+    actions = list_actions(connection, model=model, kind=ActionKind.RETRAIN)
+    retrained = any((one.finished_us or 0) > at_us for one in actions)
     return None if retrained else (newest.firing.reason, newest.refused)
 
 

@@ -1,4 +1,4 @@
-"""Small regular duties: heartbeat, requests whose time is over, checkpoints of the audit log, sweeping."""
+"""Small regular duties: heartbeat, requests whose time is over, checkpoints of the audit log, sweeping, forgetting."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from trimtab.files.processes import started_ticks
 from trimtab.loop.cases import note
 from trimtab.loop.leftovers import sweep
 from trimtab.loop.platform import Platform
+from trimtab.loop.retention import forget_old
 from trimtab.remediation.action_store import list_actions, save_action
 from trimtab.remediation.actions import ActionState
 from trimtab.remediation.approvals import expire, is_due_to_expire
@@ -31,6 +32,8 @@ _CHECKPOINT_S = 60.0
 """How far apart checkpoints are at least: one is written as soon as there is something new to write."""
 _LOOK_S = 5.0
 _SWEEP_S = 3600.0
+_FORGET_S = 3600.0
+_FORGET_MORE_S = 1.0
 _LEFT_FOR = timedelta(hours=1)
 
 
@@ -69,7 +72,7 @@ class Upkeep:
         self._beats = beats
         self._started_us = machine_us()
         self._exported = 0
-        self._due = {"beat": 0.0, "checkpoint": 0.0, "sweep": 0.0}
+        self._due = {"beat": 0.0, "checkpoint": 0.0, "sweep": 0.0, "forget": 0.0}
 
     def run(self) -> bool:
         """Do what is due; return False."""
@@ -79,6 +82,8 @@ class Upkeep:
             self._due["checkpoint"] = time.monotonic() + _CHECKPOINT_S
         if self._is_due("sweep", _SWEEP_S):
             self._sweep()
+        if self._is_due("forget", _FORGET_S) and forget_old(self._platform, machine_us=machine_us()):
+            self._due["forget"] = time.monotonic() + _FORGET_MORE_S
         return False
 
     def _is_due(self, duty: str, interval_s: float) -> bool:

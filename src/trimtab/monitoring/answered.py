@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimtab.core.canonical import JsonObject
 from trimtab.monitoring.check import Window
 
 __all__ = ["AnsweredRows", "ExpectedLosses", "LabelledRows", "PastLabels", "PastRows", "delivered_name"]
@@ -36,18 +37,14 @@ class ExpectedLosses:
     squares: NDArray[np.float64]
     prediction: NDArray[np.float64]
 
-    def since(self, start_us: int) -> ExpectedLosses:
-        """Return those of rows that happened at ``start_us`` or later."""
-        kept = self.event_us >= start_us
-        return ExpectedLosses(self.event_us[kept], self.absolute[kept], self.squares[kept], self.prediction[kept])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnsweredRows:
     """Rows that were answered, whatever is known of their outcomes: arrays ``(m,)`` in order of event time.
 
-    ``columns`` holds the values of the features that a monitor has asked for. ``losses`` is None where the bundle has
-    no loss model; ``no_losses`` says why.
+    All of the window; or, where these are very many, some of them, drawn at random from ``drawn_from``. ``columns``
+    holds the values of the features that a monitor has asked for. ``losses`` is None where the bundle has no loss
+    model; ``no_losses`` says why.
     """
 
     event_us: NDArray[Any]
@@ -56,22 +53,16 @@ class AnsweredRows:
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     losses: ExpectedLosses | None = None
     no_losses: str = ""
+    drawn_from: int = 0
 
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows at hand."""
         return len(self.event_us)
 
-    def since(self, start_us: int) -> AnsweredRows:
-        """Return the rows that happened at ``start_us`` or later."""
-        kept = self.event_us >= start_us
-        return AnsweredRows(
-            self.event_us[kept],
-            self.prediction[kept],
-            None if self.probability is None else self.probability[kept],
-            {name: values[kept] for name, values in self.columns.items()},
-            None if self.losses is None else self.losses.since(start_us),
-            self.no_losses,
-        )
+    @property
+    def answered(self) -> int:
+        """How many rows were answered, at hand or not."""
+        return self.drawn_from or len(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,8 +71,9 @@ class LabelledRows:
 
     Classes are strings, numbers floats; ``probability`` is None where the model gives none. ``answered`` counts all
     rows that were answered in the window, labelled or not. ``known_us`` says when each outcome was known;
-    ``columns`` holds the features that a monitor has asked for; ``unlabelled`` are the other answered rows. All three
-    may be absent: then nothing is said of lags, segments and of who has labels.
+    ``columns`` holds the features that a monitor has asked for; ``answered_as`` says of each class how often it was
+    answered, with labels or without. All three may be absent: then nothing is said of lags, segments and of who has
+    labels.
     """
 
     truth: NDArray[Any]
@@ -91,7 +83,7 @@ class LabelledRows:
     answered: int
     known_us: NDArray[Any] | None = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    unlabelled: AnsweredRows | None = None
+    answered_as: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def coverage(self) -> float:
@@ -108,28 +100,6 @@ class LabelledRows:
             len(self.truth[rows]),
             None if self.known_us is None else self.known_us[rows],
             {name: values[rows] for name, values in self.columns.items()},
-        )
-
-    def since(self, start_us: int, part: float) -> LabelledRows:
-        """Return the rows that happened at ``start_us`` or later.
-
-        Where the other answered rows are not at hand, these are taken to be of ``part`` of the answered ones.
-        """
-        kept = self.take(self.event_us >= start_us)
-        others = None if self.unlabelled is None else self.unlabelled.since(start_us)
-        if others is None:
-            answered = max(len(kept.truth), round(self.answered * part))
-        else:
-            answered = len(kept.truth) + len(others)
-        return LabelledRows(
-            kept.truth,
-            kept.prediction,
-            kept.probability,
-            kept.event_us,
-            answered,
-            kept.known_us,
-            kept.columns,
-            others,
         )
 
     @property
@@ -154,9 +124,11 @@ class PastRows:
 class PastLabels:
     """Past windows that a monitor looks at again: outcomes of their rows have come, or are due.
 
-    ``reached_us``: what came in until then has been looked through. ``waiting`` windows are for another time.
+    ``memory`` is what has been looked through and what still waits: the monitor returns it in its state, as ``past``.
+    ``waiting`` windows are for another time; ``left_out`` ones were too many to wait, and are not looked at again.
     """
 
-    reached_us: int
+    memory: JsonObject
     windows: tuple[PastRows, ...] = ()
-    waiting: tuple[Window, ...] = ()
+    waiting: int = 0
+    left_out: int = 0

@@ -15,7 +15,7 @@ from trimtab.core.enums import Verdict
 from trimtab.core.errors import TrimtabError
 from trimtab.core.wording import counted
 from trimtab.measures.ndcg import rank_agreement
-from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.base import Finding, Judged, check_of, relation
 from trimtab.monitoring.explained import Explained
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
@@ -128,14 +128,10 @@ def _judged(found: Explained, statistic: _Statistic, wanted: float) -> Finding:
     if sign * (value - limit) > 0:
         verdict = Verdict.BREACH if beyond >= _SURE else Verdict.INCONCLUSIVE
     side = "above" if sign > 0 else "below"
-    relation = {
-        Verdict.OK: f"not {side}",
-        Verdict.BREACH: side,
-        Verdict.INCONCLUSIVE: f"{side}, perhaps by chance,",
-    }[verdict]
     features = _moved(found.features, _shares(now.mean(axis=0)), _shares(then.mean(axis=0)))
     moved = ", ".join(f"{one['feature']} {one['then']:.0%} → {one['now']:.0%}" for one in features[:_NAMED])
-    text = f"{statistic.words} {value:.4g} is {relation} {limit:.4g}; moved most, of all contributions: {moved}"
+    judged = f"{value:.4g} is {relation(verdict, side)} {limit:.4g}"
+    text = f"{statistic.words} {judged}; moved most, of all contributions: {moved}"
     detail: JsonObject = {"metric": statistic.name, "rows": len(now), "beyond": beyond, "features": features}
     return Finding(verdict, text, None, value, limit, value if sign > 0 else 1 - value, detail)
 

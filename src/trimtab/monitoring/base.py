@@ -12,7 +12,7 @@ from trimtab.monitoring.check import Check
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 
-__all__ = ["Finding", "Judged", "Monitor", "check_of"]
+__all__ = ["Finding", "Judged", "Monitor", "check_of", "relation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,17 @@ def check_of(settings: MonitorSettings, data: WindowData, finding: Finding) -> C
         detail=finding.detail,
         opens=finding.opens,
     )
+
+
+def relation(verdict: Verdict, side: str) -> str:
+    """Return how a value lies to its limit, in words; ``side`` is where it would be a breach.
+
+    >>> relation(Verdict.OK, "above"), relation(Verdict.INCONCLUSIVE, "above")
+    ('not above', 'above, perhaps by chance,')
+    """
+    if verdict is Verdict.OK:
+        return f"not {side}"
+    return side if verdict is Verdict.BREACH else f"{side}, perhaps by chance,"
 
 
 def _known(number: float | None) -> float | None:

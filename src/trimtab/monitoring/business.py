@@ -36,7 +36,8 @@ class BusinessSettings(MonitorSettings):
         default=None,
         gt=0,
         description="How far the number may lie from the median of its last windows, relative to it (0.3 = 30 %); five "
-        "windows that do not overlap must have come before.",
+        "windows that do not overlap must have come before. Thirty in a row that are away from it, but agree, are "
+        "taken as usual.",
     )
 
     @model_validator(mode="after")
@@ -53,7 +54,9 @@ class BusinessMonitor:
     """One check of the number that `WindowData.numbers` holds under the monitor's name.
 
     What cannot be read is INCONCLUSIVE with the reason. The median is of windows that came before and do not overlap;
-    those in breach are no part of it, so that what has gone wrong does not become the usual.
+    those in breach are no part of it, so that what has gone wrong does not become the usual. Only where thirty in a
+    row, all that is remembered, changed too much and lie as near to each other as windows should, that is another
+    level: the last of them says that it is taken as usual from then on. ``at_least`` and ``at_most`` hold all the same.
     """
 
     kind: ClassVar[str] = "business"
@@ -68,12 +71,34 @@ class BusinessMonitor:
             why = "nobody asked for the number" if reading is None else reading.problem or "the query gave no number"
             finding = Finding(Verdict.INCONCLUSIVE, f"{self.settings.title}: {why}")
             return Judged((check_of(self.settings, data, finding),))
-        past = _past(data.state or {})
+        past, away = _numbers(data.state, "past"), _numbers(data.state, "away")
         finding = self._finding(reading.value, [value for _, value in past])
-        if finding.verdict is not Verdict.BREACH and (not past or data.window.start_us >= past[-1][0]):
-            past = [*past, (data.window.end_us, reading.value)][-_MOST_REMEMBERED:]
-        state = {"past": [list(one) for one in past]}
+        own = (data.window.end_us, reading.value)
+        if finding.verdict is not Verdict.BREACH:
+            past, away = _with(past, own, data), []
+        elif finding.detail.get("changed"):
+            away = _with(away, own, data)
+            if self._agree([value for _, value in away]):
+                finding, past, away = self._taken(reading.value, finding, away), away, []
+        else:
+            away = []
+        state = {"past": [list(one) for one in past], "away": [list(one) for one in away]}
         return Judged((check_of(self.settings, data, finding),), state)
+
+    def _agree(self, values: list[float]) -> bool:
+        """Return whether enough windows in a row are as near to each other as windows should be."""
+        level, change = median(values), self.settings.max_change or 0.0
+        return len(values) >= _MOST_REMEMBERED and all(abs(value - level) <= change * abs(level) for value in values)
+
+    def _taken(self, value: float, finding: Finding, away: list[tuple[int, float]]) -> Finding:
+        """Say, once, that another level is the usual one from now on."""
+        level = median(one for _, one in away)
+        text = (
+            f"{self.settings.title} is {value:g}, about {level:g} for {len(away)} windows in a row: that is taken as "
+            f"usual from now on, no longer {finding.detail['usual']:g}"
+        )
+        detail: JsonObject = {**finding.detail, "taken": level}
+        return Finding(Verdict.OK, text, value=value, threshold=finding.threshold, effect=0.0, detail=detail)
 
     def _finding(self, value: float, past: list[float]) -> Finding:
         settings, usual = self.settings, median(past) if len(past) >= _LEAST_REMEMBERED else None
@@ -90,7 +115,7 @@ class BusinessMonitor:
             limit = usual + (1 if value > usual else -1) * settings.max_change * abs(usual)
             if abs(value - usual) > settings.max_change * abs(usual):
                 text = f"{title} is {value:g}, {usual:g} is usual, and it may change by {settings.max_change:.0%}"
-                return _breach(text, value, limit, detail)
+                return _breach(text, value, limit, {**detail, "changed": True})
             threshold = limit
         else:
             threshold = low if low is not None else high if high is not None else value
@@ -103,6 +128,13 @@ def _breach(text: str, value: float, limit: float, detail: JsonObject) -> Findin
     return Finding(Verdict.BREACH, text, value=value, threshold=limit, effect=effect, detail=detail)
 
 
-def _past(state: JsonObject) -> list[tuple[int, float]]:
-    told: Any = state.get("past", ())
+def _with(known: list[tuple[int, float]], own: tuple[int, float], data: WindowData) -> list[tuple[int, float]]:
+    """Return ``known`` with this window's number, unless the window overlaps the last one."""
+    if known and data.window.start_us < known[-1][0]:
+        return known
+    return [*known, own][-_MOST_REMEMBERED:]
+
+
+def _numbers(state: JsonObject | None, name: str) -> list[tuple[int, float]]:
+    told: Any = (state or {}).get(name, ())
     return [(int(end_us), float(value)) for end_us, value in told]

@@ -229,7 +229,7 @@ def _told(
 def _parts(data: WindowData, name: str) -> list[_Part]:
     """Return the column's periods, sorted by start; what several segments say of one period is put together."""
     found: dict[tuple[int, int], list[ColumnProfile]] = {}
-    for period in data.periods:
+    for period in data.finest:
         column = period.profile.columns.get(name)
         if column is not None:
             found.setdefault((period.start_us, period.end_us), []).append(column)

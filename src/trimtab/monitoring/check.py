@@ -47,6 +47,11 @@ class Check:
     detail: JsonObject = field(default_factory=dict)
     opens: bool = True
 
+    @property
+    def is_late(self) -> bool:
+        """Whether a window that was over was judged again, since outcomes of it came late: no word of the present."""
+        return bool(self.detail.get("late"))
+
     def to_json(self) -> JsonObject:
         """Return the check as JSON."""
         return dataclasses.asdict(self)

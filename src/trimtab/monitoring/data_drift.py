@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar, Literal
 
@@ -21,7 +21,8 @@ from trimtab.measures.max_t import benjamini_yekutieli
 from trimtab.monitoring.base import Finding, Judged, check_of
 from trimtab.monitoring.cause import Cause
 from trimtab.monitoring.causes import name_causes
-from trimtab.monitoring.drift_null import MADE_BEFORE, Compared, Span, compare, span_of
+from trimtab.monitoring.check import Check
+from trimtab.monitoring.drift_null import MADE_BEFORE, Compared, Span, compare, span_of, unseen_before
 from trimtab.monitoring.drift_state import DriftState
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
@@ -77,6 +78,16 @@ class DataDriftSettings(MonitorSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """The part of the window that is told, the state after it, and whether it would be the one to raise an alarm."""
+
+    span: Span
+    found: Compared
+    state: DriftState
+    raised: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DataDriftMonitor:
     """One check a column, and one over all (``column`` None), last, which is the alarm.
 
@@ -84,8 +95,9 @@ class DataDriftMonitor:
     same time of day or year, has a column that lies as far from the rest of the reference as the farthest one does now
     (max-T). Season, memory, bursts and columns that move together are in that, because they are in the reference.
     Windows that do not overlap step an e-detector, which raises the alarm at a stated mean time between false ones
-    (``false_alarm_every``); the looks in between cost nothing. A breach is said only while the alarm is on, of the
-    columns that moved. The causes of what moved stand in ``detail["causes"]``.
+    (``false_alarm_every``); the looks in between cost nothing. A window for which the reference is too short is judged
+    in parts: the newest at each look, and before it those that no look has judged. A breach is said only while the
+    alarm is on, of the columns that moved. The causes of what moved stand in ``detail["causes"]``.
     """
 
     kind: ClassVar[str] = "data_drift"
@@ -101,43 +113,71 @@ class DataDriftMonitor:
 
     def judged(self, data: WindowData, names: Sequence[str]) -> Judged:
         """Return the judgement of ``names``, columns of the window's profile."""
-        compared = self._compared(data, names)
-        if isinstance(compared, str):
-            enough = data.current.rows >= self.settings.min_rows
-            reasons = {name: (self._lacking(data, name) if enough else None) or compared for name in names}
-            findings = [
-                Finding(Verdict.INCONCLUSIVE, f"{name}: {why}", column=name, opens=False)
-                for name, why in reasons.items()
-            ]
-            overall = Finding(Verdict.INCONCLUSIVE, f"no column could be judged: {compared}")
-            return Judged(tuple(check_of(self.settings, data, finding) for finding in [*findings, overall]))
-        span, found = compared
         before = DriftState.from_json(data.state)
-        mean_windows = max(self.settings.false_alarm_every / timedelta(microseconds=span.length_us), _FEWEST_STEPS)
-        p = found.p_window
-        state = before.looked(p, span.window, mean_windows=mean_windows, alpha=self.settings.alpha)
-        drifted = self._drifted(found, raised=not before.alarmed) if state.alarmed else ()
-        findings = [self._column(span, found, name, drifted) for name in names]
-        overall = self._overall(span, found, drifted, state, mean_windows)
-        checks = tuple(check_of(self.settings, data, finding) for finding in [*findings, overall])
-        return Judged(checks, state.to_json())
+        spans = self._spans(data, before)
+        if isinstance(spans, str):
+            return self._unknown(data, names, spans)
+        length = timedelta(microseconds=sum(span.length_us for span in spans) / len(spans))
+        mean_windows = max(self.settings.false_alarm_every / length, _FEWEST_STEPS)
+        state, told, why = before, None, ""
+        for span in spans:
+            found = self._compared(span, names)
+            if isinstance(found, str):
+                why = found
+                continue
+            raised = not state.alarmed
+            state = state.looked(found.p_window, span.window, mean_windows=mean_windows, alpha=self.settings.alpha)
+            why = ""
+            # Of several parts the latest that is in alarm is told, though all may be well by the newest.
+            if told is None or state.alarmed or not told.state.alarmed:
+                told = _Told(span, found, state, raised)
+        if told is None or (why and not told.state.alarmed):
+            return self._unknown(data, names, why, None if told is None else state.to_json())
+        return Judged(self._checks(data, names, told, len(spans), mean_windows), state.to_json())
 
-    def _compared(self, data: WindowData, names: Sequence[str]) -> tuple[Span, Compared] | str:
-        coded = data.reference.coded
+    def _checks(
+        self, data: WindowData, names: Sequence[str], told: _Told, parts: int, mean_windows: float
+    ) -> tuple[Check, ...]:
+        span, found = told.span, told.found
+        drifted = self._drifted(found, raised=told.raised) if told.state.alarmed else ()
+        findings = [self._column(span, found, name, drifted) for name in names]
+        overall = self._overall(span, found, drifted, told.state, mean_windows)
+        which = _which(data, span, parts)
+        if which:
+            overall = replace(overall, explanation=f"{overall.explanation}; {which}")
+        return tuple(check_of(self.settings, data, finding) for finding in [*findings, overall])
+
+    def _unknown(self, data: WindowData, names: Sequence[str], why: str, state: JsonObject | None = None) -> Judged:
+        enough = data.current.rows >= self.settings.min_rows
+        reasons = {name: (self._lacking(data, name) if enough else None) or why for name in names}
+        findings = [
+            Finding(Verdict.INCONCLUSIVE, f"{name}: {reason}", column=name, opens=False)
+            for name, reason in reasons.items()
+        ]
+        overall = Finding(Verdict.INCONCLUSIVE, f"no column could be judged: {why}")
+        return Judged(tuple(check_of(self.settings, data, finding) for finding in [*findings, overall]), state)
+
+    def _spans(self, data: WindowData, before: DriftState) -> tuple[Span, ...] | str:
+        """Return the parts of the window that are to be judged, the newest last; or why none can."""
+        coded, min_rows = data.reference.coded, self.settings.min_rows
         if coded is None:
             return MADE_BEFORE
-        if data.current.rows < self.settings.min_rows:
-            return f"{counted(data.current.rows, 'row')} in the window, {self.settings.min_rows} needed"
-        span = span_of(data, coded, min_rows=self.settings.min_rows)
-        if isinstance(span, str):
-            return span
+        if data.current.rows < min_rows:
+            return f"{counted(data.current.rows, 'row')} in the window, {min_rows} needed"
+        newest = span_of(data, coded, min_rows=min_rows)
+        if isinstance(newest, str):
+            return newest
+        return (*unseen_before(newest, data, coded, min_rows=min_rows, seen_us=before.seen_us), newest)
+
+    def _compared(self, span: Span, names: Sequence[str]) -> Compared | str:
+        coded = span.data.reference.coded
+        assert coded is not None
         held = [name for name in names if self._lacking(span.data, name) is None]
         if not held:
             return str(self._lacking(span.data, names[0])) if names else "there is no column"
         settings = self.settings
         measure = Measure(settings.method)
-        found = compare(span, coded, held, measure=measure, min_effect=settings.min_effect, alpha=settings.alpha)
-        return found if isinstance(found, str) else (span, found)
+        return compare(span, coded, held, measure=measure, min_effect=settings.min_effect, alpha=settings.alpha)
 
     def _lacking(self, data: WindowData, name: str) -> str | None:
         coded, column = data.reference.coded, data.current.columns.get(name)
@@ -227,9 +267,22 @@ class DataDriftMonitor:
                 "rows": span.data.current.rows,
                 "mean_windows": mean_windows,
                 "since_us": state.since_us,
+                "judged_from_us": span.window.start_us,
+                "judged_until_us": span.window.end_us,
                 "basis": found.basis,
             },
         )
+
+
+def _which(data: WindowData, span: Span, parts: int) -> str:
+    """Return which part of the window this is about, where the reference is too short for all of it at once."""
+    if span.data is data:
+        return ""
+    since, until = (
+        from_micros(moment).isoformat(timespec="minutes") for moment in (span.window.start_us, span.window.end_us)
+    )
+    told = f"that is of {since} to {until}, as long as the reference allows"
+    return told if parts == 1 else f"{told}; {parts} parts were judged"
 
 
 def _shift(found: Compared, place: int) -> JsonObject:

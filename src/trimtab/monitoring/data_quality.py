@@ -102,10 +102,16 @@ class DataQualityMonitor:
         breach = worst.share > worst.limit
         causes = name_causes(data, [name]) if breach else ()
         found = "; ".join(problem.text for problem in problems if problem.share > problem.limit)
-        fine = f"complete, known and in range in {counted(rows, 'row')}"
+        unchecked = None if breach else _unchecked(data.columns[name], column, before)
+        fine = f"{'complete and in range' if isinstance(column, NumberProfile) else 'complete and known'}"
+        fine = f"{fine if unchecked is None else 'complete'} in {counted(rows, 'row')}"
+        verdict = Verdict.BREACH if breach else Verdict.OK
+        if unchecked is not None and before is None:
+            # A column that the model has not learnt: nothing says what may stand in it.
+            verdict = Verdict.INCONCLUSIVE
         return Finding(
-            verdict=Verdict.BREACH if breach else Verdict.OK,
-            explanation=f"{name}: {found or fine}",
+            verdict=verdict,
+            explanation=f"{name}: {found or fine}{'' if unchecked is None else f'; {unchecked}'}",
             column=name,
             value=worst.share,
             threshold=worst.limit,
@@ -163,9 +169,7 @@ class DataQualityMonitor:
     def _unseen(
         self, contract: ColumnContract, column: CategoryProfile, before: ColumnProfile | None
     ) -> Iterator[_Problem]:
-        known = set(contract.values or ())
-        if not known and isinstance(before, CategoryProfile) and before.error == 0:
-            known = set(before.counts)
+        known = _known(contract, before)
         if not known:
             return
         unseen = {value: number for value, number in column.counts.items() if value not in known}
@@ -173,3 +177,21 @@ class DataQualityMonitor:
         first = ", ".join(repr(value) for value in sorted(unseen, key=lambda value: -unseen[value])[:3])
         text = f"{share:.0%} of values are unknown: {first}"
         yield _Problem("unseen", share, self.settings.max_unseen_share, text)
+
+
+def _known(contract: ColumnContract, before: ColumnProfile | None) -> frozenset[str]:
+    """Return the values that are known: those of the contract, else the reference's if it holds all; none: nobody says.
+
+    A column of very many values is no list in the reference, only its most frequent ones are.
+    """
+    if contract.values or not isinstance(before, CategoryProfile) or before.error:
+        return frozenset(contract.values or ())
+    return frozenset(before.counts)
+
+
+def _unchecked(contract: ColumnContract, column: ColumnProfile | None, before: ColumnProfile | None) -> str | None:
+    """Return why nobody can say whether the values are known; None where it was looked at, or there are none."""
+    if not isinstance(column, CategoryProfile) or not column.count or _known(contract, before):
+        return None
+    why = "the reference has no such column" if before is None else "the reference lists none, or not all of its own"
+    return f"whether its values are known was not looked at: {why}, and the contract lists none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -30,7 +30,7 @@ from trimtab.profiles.null import (
 from trimtab.profiles.null_cache import NullCache
 from trimtab.profiles.slots import DAY_US, fitting_length_us, row_slots, time_slots
 
-__all__ = ["MADE_BEFORE", "Compared", "Span", "compare", "span_of"]
+__all__ = ["MADE_BEFORE", "Compared", "Span", "compare", "span_of", "unseen_before"]
 
 MADE_BEFORE = "the version was made before references kept what this is judged by: retrain once"
 
@@ -116,6 +116,33 @@ def span_of(data: WindowData, coded: CodedRows, *, min_rows: int) -> Span | str:
     return Span(data, window, mixed=True)
 
 
+def unseen_before(
+    newest: Span, data: WindowData, coded: CodedRows, *, min_rows: int, seen_us: int | None
+) -> tuple[Span, ...]:
+    """Return the parts of a window before its ``newest`` that nobody has looked at, oldest first, each long enough.
+
+    Of a window that is longer than the reference allows only the newest part is judged at each look. Where looks are
+    seldom, or were missed, days would pass unseen in between: what ended after ``seen_us`` is judged as well, in parts
+    that are no longer, and do not overlap. Where nothing was looked at yet (None), nothing is unseen.
+    """
+    if newest.data is data or seen_us is None:
+        return ()
+    periods = [one for one in data.periods if seen_us < one.end_us <= newest.window.start_us]
+    if not periods:
+        return ()
+    first_us, length_us = periods[0].start_us, max(one.end_us for one in periods) - periods[0].start_us
+    parts = -(-length_us // fitting_length_us(coded, data.window.end_us - data.window.start_us))
+    spans = []
+    for part in range(parts):
+        mine = tuple(one for one in periods if (one.start_us - first_us) * parts // length_us == part)
+        if mine:
+            window = Window(mine[0].start_us, max(one.end_us for one in mine))
+            inside = replace(data, window=window, periods=mine)
+            if inside.current.rows >= min_rows:
+                spans.append(Span(inside, window, mixed=False))
+    return tuple(spans)
+
+
 def compare(
     span: Span, coded: CodedRows, names: Sequence[str], *, measure: Measure, min_effect: float, alpha: float
 ) -> Compared | str:
@@ -176,7 +203,7 @@ def _null(span: Span, coded: CodedRows, names: tuple[str, ...], rows: int, measu
     if span.mixed:
         # The same draws for the same reference: a look that is repeated says the same.
         return _NULLS.get(
-            (coded, names, measure, kept),
+            (coded.digest, names, measure, kept),
             lambda: null_of_mixed_rows(coded, names, rows=kept, measure=measure, rng=np.random.default_rng(0)),
         )
     if coded.time_us is None:
@@ -184,7 +211,7 @@ def _null(span: Span, coded: CodedRows, names: tuple[str, ...], rows: int, measu
     else:
         slots = time_slots(coded, start_us=span.window.start_us, end_us=span.window.end_us)
     return _NULLS.get(
-        (coded, names, measure, slots.digest, share_of(slots, rows)),
+        (coded.digest, names, measure, slots.digest, share_of(slots, rows)),
         lambda: null_of_windows(coded, names, slots, rows=rows, measure=measure),
     )
 

@@ -33,12 +33,14 @@ class DriftState:
 
     ``alarm_us`` is the end of the window in which the alarm was raised, ``since_us`` when the first of the windows
     began that led to it, ``low_us`` the end of the last window whose p-value was low. Without an alarm: None.
+    ``seen_us`` is the end of the latest window that was looked at, None before the first.
     """
 
     lanes: tuple[Lane, ...] = ()
     alarm_us: int | None = None
     since_us: int | None = None
     low_us: int | None = None
+    seen_us: int | None = None
 
     @property
     def alarmed(self) -> bool:
@@ -57,8 +59,10 @@ class DriftState:
         The alarm is over with the first window with p > ``alpha`` that begins after the last one with p ≤ ``alpha``
         has ended; then all detectors begin anew.
         """
-        if self.alarmed:
-            return self._in_alarm(p, window, alpha)
+        after = self._in_alarm(p, window, alpha) if self.alarmed else self._stepped(p, window, mean_windows)
+        return replace(after, seen_us=window.end_us if self.seen_us is None else max(self.seen_us, window.end_us))
+
+    def _stepped(self, p: float, window: Window, mean_windows: float) -> DriftState:
         place = self._due(window)
         if place is None:
             return self
@@ -81,7 +85,13 @@ class DriftState:
         lanes = [
             [lane.detector.log_value, lane.detector.steps, lane.detector.since_us, lane.end_us] for lane in self.lanes
         ]
-        return {"lanes": lanes, "alarm_us": self.alarm_us, "since_us": self.since_us, "low_us": self.low_us}
+        return {
+            "lanes": lanes,
+            "alarm_us": self.alarm_us,
+            "since_us": self.since_us,
+            "low_us": self.low_us,
+            "seen_us": self.seen_us,
+        }
 
     @staticmethod
     def from_json(content: JsonObject | None) -> DriftState:

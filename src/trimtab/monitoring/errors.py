@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
 from trimtab.core.wording import counted
-from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.base import Finding, Judged, check_of, relation
 from trimtab.monitoring.requests import RequestCounts
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
@@ -21,6 +21,7 @@ __all__ = ["ErrorsMonitor", "ErrorsSettings"]
 
 _ONE_SIDED_99: Final = 2.326
 _MOST_READINGS: Final = 400
+_NO_COUNTS: Final = "the inference server tells no counts, or the window has long been over: it counts until now alone"
 
 _Reading = tuple[int, int, int, int]
 """Moment in microseconds, and what was answered, refused and failed until then, however often counting began anew."""
@@ -68,7 +69,7 @@ class ErrorsMonitor:
     def check(self, data: WindowData) -> Judged:
         """Return a check for each share that has a limit."""
         if data.requests is None:
-            findings = [_unknown(name, "the inference server tells no counts") for name, _, _ in self._limits()]
+            findings = [_unknown(name, _NO_COUNTS) for name, _, _ in self._limits()]
             return Judged(tuple(check_of(self.settings, data, finding) for finding in findings))
         length_us = data.window.end_us - data.window.start_us
         readings = _with_new(data.state or {}, data.requests, length_us)
@@ -93,14 +94,9 @@ class ErrorsMonitor:
         share = hits / requests
         surely = _at_least(hits, requests)
         verdict = Verdict.OK if share <= limit else Verdict.BREACH if surely > limit else Verdict.INCONCLUSIVE
-        relation = {
-            Verdict.OK: "within",
-            Verdict.BREACH: "surely more than",
-            Verdict.INCONCLUSIVE: "not surely more than",
-        }[verdict]
         return Finding(
             verdict,
-            f"{name}: {hits} of {counted(requests, 'request')}, {share:.3g}, is {relation} {limit:g}",
+            f"{name}: {hits} of {counted(requests, 'request')}, {share:.3g}, is {relation(verdict, 'above')} {limit:g}",
             value=share,
             threshold=limit,
             effect=max(0.0, share - limit),
@@ -153,7 +149,7 @@ def _at_least(hits: int, requests: int) -> float:
     """Return the least share that ``hits`` of ``requests`` are compatible with, at 1 %.
 
     >>> round(_at_least(30, 1000), 4), _at_least(0, 10)
-    (0.0197, 0.0)
+    (0.0198, 0.0)
     """
     share, spread = hits / requests, _ONE_SIDED_99**2 / requests
     half = _ONE_SIDED_99 * math.sqrt(share * (1 - share) / requests + spread / (4 * requests))

@@ -28,7 +28,7 @@ from trimtab.measures.group_metrics import (
     rate_shares,
 )
 from trimtab.monitoring.answered import delivered_name
-from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.base import Finding, Judged, check_of, relation
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 
@@ -123,11 +123,6 @@ class FairnessSettings(MonitorSettings):
         return (self.group.column,) if self.group.origin is GroupOrigin.DELIVERIES else ()
 
     @property
-    def wants_answers(self) -> bool:
-        """The selection rate is that of all answers, labelled or not."""
-        return True
-
-    @property
     def group_key(self) -> str:
         """What a bundle calls these groups: the same column cut otherwise is another grouping."""
         edges = ",".join(f"{edge:g}" for edge in self.group.edges)
@@ -163,7 +158,7 @@ class FairnessMonitor:
             where = "delivered tables" if self.settings.delivered_columns else "records"
             text = f"groups by {column}: the {where} of the window hold no such column, or no row"
             return [Finding(Verdict.INCONCLUSIVE, text)]
-        rows = 0 if data.answers is None else len(data.answers)
+        rows = 0 if data.answers is None else data.answers.answered
         if rows < self.settings.min_rows:
             text = f"{counted(rows, 'answer')} in the window, {self.settings.min_rows} needed"
             return [Finding(Verdict.INCONCLUSIVE, text)]
@@ -276,12 +271,7 @@ def _verdict(metric: FairnessMetric, value: float, bound: float, limit: float) -
 
 
 def _relation(metric: FairnessMetric, verdict: Verdict) -> str:
-    side = "below" if metric.is_ratio else "above"
-    return {
-        Verdict.OK: f"not {side}",
-        Verdict.BREACH: f"{side}",
-        Verdict.INCONCLUSIVE: f"{side}, perhaps by chance,",
-    }[verdict]
+    return relation(verdict, "below" if metric.is_ratio else "above")
 
 
 def _bounds(found: Disparity) -> JsonObject:

@@ -126,9 +126,9 @@ def usual_duplicate_share(reference: Reference, rows: int) -> float | None:
 
 def _duplicated(data: WindowData, share: float, usual: float) -> Cause:
     """Return since when rows are repeated, as far as they are within one period."""
-    spans = sorted({(period.start_us, period.end_us) for period in data.periods})
+    spans = sorted({(period.start_us, period.end_us) for period in data.finest})
     merged = [
-        merge_all(period.profile for period in data.periods if (period.start_us, period.end_us) == span)
+        merge_all(period.profile for period in data.finest if (period.start_us, period.end_us) == span)
         for span in spans
     ]
     levels = np.array([np.nan if (found := duplicate_share(part)) is None else found for part in merged])

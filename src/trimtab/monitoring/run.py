@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -19,7 +20,7 @@ from trimtab.monitoring.settings import MonitoringConfig, MonitorSettings
 from trimtab.monitoring.time_limit import within
 from trimtab.monitoring.window import WindowData
 
-__all__ = ["Look", "run_monitor", "run_monitors"]
+__all__ = ["Look", "not_judged", "run_monitor", "run_monitors"]
 
 _log = structlog.get_logger(__name__)
 
@@ -74,24 +75,61 @@ def run_monitors(
     data: WindowData,
     *,
     states: Mapping[str, JsonObject] | None = None,
-    past: Mapping[str, PastLabels] | None = None,
+    past: Callable[[MonitorSettings, WindowData], PastLabels | None] | None = None,
 ) -> tuple[Look, ...]:
     """Return what each monitor of ``config`` says, in its order. Never raises.
 
     ``data`` should span `MonitoringConfig.longest_window`; each monitor is given the last part of it that is as long
-    as its own window, and its own of ``states`` and of ``past``, by title.
+    as its own window, and its own of ``states``, by title. ``past`` is asked when a monitor looks back.
     """
     return tuple(
-        _look(
-            config,
-            settings,
-            replace(data, state=(states or {}).get(settings.title), past=(past or {}).get(settings.title)),
-        )
+        _look(config, settings, replace(data, state=(states or {}).get(settings.title)), past)
         for settings in config.monitors
     )
 
 
-def _look(config: MonitoringConfig, settings: MonitorSettings, data: WindowData) -> Look:
+def _look(
+    config: MonitoringConfig,
+    settings: MonitorSettings,
+    data: WindowData,
+    past: Callable[[MonitorSettings, WindowData], PastLabels | None] | None,
+) -> Look:
     own = data.narrowed(config.window_of(settings) // timedelta(microseconds=1))
+    own = replace(own, look_back=None if past is None else partial(past, settings, own))
     judged = run_monitor(settings, own)
     return Look(settings.title, own.variant, own.model_version, own.window, judged.checks, judged.state)
+
+
+def not_judged(
+    config: MonitoringConfig,
+    *,
+    model: str,
+    endpoint: str,
+    variant: str,
+    model_version: int,
+    end_us: int,
+    error: Exception,
+) -> tuple[Look, ...]:
+    """Return one INCONCLUSIVE check of each monitor, where ``error`` keeps all of them from being given anything."""
+    looks = []
+    for settings in config.monitors:
+        window = Window(end_us - config.window_of(settings) // timedelta(microseconds=1), end_us)
+        check = Check(
+            monitor=settings.title,
+            kind=settings.type,
+            model=model,
+            endpoint=endpoint,
+            variant=variant,
+            model_version=model_version,
+            column=None,
+            window=window,
+            value=None,
+            threshold=None,
+            effect=None,
+            verdict=Verdict.INCONCLUSIVE,
+            severity=settings.severity,
+            explanation=f"nothing can be judged of version {model_version}: {type(error).__name__}: {error}",
+            detail={"error": type(error).__name__},
+        )
+        looks.append(Look(settings.title, variant, model_version, window, (check,), None))
+    return tuple(looks)

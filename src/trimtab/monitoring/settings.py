@@ -19,6 +19,8 @@ from trimtab.monitoring.reporters import Reporters
 __all__ = ["MonitorSettings", "MonitoringConfig"]
 
 _LONGEST_CHECK = timedelta(hours=1)
+_LONGEST_PERIOD = timedelta(days=7)
+"""What stored profiles are looked for by (`trimtab.lake.profile_spans`): longer ones would not be found."""
 
 
 class MonitorSettings(Strict):
@@ -54,18 +56,13 @@ class MonitorSettings(Strict):
 
     @property
     def row_columns(self) -> tuple[str, ...]:
-        """Features that the monitor wants of each row, by name: they are in `LabelledRows.columns`."""
+        """Features that the monitor wants of each row, by name: in the ``columns`` of labelled and of answered rows."""
         return ()
 
     @property
     def delivered_columns(self) -> tuple[str, ...]:
         """Columns of delivered tables that are wanted of each row, by record key: named by `delivered_name`."""
         return ()
-
-    @property
-    def wants_answers(self) -> bool:
-        """Whether the monitor wants all rows of the window (`WindowData.answers`): they are read from the lake."""
-        return False
 
 
 class _OfItsType:
@@ -87,7 +84,7 @@ class MonitoringConfig(Strict):
     profile_period: Duration = Field(
         default="1h",
         validate_default=True,
-        description="Rows are summarised per period: the finest moment a cause can name.",
+        description="Rows are summarised per period, 7d at most: the finest moment a cause can name.",
     )
     window: Duration = Field(description="Analysis window: how far back a check looks.")
     monitors: tuple[Annotated[MonitorSettings, _OfItsType()], ...] = Field(min_length=1, description="What is checked.")
@@ -111,6 +108,8 @@ class MonitoringConfig(Strict):
             raise ValueError(f"monitors named {twice} repeat; give each a name of its own")
         if self.profile_period < timedelta(seconds=1) or self.profile_period % timedelta(seconds=1):
             raise ValueError("profile_period must be whole seconds; e.g. '1h'")
+        if self.profile_period > _LONGEST_PERIOD:
+            raise ValueError("profile_period must be at most 7d: nothing longer can be told from a change; e.g. '1h'")
         for monitor in self.monitors:
             window = self.window_of(monitor)
             if window < self.profile_period:

@@ -48,7 +48,7 @@ def _others(
 ) -> Iterator[tuple[str, ColumnProfile]]:
     inside = [
         period.profile.columns
-        for period in data.periods
+        for period in data.finest
         if (since_us is None or period.start_us >= since_us) and (until_us is None or period.end_us <= until_us)
     ]
     for other in data.columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -36,10 +36,12 @@ class DeliveredRows:
 class WindowData:
     """One variant in one window. ``periods`` are sorted by start; ``columns`` are the contracts of the features.
 
-    ``baseline_metrics`` are the version's metrics on its holdout; ``metrics`` names those to compute. Labelled rows
-    lie in the window moved back by ``label_delay_us``, since the truth of the newest ones isn't known yet. ``state`` is
-    what the monitor that is given this returned with the window before, None when it returned none. ``answers`` are all
-    rows of the window itself, ``past`` earlier windows whose outcomes have changed: both only for a monitor that asks.
+    ``baseline_metrics`` are the version's metrics on its holdout; ``metrics`` names those to compute. ``state`` is
+    what the monitor that is given this returned with the window before, None when it returned none. Rows are read when
+    a monitor asks for them, for its own window alone, and within its time limit: ``labelled_in`` and ``answers_in``
+    return those of a window, ``look_back`` the past windows whose outcomes have changed; what they raise is the failure
+    of the monitor that asked. ``finest_in`` returns the profiles of all of the window by the shortest periods, where
+    ``periods`` are longer ones.
     ``delivered`` says how many rows broke the contract, by the time they were received, of all variants together; empty
     when nobody counted. ``requests`` is what the inference server counted of the variant, None when it told nothing;
     ``numbers`` are what queries gave, by monitor. ``calibration_error`` is that of the version's probabilities on rows
@@ -55,21 +57,53 @@ class WindowData:
     periods: tuple[PeriodProfile, ...]
     reference: Reference
     columns: Mapping[str, ColumnContract]
-    labelled: LabelledRows | None
     baseline_metrics: Mapping[str, float]
     metrics: tuple[str, ...]
     task: Task
     positive_class: str | None
     label_delay_us: int = 0
     state: JsonObject | None = None
-    answers: AnsweredRows | None = None
-    past: PastLabels | None = None
+    labelled_in: Callable[[Window], LabelledRows] | None = None
+    answers_in: Callable[[Window], AnsweredRows] | None = None
+    look_back: Callable[[], PastLabels | None] | None = None
+    finest_in: Callable[[], tuple[PeriodProfile, ...]] | None = None
     calibration_error: float | None = None
     delivered: tuple[DeliveredRows, ...] = ()
     requests: RequestCounts | None = None
     numbers: Mapping[str, NumberReading] = field(default_factory=dict)
     baseline_groups: Mapping[str, Mapping[str, Mapping[str, GroupShare]]] = field(default_factory=dict)
     explain: Explain | None = None
+
+    @cached_property
+    def labelled(self) -> LabelledRows | None:
+        """Rows whose outcome is known, of the window moved back by ``label_delay_us``; read when first asked for.
+
+        The truth of the newest rows isn't known yet. None where nobody reads any.
+        """
+        if self.labelled_in is None:
+            return None
+        return self.labelled_in(
+            Window(self.window.start_us - self.label_delay_us, self.window.end_us - self.label_delay_us)
+        )
+
+    @cached_property
+    def answers(self) -> AnsweredRows | None:
+        """What was answered in the window itself; read when first asked for. None where nobody reads any."""
+        return None if self.answers_in is None else self.answers_in(self.window)
+
+    @cached_property
+    def past(self) -> PastLabels | None:
+        """Earlier windows whose outcomes have come or changed; read when first asked for. None where nobody does."""
+        return None if self.look_back is None else self.look_back()
+
+    @cached_property
+    def finest(self) -> tuple[PeriodProfile, ...]:
+        """The same rows in the shortest periods that are kept, for saying since when; read when first asked for."""
+        if self.finest_in is None or not self.periods:
+            return self.periods
+        first_us, last_us = self.periods[0].start_us, max(period.end_us for period in self.periods)
+        inside = (one for one in self.finest_in() if one.start_us >= first_us and one.end_us <= last_us)
+        return tuple(inside) or self.periods
 
     @cached_property
     def current(self) -> Profile:
@@ -81,20 +115,16 @@ class WindowData:
         return merge_all(period.profile for period in self.periods)
 
     def narrowed(self, length_us: int) -> WindowData:
-        """Return the last ``length_us`` of this window: the periods that start, and the labelled rows, in it.
+        """Return the last ``length_us`` of this window: the periods that start in it.
 
-        The window itself, if it is no longer than that. Of the labelled rows' ``answered`` the same part is taken as
-        of the time.
+        The window itself, if it is no longer than that.
         """
         start_us = self.window.end_us - length_us
         if start_us <= self.window.start_us:
             return self
-        part = length_us / (self.window.end_us - self.window.start_us)
         return replace(
             self,
             window=Window(start_us, self.window.end_us),
             periods=tuple(period for period in self.periods if period.start_us >= start_us),
-            labelled=self.labelled and self.labelled.since(start_us - self.label_delay_us, part),
-            answers=None if self.answers is None else self.answers.since(start_us),
             delivered=tuple(part for part in self.delivered if part.at_us >= start_us),
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -19,7 +19,7 @@ from trimtab.db.tables import notification
 from trimtab.notify.message import Message
 from trimtab.notify.routes import routes_for
 
-__all__ = ["Pending", "claim", "enqueue", "give_back", "has_due", "mark_sent"]
+__all__ = ["Pending", "claim", "enqueue", "enqueued_us", "give_back", "has_due", "mark_sent"]
 
 _INSERT: dict[str, Any] = {"sqlite": insert_sqlite, "postgresql": insert_postgresql}
 _MAX_BODY_CHARS = 20_000
@@ -129,6 +129,13 @@ def _is_due(machine_us: int) -> ColumnElement[bool]:
     # So far ahead that the machine's clock must have gone back since: its time has come, too.
     soon = or_(notification.c.available_us <= machine_us, notification.c.available_us > machine_us + _NEVER_LATER_US)
     return and_(notification.c.state == "pending", soon)
+
+
+def enqueued_us(connection: Connection, dedup_key: str, routes: Sequence[NotificationRoute]) -> int | None:
+    """Return when a message with this key was last stored for one of ``routes``, in domain time; None if none was."""
+    keys = [_row_key(dedup_key, route.name) for route in routes]
+    newest = select(func.max(notification.c.at_us)).where(notification.c.dedup_key.in_(keys))
+    return connection.execute(newest).scalar_one_or_none()
 
 
 def _row_key(dedup_key: str, route: str) -> str:

@@ -53,7 +53,8 @@ class Null:
     def size_bytes(self) -> int:
         """What it takes in memory, but for small change."""
         cells = sum(counts.nbytes for counts in self.whole.values())
-        return int(self.distances.nbytes + self.shifts.nbytes + 2 * cells)
+        edges = sum(scale.edges.nbytes for scale in self.scales.values())
+        return int(self.distances.nbytes + self.shifts.nbytes + self.memory.nbytes + cells + edges)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

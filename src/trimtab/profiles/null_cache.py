@@ -14,8 +14,9 @@ __all__ = ["NullCache"]
 class NullCache:
     """Keeps nulls by key, in memory, up to ``max_bytes`` altogether: those that were asked for last.
 
-    Safe for threads; two that ask for the same new null at once may both compute it. What is returned is shared: it is
-    not to be changed.
+    A key is kept as long as its null, and is not counted: let it say what a null was made of, by a digest, and hold
+    nothing of it. Safe for threads; two that ask for the same new null at once may both compute it. What is returned is
+    shared: it is not to be changed.
     """
 
     def __init__(self, max_bytes: int) -> None:

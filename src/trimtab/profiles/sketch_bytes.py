@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
+from functools import cache
 
 import numpy as np
 
@@ -55,27 +57,28 @@ def _is_sound_body(content: bytes, k: int, count: int, *, level_zero_sorted: boo
         return False
     if len(content) < start + 4 * levels + 16:
         return False
-    offsets = np.frombuffer(content, "<u4", levels, start).astype(np.int64)
-    edges = np.append(offsets, _capacity(k, levels))
-    sizes = np.diff(edges)
-    if (sizes < 0).any() or int((sizes << np.arange(levels)).sum()) != count:
+    edges = (*struct.unpack_from(f"<{levels}I", content, start), _capacity(k, levels))
+    sizes = [after - before for before, after in itertools.pairwise(edges)]
+    if min(sizes) < 0 or sum(size << level for level, size in enumerate(sizes)) != count:
         return False
-    retained = int(sizes.sum())
+    retained = sum(sizes)
     if retained < 1 or len(content) != start + 4 * levels + 16 + 8 * retained:
         return False
     values = np.frombuffer(content, "<f8", retained + 2, start + 4 * levels)
     low, high, items = values[0], values[1], values[2:]
     if not np.isfinite(values).all() or items.min() < low or items.max() > high:
         return False
-    ascending = np.diff(items) >= 0
+    ascending = items[1:] >= items[:-1]
     # A step from one level to the next may go down, and level 0 is sorted only where the flag says so.
-    ends = edges[1:-1] - edges[0] - 1
-    ascending[ends[(ends >= 0) & (ends < len(ascending))]] = True
+    for edge in edges[1:-1]:
+        if 0 < edge - edges[0] <= len(ascending):
+            ascending[edge - edges[0] - 1] = True
     if not level_zero_sorted:
-        ascending[: max(int(sizes[0]) - 1, 0)] = True
+        ascending[: max(sizes[0] - 1, 0)] = True
     return bool(ascending.all())
 
 
+@cache
 def _capacity(k: int, levels: int) -> int:
     """Return how many values a sketch with so many levels has room for: ``k (2/3)^depth`` each, at least 8."""
     return sum(max(_LEVEL_MIN, (((2 * k) << depth) // 3**depth + 1) >> 1) for depth in range(levels))

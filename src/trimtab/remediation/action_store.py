@@ -108,14 +108,23 @@ def list_actions(
     connection: Connection,
     *,
     model: str | None = None,
+    kind: ActionKind | None = None,
     state: ActionState | None = None,
+    open_only: bool = False,
     incident_id: str | None = None,
     limit: int = 100,
 ) -> list[ActionRequest]:
-    """Return requests, newest first."""
+    """Return requests, newest first; ``open_only``: those of which something is still to come.
+
+    Whoever looks for one of a kind has to ask for the kind: behind ``limit`` others it would not be seen.
+    """
     query = select(action_request)
     if model is not None:
         query = query.where(action_request.c.model == model)
+    if kind is not None:
+        query = query.where(action_request.c.kind == kind.value)
+    if open_only:
+        query = query.where(action_request.c.state.in_([one.value for one in ActionState if one.is_open]))
     if state is not None:
         query = query.where(action_request.c.state == state.value)
     if incident_id is not None:

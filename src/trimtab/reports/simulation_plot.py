@@ -73,16 +73,16 @@ class _Frame:
         return _TOP + _LOSS_PX + 14 + number * _LANE_PX
 
 
-def write_plot(path: Path, result: Mapping[str, Any], planted: Sequence[tuple[datetime, datetime]] = ()) -> None:
+def write_plot(path: Path, result: Mapping[str, Any]) -> None:
     """Write the picture of a simulation (what ``simulation.json`` holds) to ``path``."""
-    write_atomically(path, str(simulation_svg(result, planted)).encode())
+    write_atomically(path, str(simulation_svg(result)).encode())
 
 
-def simulation_svg(result: Mapping[str, Any], planted: Sequence[tuple[datetime, datetime]] = ()) -> Markup:
+def simulation_svg(result: Mapping[str, Any]) -> Markup:
     """Return the picture as an SVG document that follows light and dark.
 
-    ``planted``: when something is known to have been wrong; shaded. Loss is drawn by chunk, each check in breach as a
-    mark in its monitor's lane, then firings, fits (hollow: the version was not released) and who served.
+    What is known to have been wrong is shaded. Loss is drawn by chunk, each check in breach as a mark in its monitor's
+    lane, then firings, fits (hollow: the version was not released) and who served.
     """
     monitors = sorted({check["monitor"] for check in result["checks"]})
     chunks = [chunk for chunk in result["chunks"] if chunk["loss"] is not None]
@@ -91,7 +91,7 @@ def simulation_svg(result: Mapping[str, Any], planted: Sequence[tuple[datetime, 
         _us(result["from"]), _us(result["to"]), number_ticks(min(losses), max(losses)), lanes=len(monitors) + 3
     )
     parts = [
-        *(_planted(frame, span) for span in planted),
+        *(_planted(frame, one) for one in result["planted"]),
         *_axes(frame, result["summary"]["metric"]),
         *_served(frame, len(monitors) + 2, result["releases"]),
         *_loss(frame, chunks),
@@ -122,9 +122,12 @@ def _subtitle(result: Mapping[str, Any]) -> str:
     )
 
 
-def _planted(frame: _Frame, span: tuple[datetime, datetime]) -> Markup:
-    left, right = (frame.x(to_micros(moment)) for moment in span)
-    return _rect("planted", left, _TOP, max(right - left, 1), frame.bottom - _TOP)
+def _planted(frame: _Frame, one: Mapping[str, Any]) -> Markup:
+    left, right = frame.x(_us(one["from"])), frame.x(_us(one["to"]))
+    name = " in ".join(part for part in (one["cause"], one["column"]) if part) or "known to be wrong"
+    found = f"found after {one['delay']}" if one["detected"] else "not found"
+    shape = Markup('<rect class="planted" x="{:.1f}" y="{}" width="{:.1f}" height="{}"><title>{}</title></rect>')
+    return shape.format(left, _TOP, max(right - left, 1), frame.bottom - _TOP, f"{name}: {found}")
 
 
 def _axes(frame: _Frame, metric: str) -> Iterable[Markup]:

@@ -36,7 +36,7 @@ from trimtab.retraining.settings import (
     SinceCondition,
 )
 
-__all__ = ["Firing", "evaluate", "step"]
+__all__ = ["Firing", "evaluate", "step", "subject_of"]
 
 _TOLD_AGAIN = timedelta(days=1)
 _MICRO = timedelta(microseconds=1)
@@ -61,21 +61,25 @@ def step(config: RetrainConfig, facts: Facts, state: TriggerState, model: str) -
     """Evaluate the model's conditions, and return what they remember now.
 
     Though they hold, they do not fire while an earlier request of theirs is open, nor within the cool-down after it.
-    Pure: the same facts again change nothing more, and neither do facts that are older than the state.
+    Pure: the same facts again change nothing more. Facts that are older than the state change nothing and fire never:
+    news that come late tell of what may be over.
     """
-    about = digest_of([config.when.model_dump(mode="json", by_alias=True), facts.champion])[:16]
+    remembered, now_us = state, facts.now_us
+    about = subject_of(config, facts.champion)
     if state.about != about:
         state = TriggerState(about=about)
-    memory, now_us = Memory(state.held), facts.now_us
+    memory = Memory(state.held)
     explanation = evaluate(config.when, facts, memory)
     answers: dict[str, tuple[bool | None, int]] = {}
     for path, answer in explanation.walk():
         before = state.answers.get(path)
         answers[path] = before if before is not None and before[0] is answer.held else (answer.held, now_us)
     explanation = _dated(explanation, answers)
+    if remembered.at_us is not None and now_us < remembered.at_us:
+        newest = from_micros(remembered.at_us).isoformat(timespec="minutes")
+        reason = f"{explanation.why}; but that is older than the evaluation of {newest}"
+        return Firing(model, facts.now, False, reason, explanation), remembered
     firing = _decided(config, facts, explanation, model)
-    if state.at_us is not None and now_us < state.at_us:
-        return firing, state
     changed = (
         firing.fired is not state.fired
         or {path: held for path, (held, _) in answers.items()} != {p: held for p, (held, _) in state.answers.items()}
@@ -84,6 +88,11 @@ def step(config: RetrainConfig, facts: Facts, state: TriggerState, model: str) -
     )
     stored_us = now_us if changed else state.stored_us
     return firing, TriggerState(about, now_us, memory.after, answers, firing.fired, stored_us)
+
+
+def subject_of(config: RetrainConfig, champion: int | None) -> str:
+    """Return what an evaluation is about: a digest of the conditions and of the version that serves."""
+    return digest_of([config.when.model_dump(mode="json", by_alias=True), champion])[:16]
 
 
 def _dated(tree: Explanation, answers: dict[str, tuple[bool | None, int]], path: str = "when") -> Explanation:

@@ -24,7 +24,7 @@ _MICRO = timedelta(microseconds=1)
 class HeldSince:
     """A condition that has held since ``since_us``, last at ``last_us``, in ``times`` evaluations of something new.
 
-    ``seen_us`` is when it was evaluated last, whatever it answered.
+    ``seen_us`` is when it was last evaluated by rows that could tell.
     """
 
     since_us: int
@@ -79,8 +79,9 @@ def held_for(
     """Return whether ``child`` has held for ``span``: in the windows of two evaluations at least, so far apart.
 
     The same windows evaluated again are no further evidence. An evaluation that could not say neither breaks nor
-    counts; one that says no begins anew, and so does a pause longer than two moments of the schedule and a quarter of
-    the span.
+    counts; one that says no begins anew. So does a pause longer than two moments of the schedule and a quarter of the
+    span, in which nothing was evaluated or nothing could be said: what held before and after it may have been two
+    things.
     """
     limit = format_duration(span)
     if child.held is False:
@@ -90,7 +91,7 @@ def held_for(
         known = None
     if child.held is None:
         if known is not None:
-            memory.after[path] = dataclasses.replace(known, seen_us=to_micros(now))
+            memory.after[path] = known
         return Explanation("for", None, child.why, None, limit, (child,), child.as_of_us)
     kept = _counted(known, to_micros(now) if child.as_of_us is None else child.as_of_us, to_micros(now))
     memory.after[path] = kept

@@ -20,7 +20,7 @@ class Facts:
     """What is known of a model at ``now``; None where it is not known.
 
     ``checks`` are the newest of each monitor, of the ``champion``, which is the version that serves. ``trained_us`` is
-    when the last training that ended well began, and ``new_labels`` and ``new_rows`` came since then;
+    when the last training that ended well was asked for, and ``new_labels`` and ``new_rows`` came since then;
     ``last_retrain_us`` is when the conditions last asked for a retraining, whatever became of it. ``asked`` says which
     request of theirs is open. ``gain`` is what labelled periods say of a retraining, ``schedules`` (cron) when
     monitors run, which is when conditions are evaluated.
@@ -44,7 +44,7 @@ class Facts:
 
     @property
     def trained(self) -> datetime | None:
-        """When the last training began."""
+        """When the last training was asked for."""
         return None if self.trained_us is None else from_micros(self.trained_us)
 
     @property

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from trimtab.retraining.ledger import PeriodLoss, VersionLosses, spread
 
-__all__ = ["Advice", "Cause", "Costs", "GainReading", "Standing", "Training", "weigh"]
+__all__ = ["LATEST_TRAININGS", "Advice", "Cause", "Costs", "GainReading", "Standing", "Training", "weigh"]
 
 Floats = NDArray[np.float64]
 
@@ -33,8 +33,13 @@ _USUAL = 9
 _RETRAIN_SHARE, _RELEASE_SHARE = 0.5, 0.1
 _FIRST, _RECENT = 4, 3
 _PROBE_Z, _PROBE_COSTS = 3.0, 2.0
+_LONGEST_WAIT = 32
+"""Periods after which another probe may be asked for, however many brought nothing."""
 _Z = 1.0
-_TRAININGS, _JUDGED_PERIODS, _LEAST_YIELD = 4, 8, 0.1
+_JUDGED_PERIODS, _LEAST_YIELD = 8, 0.1
+
+LATEST_TRAININGS = 4
+"""Trainings of which it counts what they gained; what they replaced goes on being judged for it."""
 
 
 class Advice(StrEnum):
@@ -71,11 +76,15 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A training that ended at ``ended_us``: what served ``before``, and what came of it; ``after`` None: nothing."""
+    """A training that ended at ``ended_us``: what served ``before``, and what came of it; ``after`` None: nothing.
+
+    While it is not ``concluded`` its version waits for a person or is being tried: what comes of it is not known.
+    """
 
     ended_us: int
     before: int
     after: int | None
+    concluded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +108,9 @@ class Standing:
 
     @property
     def fruitless(self) -> tuple[int, ...]:
-        """The ends of the latest trainings that brought nothing, in order."""
+        """The ends of the latest trainings that brought nothing, in order; who knows what an open one will bring."""
         ends: list[int] = []
-        for training in reversed(self.trainings):
+        for training in reversed([one for one in self.trainings if one.concluded]):
             if training.after is not None:
                 break
             ends.append(training.ended_us)
@@ -116,7 +125,9 @@ class GainReading:
     bound) and earlier trainings have kept what twins promised (``kept``, 0.1 to 1); ``needed`` what a training and its
     release cost; ``share_last`` the share of the champion's loss that twins would have saved in the latest period.
     ``excess`` is how far the champion's latest periods lie above its first ones (lower bound), None where that cannot
-    be said. ``usual`` is the champion's usual loss in a period, ``periods`` how many were counted.
+    be said, and ``probe`` that over what a probe asks for (beyond 1, one is due); 0 where none may be asked for now.
+    ``usual`` is the champion's usual loss in a period, ``periods`` how many were counted, ``as_of_us`` the latest one's
+    end.
     """
 
     advice: Advice
@@ -129,13 +140,13 @@ class GainReading:
     share_last: float = 0.0
     excess: float | None = None
     usual: float = 0.0
+    probe: float = 0.0
+    as_of_us: int | None = None
 
     @property
     def over_cost(self) -> float:
         """``saved`` over ``needed``; infinite where training is free and saves something."""
-        if self.needed > 0:
-            return self.saved / self.needed
-        return math.inf if self.saved > 0 else 0.0
+        return _times(self.saved, self.needed)
 
 
 def weigh(standing: Standing, costs: Costs) -> GainReading:
@@ -152,7 +163,7 @@ def weigh(standing: Standing, costs: Costs) -> GainReading:
     Where S stays low although the champion's latest 3 periods lie above its first 4 (as a share of each period's
     hardness, by 3 standard errors, and by twice the cost), a probe is advised: a shape has changed that twins cannot
     see, or rows have become harder, and only a training can tell which. After one that brought nothing the present
-    loss counts as the usual one, and the wait doubles: 8, 16 … periods.
+    loss counts as the usual one, and the wait doubles: 8, 16, then 32 periods each time.
 
     UNKNOWN as long as no period since the last training has outcomes and rows before it to teach the twins.
     """
@@ -160,10 +171,10 @@ def weigh(standing: Standing, costs: Costs) -> GainReading:
     since_us = standing.since_us
     counted = [start for start in sorted(standing.line) if since_us is None or start >= since_us]
     by_version = {number: _twin_gains(one) for number, one in standing.versions.items()}
-    lines = [by_version.get(standing.line[start], {}).get(start) for start in counted]
-    gains = [gain for gain in lines if gain is not None]
+    told = [start for start in counted if start in by_version.get(standing.line[start], {})]
+    gains = [by_version[standing.line[start]][start] for start in told]
     if ledger is None or not ledger.answers or not gains:
-        return GainReading(Advice.UNKNOWN, None, "no labelled period since the last training", len(gains))
+        return GainReading(Advice.UNKNOWN, None, _lacking(standing), len(gains))
     usual = _usual(ledger)
     needed = sum(costs.of(usual))
     kept = _kept_promises(standing, by_version, needed)
@@ -174,13 +185,39 @@ def weigh(standing: Standing, costs: Costs) -> GainReading:
         f"a fresher version would have saved {saved:.4g} since the last training, {needed:.4g} needed; "
         f"{last:+.1%} in the latest of {len(gains)} periods"
     )
+    probe = 0.0
+    if excess is not None and excess > 0 and _may_probe(ledger, standing):
+        probe = _times(excess, _PROBE_COSTS * needed)
+        why += (
+            f"; the champion loses {excess:.4g} more than in its first periods, which no correction explains: a probe "
+            f"needs {_PROBE_COSTS * needed:.4g}"
+        )
     advice, cause = Advice.WAIT, None
     if saved > needed:
         advice, cause = Advice.RETRAIN, Cause.STALE
-    elif excess is not None and excess > _PROBE_COSTS * needed and _may_probe(ledger, standing):
+    elif probe > 1:
         advice, cause = Advice.RETRAIN, Cause.PROBE
-        why += f"; but the champion loses {excess:.4g} more than in its first periods, which no correction explains"
-    return GainReading(advice, cause, why, len(gains), saved, needed, kept, last, excess, usual)
+    as_of_us = standing.versions[standing.line[told[-1]]].answers[told[-1]].end_us
+    return GainReading(advice, cause, why, len(gains), saved, needed, kept, last, excess, usual, probe, as_of_us)
+
+
+def _lacking(standing: Standing) -> str:
+    """Return why no period counts."""
+    if standing.since_us is not None:
+        return "no labelled period since the last training"
+    if not standing.line:
+        # Who replays a table of last year asks a version that nobody had then.
+        return (
+            f"no labelled period since version {standing.champion} began to serve; 'trimtab simulate' plays older rows"
+        )
+    return "no labelled period yet that has labelled rows before it"
+
+
+def _times(lost: float, cost: float) -> float:
+    """Return ``lost`` over ``cost``; infinite where something was lost and nothing costs."""
+    if cost > 0:
+        return lost / cost
+    return math.inf if lost > 0 else 0.0
 
 
 def _saved(gains: Sequence[Floats]) -> float:
@@ -196,7 +233,7 @@ def _saved(gains: Sequence[Floats]) -> float:
 def _kept_promises(standing: Standing, gains: Mapping[int, Mapping[int, Floats]], cost: float) -> float:
     """Return what the last trainings gained over what twins had promised, both plus one cost; 0.1 … 1."""
     gained = promised = cost
-    for training in standing.trainings[-_TRAININGS:]:
+    for training in [one for one in standing.trainings if one.concluded][-LATEST_TRAININGS:]:
         if training.after is None:
             promised += cost
             continue
@@ -248,12 +285,10 @@ def _usual(ledger: VersionLosses) -> float:
 def _excess(ledger: VersionLosses, standing: Standing) -> float | None:
     """Return the lower bound of the loss of the latest periods beyond that of the first ones, None where unknown."""
     periods = [ledger.answers[start] for start in sorted(ledger.answers)]
-    if standing.fruitless:
-        seen = [one for one in periods if one.end_us <= standing.fruitless[-1]]
-        first, later = seen[-_FIRST:], periods[len(seen) :]
-    else:
-        first, later = periods[:_FIRST], periods[_FIRST:]
-    latest = later[-_RECENT:]
+    # A training in vain has shown the loss until then to be the usual one; before four periods nothing is usual.
+    seen = sum(one.end_us <= end_us for one in periods for end_us in standing.fruitless[-1:])
+    usual = max(seen, _FIRST)
+    first, latest = periods[usual - _FIRST : usual], periods[usual:][-_RECENT:]
     if len(first) < _FIRST or len(latest) < _RECENT:
         return None
     was, now = _ratios(first), _ratios(latest)
@@ -271,4 +306,4 @@ def _may_probe(ledger: VersionLosses, standing: Standing) -> bool:
     if not standing.fruitless:
         return True
     since = [start for start in ledger.answers if start >= standing.fruitless[-1]]
-    return len(since) >= _FIRST << len(standing.fruitless)
+    return len(since) >= min(_FIRST << len(standing.fruitless), _LONGEST_WAIT)

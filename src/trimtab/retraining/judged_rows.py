@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from trimtab.core.enums import Task
 from trimtab.measures.answers import Answers
-from trimtab.measures.row_losses import row_loss
+from trimtab.measures.row_losses import RowLoss, row_loss
 from trimtab.retraining.ledger import PeriodLoss, block_sums
 from trimtab.retraining.twins import Rows, twins
 
-__all__ = ["Judge", "JudgedRows", "blocks_in"]
+__all__ = ["LARGEST_LOSS", "LARGEST_VALUE", "Judge", "JudgedRows", "blocks_in"]
 
 Floats = NDArray[np.float64]
 
@@ -21,9 +21,18 @@ _DAY_US = 86_400_000_000
 _FEWEST_BLOCKS, _MOST_BLOCKS = 7, 28
 _LEAST_SHARE = 1e-3
 
+LARGEST_VALUE = 1e50
+"""An outcome beyond it measures nothing: its row is left out, for all versions alike. An answer beyond it is cut.""" ""
+
+LARGEST_LOSS = 1e100
+"""What a row loses at most, the square of `LARGEST_VALUE`: sums of squares of more would be infinite."""
+
 
 def blocks_in(period_us: int) -> int:
     """Return how many blocks a period is cut into: days, at least 7, at most 28.
+
+    Hours of a day repeat each other: blocks shorter than a day are summed by the day before they are weighed, see
+    `trimtab.retraining.weeks`.
 
     >>> blocks_in(7 * 86_400_000_000), blocks_in(86_400_000_000)
     (7, 7)
@@ -36,7 +45,7 @@ class JudgedRows:
     """Rows of one period as one version answers them, in order of time.
 
     ``answered`` as `Rows.answers`; ``truth`` (n,): numbers, or places of classes, −1 for one the version does not
-    know. ``features``: the few that it leans on most.
+    know. ``features``: the few that it leans on most. ``weight`` is how many rows each stands for.
     """
 
     rows: Rows
@@ -67,12 +76,13 @@ class Judge:
         return self.metric if self.metric in {"brier", "log_loss"} else "log_loss"
 
     def losses(self, answers: Floats, truth: Floats) -> Floats:
-        """Return the loss of each row (n,); NaN where the metric leaves the row out."""
-        loss = row_loss(self.measured_by, self.task)
-        if loss is None:  # pragma: no cover - measured_by names one that has
-            raise TypeError(self.measured_by)
+        """Return the loss of each row (n,), at most `LARGEST_LOSS`; NaN where the metric leaves the row out."""
         if self.task is Task.REGRESSION:
-            return loss.compute(Answers(self.task, truth, answers, None, None))
+            with np.errstate(over="ignore", invalid="ignore"):
+                losses = self._loss.compute(Answers(self.task, truth, answers, None, None))
+            worst = 1.0 if self._loss.bounded else LARGEST_LOSS
+            # What is no number is no answer: as NaN it would count for nothing, and be the best of all.
+            return np.where(np.isfinite(answers), np.minimum(losses, worst), worst)
         names = np.array([*self.classes, ""], dtype=np.str_)
         # As many classes, whatever their number: the chance of the truth stands in the matrix.
         found = Answers(
@@ -84,13 +94,14 @@ class Judge:
             probabilities=answers,
             classes=self.classes,
         )
-        return self._multiclass(found)
+        return self._loss.compute(found)
 
-    def _multiclass(self, found: Answers) -> Floats:
-        loss = row_loss(self.measured_by, Task.MULTICLASS)
-        if loss is None:  # pragma: no cover - both metrics have one
+    @property
+    def _loss(self) -> RowLoss:
+        found = row_loss(self.measured_by, self.task if self.task is Task.REGRESSION else Task.MULTICLASS)
+        if found is None:  # pragma: no cover - measured_by names one that has
             raise TypeError(self.measured_by)
-        return loss.compute(found)
+        return found
 
     def period(self, judged: JudgedRows, answers: Floats) -> PeriodLoss:
         """Return the loss of these answers to the rows of a period."""
@@ -102,7 +113,8 @@ class Judge:
 
     def twins(self, past: Rows, judged: JudgedRows) -> dict[str, PeriodLoss]:
         """Return the losses of the twins that ``past`` teaches, by name."""
-        return {name: self.period(judged, answers) for name, answers in twins(past, judged.rows)}
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {name: self.period(judged, answers) for name, answers in twins(past, judged.rows)}
 
     def _sums(self, judged: JudgedRows, losses: Floats) -> Floats:
         start_us, end_us = judged.start_us, judged.end_us

@@ -86,6 +86,11 @@ class PerformanceLeaf(Strict):
         given = self.below if self.above is None else self.above
         return 0.0 if given is None else given
 
+    @property
+    def limit(self) -> str:
+        """From where on it holds, in words."""
+        return f"{self.side} {self.bound:.4g}"
+
     def beyond(self, value: float) -> bool:
         """Return whether ``value`` is bad."""
         return value > self.bound if self.side == "above" else value < self.bound

@@ -37,6 +37,7 @@ __all__ = [
     "RetrainConfig",
     "ScheduleCondition",
     "SinceCondition",
+    "asks",
     "monitors_named",
 ]
 
@@ -129,7 +130,7 @@ class SinceCondition(Strict):
     """``since_last``: it holds by what was seen since then alone."""
 
     since_last: Literal["retrain"] = Field(
-        description="retrain: windows that began before the last training ended count for nothing."
+        description="retrain: windows that began before the last training was asked for count for nothing."
     )
     of: Condition = Field(description="The condition that is asked.")
 
@@ -215,7 +216,8 @@ class RetrainConfig(Strict):
         default="7d",
         validate_default=True,
         description="The decision period: how the labelled rows are cut to weigh what a retraining would gain; the "
-        "newest is kept from training, to compare old and new on. Where outcomes come later than that, their delay.",
+        "newest is kept from training, to compare old and new on. Where outcomes come later than that, their delay. "
+        "Periods shorter than a week are weighed by the week that ends with the newest one.",
     )
     recent_share: float | None = Field(
         default=None,
@@ -256,18 +258,33 @@ def _depth(value: Any) -> int:
     return depth
 
 
+def asks(condition: Condition, leaf: type[Strict]) -> bool:
+    """Return whether a condition of this kind is anywhere in the tree."""
+    return any(isinstance(found, leaf) for _, found in _leaves(condition))
+
+
 def monitors_named(condition: Condition, *at: str | int) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """Yield where a monitor is named in the tree, which kind of leaf names it, and its name; ``at`` leads there."""
+    for place, leaf in _leaves(condition, *at):
+        if isinstance(leaf, DriftCondition) and leaf.drift.monitor is not None:
+            yield (*place, "drift", "monitor"), "drift", leaf.drift.monitor
+        elif isinstance(leaf, PerformanceCondition) and leaf.performance.monitor is not None:
+            yield (*place, "performance", "monitor"), "performance", leaf.performance.monitor
+
+
+def _leaves(condition: Condition, *at: str | int) -> Iterator[tuple[tuple[str | int, ...], Condition]]:
+    """Yield the conditions of the tree that have none below them, and where each stands."""
     match condition:
-        case AllCondition() | AnyCondition():
-            name = "all" if isinstance(condition, AllCondition) else "any"
-            for place, child in enumerate(condition.all if isinstance(condition, AllCondition) else condition.any):
-                yield from monitors_named(child, *at, name, place)
+        case AllCondition():
+            below = [((*at, "all", place), child) for place, child in enumerate(condition.all)]
+        case AnyCondition():
+            below = [((*at, "any", place), child) for place, child in enumerate(condition.any)]
         case NotCondition():
-            yield from monitors_named(condition.negated, *at, "not")
+            below = [((*at, "not"), condition.negated)]
         case ForCondition() | SinceCondition():
-            yield from monitors_named(condition.of, *at, "of")
-        case DriftCondition() if condition.drift.monitor is not None:
-            yield (*at, "drift", "monitor"), "drift", condition.drift.monitor
-        case PerformanceCondition() if condition.performance.monitor is not None:
-            yield (*at, "performance", "monitor"), "performance", condition.performance.monitor
+            below = [((*at, "of"), condition.of)]
+        case _:
+            yield at, condition
+            return
+    for place, child in below:
+        yield from _leaves(child, *place)

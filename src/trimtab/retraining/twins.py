@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVEL", "Rows", "cells_by_rank", "twins"]
+__all__ = ["LEVEL", "Rows", "cells_by_rank", "cells_by_value", "twins"]
 
 Floats = NDArray[np.float64]
 Cells = NDArray[np.intp]
@@ -21,6 +21,8 @@ LEVEL = "level"
 _LEVELS = "levels"
 _SHRINKAGE = 20
 """Rows that a cell's correction is diluted with: as many rows that say that nothing is to be corrected."""
+_FEW_VALUES = 32
+"""A feature of so many different values, or fewer, is corrected value by value: a shop, an hour of the day."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +44,9 @@ def twins(past: Rows, now: Rows) -> Iterator[tuple[str, Floats]]:
 
     ``level`` moves all answers: numbers by the ratio Σy/Σŷ where neither answers nor outcomes fall below zero, else by
     the mean residual; chances by the odds that the classes' shares ask for. ``levels`` moves each fifth of the answers
-    besides, ``by NAME`` each quarter of a feature, by the mean residual that the level leaves there, Σr/(n + 20). With
-    no row in ``past`` there is no twin. Permuting rows changes nothing but the order of the answers.
+    besides, ``by NAME`` each quarter of a feature, or each value of one with few of them, by the mean residual that the
+    level leaves there, Σr/(n + 20). With no row in ``past`` there is no twin. Permuting rows changes nothing but the
+    order of the answers.
 
     >>> import numpy as np
     >>> past = Rows(np.array([1.0, 3.0]), np.array([2.0, 6.0]), {})
@@ -65,7 +68,7 @@ def twins(past: Rows, now: Rows) -> Iterator[tuple[str, Floats]]:
     for name, column in past.features.items():
         if name not in now.features:
             continue
-        yield f"by {name}", _by_cell(before, past.truth, after, *cells_by_rank(column, now.features[name], 4))
+        yield f"by {name}", _by_cell(before, past.truth, after, *cells_by_value(column, now.features[name]))
 
 
 def cells_by_rank(past: Floats, now: Floats, cells: int) -> tuple[Cells, Cells]:
@@ -78,6 +81,23 @@ def cells_by_rank(past: Floats, now: Floats, cells: int) -> tuple[Cells, Cells]:
     known = past[~np.isnan(past)]
     edges = np.unique(np.quantile(known, np.arange(1, cells) / cells)) if len(known) else np.empty(0)
     found = [np.where(np.isnan(one), cells, np.searchsorted(edges, one)).astype(np.intp) for one in (past, now)]
+    return found[0], found[1]
+
+
+def cells_by_value(past: Floats, now: Floats) -> tuple[Cells, Cells]:
+    """Return in which cell each row falls: one for each value where ``past`` has few of them, else quarters of it.
+
+    A value that ``past`` does not have falls to the nearest that it has; NaN has a cell of its own.
+
+    >>> import numpy as np
+    >>> cells_by_value(np.array([8.0, 9.0, 8.0, 17.0]), np.array([9.0, 17.0, 18.0, np.nan]))
+    (array([0, 1, 0, 2]), array([1, 2, 2, 3]))
+    """
+    values = np.unique(past[~np.isnan(past)])
+    if len(values) > _FEW_VALUES:
+        return cells_by_rank(past, now, 4)
+    edges = (values[1:] + values[:-1]) / 2
+    found = [np.where(np.isnan(one), len(values), np.searchsorted(edges, one)).astype(np.intp) for one in (past, now)]
     return found[0], found[1]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from trimtab.core.errors import DataContractError
+from trimtab.monitoring.planted_cause import PlantedCause
 
 __all__ = [
     "Planted",
@@ -33,19 +33,6 @@ __all__ = [
 ]
 
 Mask = NDArray[np.bool_]
-
-
-class PlantedCause(StrEnum):
-    """What may be planted."""
-
-    UNIT_CHANGE = "unit_change"
-    STUCK_SENSOR = "stuck_sensor"
-    NEW_CATEGORY = "new_category"
-    NULL_BURST = "null_burst"
-    DUPLICATED_FEED = "duplicated_feed"
-    SWAPPED_COLUMNS = "swapped_columns"
-    LABEL_FLIP = "label_flip"
-    SLOW_CONCEPT_DRIFT = "slow_concept_drift"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,24 +18,15 @@ from trimtab.measures.group_metrics import GroupShare
 from trimtab.monitoring.answered import AnsweredRows, LabelledRows
 from trimtab.monitoring.cause import CauseKind
 from trimtab.monitoring.check import Check, Window
+from trimtab.monitoring.planted_cause import CALLED, PlantedCause
 from trimtab.monitoring.registry import monitor_of
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.periods import PREDICTION, PROBABILITY, profile_segment
 from trimtab.profiles.reference import Reference, build_reference
-from trimtab.testing.planted import Planted, PlantedCause, plant
+from trimtab.testing.planted import Planted, plant
 
-__all__ = ["CALLED", "Answers", "Outcome", "Trial", "looks", "tried"]
-
-CALLED: Mapping[PlantedCause, CauseKind] = {
-    PlantedCause.UNIT_CHANGE: CauseKind.UNIT_CHANGE,
-    PlantedCause.STUCK_SENSOR: CauseKind.STUCK,
-    PlantedCause.NEW_CATEGORY: CauseKind.NEW_CATEGORY,
-    PlantedCause.NULL_BURST: CauseKind.NULLS,
-    PlantedCause.DUPLICATED_FEED: CauseKind.DUPLICATED_FEED,
-    PlantedCause.SWAPPED_COLUMNS: CauseKind.SWAPPED_COLUMNS,
-}
-"""What profiles can name. Of the others inputs show nothing: quality falls while they stay, a drift of concept."""
+__all__ = ["Answers", "Outcome", "Trial", "looks", "tried"]
 
 Predict = Callable[[pa.Table], "Answers"]
 Breach = tuple[str, str | None]
@@ -192,8 +183,8 @@ def _window(trial: Trial, rows: pa.Table, window: Window) -> WindowData:
         periods=tuple(profile_segment(segment, period_s=trial.period_s)),
         reference=trial.reference,
         columns=trial.features,
-        labelled=labelled,
-        answers=AnsweredRows(times, answers.prediction, answers.probability, columns),
+        labelled_in=lambda _window: labelled,
+        answers_in=lambda _window: AnsweredRows(times, answers.prediction, answers.probability, columns),
         baseline_groups=trial.groups,
         baseline_metrics=trial.baseline,
         metrics=tuple(trial.baseline),

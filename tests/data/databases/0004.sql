@@ -627,7 +627,6 @@ CREATE TABLE public.version_loss (
     end_us bigint NOT NULL,
     rows integer NOT NULL,
     loss double precision NOT NULL,
-    squares double precision NOT NULL,
     spec json NOT NULL,
     revision bigint NOT NULL
 );
@@ -988,7 +987,7 @@ INSERT INTO public.verification VALUES ('01a1ffcc-c8ea-77af-b269-592dab76722f', 
 -- Data for Name: version_loss; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.version_loss VALUES ('tiny', 'tiny', 2, 'answers', 1893031200000000, 1893636000000000, 57, 11, 11, '{}', 0);
+INSERT INTO public.version_loss VALUES ('tiny', 'tiny', 2, 'answers', 1893031200000000, 1893636000000000, 57, 11, '{}', 0);
 
 
 --

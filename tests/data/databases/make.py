@@ -124,7 +124,7 @@ def _remember(connection: Connection, at_us: int) -> None:
     week_us = 7 * 86_400_000_000
     connection.execute(
         insert(version_loss).values(
-            **place, series=ANSWERS, start_us=at_us - week_us, end_us=at_us, rows=57, loss=11.0, squares=11.0, spec={}
+            **place, series=ANSWERS, start_us=at_us - week_us, end_us=at_us, rows=57, loss=11.0, spec={}
         )
     )
 

@@ -15,8 +15,10 @@ from sqlalchemy import Select, func, select
 from trimtab.audit import log as audit
 from trimtab.audit.checkpoint import write_checkpoint
 from trimtab.bootstrap import build_conductor, build_platform
+from trimtab.config.cron import newest_moment
 from trimtab.config.logs import configure_logs
 from trimtab.config.project import ProjectFolder
+from trimtab.core.clock import from_micros
 from trimtab.core.enums import Role
 from trimtab.db.engine import Connection
 from trimtab.db.tables import (
@@ -42,11 +44,11 @@ from trimtab.remediation.requests import RequestContext
 from trimtab.rollout.endpoint_store import list_desired
 
 MODEL = "tiny"
+YEARLY = "0 0 1 1 *"
+"""When the monitors run: not each hour, or a story that goes over the hour would be monitored twice."""
 OPERATOR, APPROVER = Actor("otto", Role.OPERATOR), Actor("vera", Role.APPROVER)
 
 _WITHIN_S = 450.0
-_YEAR_US = 366 * 86_400_000_000
-"""The schedule of the story's monitors has a moment in each."""
 
 Flow = Callable[[Platform], None]
 
@@ -152,8 +154,8 @@ def _is_quiet(platform: Platform) -> bool:
     if any(platform.project.intake.glob("*.arrow")):
         return False
     with platform.database.reading() as connection:
-        missed = schedule_run.c.last_us < platform.now_us() - _YEAR_US
-        overdue = connection.execute(select(func.count()).select_from(schedule_run).where(missed)).scalar_one()
+        ran_us = connection.execute(select(schedule_run.c.last_us)).scalars().all()
+        overdue = any(newest_moment(YEARLY, from_micros(us), platform.clock.now()) for us in ran_us)
         return not overdue and not any(_open_work(connection).values()) and _specs_agree(platform, connection)
 
 

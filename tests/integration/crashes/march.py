@@ -57,7 +57,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         "serving.switched",
     ),
     "go_back": ("approval.granted", "approval.answered", "action.executed"),
-    "checks": ("monitors.judged", "monitors.recorded", "trigger.recorded", "verification.judged", "audit.checkpointed"),
+    "checks": ("monitors.judged", "monitors.recorded", "verification.judged", "trigger.recorded", "audit.checkpointed"),
     "retrain": (
         "retraining.requested",
         "approval.decided",

@@ -12,18 +12,20 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pyarrow.parquet as pq
 from sqlalchemy import Table, select, update
-from tests.integration.crashes.flows import MODEL
+from tests.integration.crashes.flows import MODEL, YEARLY
 from tests.integration.processes import environment, eventually
 from tests.unit.loop.projects import START, InstantJobs, InstantServer, World, make_project
 
 from trimtab.bootstrap import build_platform
-from trimtab.core.clock import ManualClock
+from trimtab.config.cron import newest_moment
+from trimtab.core.clock import ManualClock, to_micros
 from trimtab.core.enums import ColumnKind, Task
 from trimtab.core.ids import new_id
 from trimtab.db.engine import machine_us
@@ -39,7 +41,6 @@ from trimtab.serving.address import server_url
 ROWS, BROKEN = 60, 3
 """Rows of each file that is delivered, and how many of them break the contract."""
 
-_DAY_US = 86_400_000_000
 _AT_ONCE = "strategy: {type: recreate}\n"
 _TRAINING = """
 split: {type: stratified, test_share: 0.25}
@@ -49,13 +50,12 @@ workers: 1
 explain_rows: 0
 candidates: [{type: logistic_regression}]
 """
-# Once a year, and not each hour: a story that goes over the hour must not be monitored twice.
-_MONITORING = """
-schedule: "0 0 1 1 *"
+_MONITORING = f"""
+schedule: "{YEARLY}"
 window: 7d
 monitors:
-  - {type: data_drift, severity: high}
-  - {type: model_quality, severity: high, limits: {accuracy: 0.6}, min_labels: 50}
+  - {{type: data_drift, severity: high}}
+  - {{type: model_quality, severity: high, limits: {{accuracy: 0.6}}, min_labels: 50}}
 """
 _LIKE_BEFORE, _CHANGED = (50.0, 240.0, "male"), (50.0, 600.0, "male")
 _CHANGED_ROWS = 200
@@ -267,10 +267,12 @@ class Stage:
                 connection.execute(update(table).where(table.c.leased_until_us.is_not(None)).values(leased_until_us=0))
 
     def make_schedule_due(self) -> None:
-        """Have the monitors' last run lie more than a year back."""
+        """Have the monitors' last run lie before the newest moment of their schedule."""
+        now = self.platform.clock.now()
+        moment = newest_moment(YEARLY, now - timedelta(days=400), now)
+        assert moment is not None
         with self.platform.database.transaction() as connection:
-            last_us = self.platform.now_us() - 400 * _DAY_US
-            connection.execute(update(schedule_run).values(last_us=last_us))
+            connection.execute(update(schedule_run).values(last_us=to_micros(moment) - 1))
 
     def serve(self, at: str | None = None) -> None:
         """Start the inference server; with ``at`` it dies there, while it starts or later."""

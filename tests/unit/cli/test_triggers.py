@@ -95,6 +95,17 @@ def test_the_tree_says_what_holds_since_when_and_what_is_missing(run: Run, world
     assert lines[-1].strip() == "no retraining was asked for yet"
 
 
+def test_an_answer_of_conditions_that_were_edited_since_is_no_word_of_the_present(run: Run, world: World) -> None:
+    _hours(world, 0.9)
+    edited = "since then the conditions were edited, or another version has come to serve"
+    assert edited not in run("triggers", "explain", MODEL)
+    path = world.platform.project.root / "models" / MODEL / "retrain_config.yaml"
+    path.write_text(path.read_text().replace("below: 0.6", "below: 0.7"))
+    assert f"{edited}: 'trimtab monitor {MODEL}' asks anew" in run("triggers", "explain", MODEL)
+    _hours(world, 0.9)
+    assert edited not in run("triggers", "explain", MODEL)
+
+
 def test_what_was_asked_for_is_listed_with_its_cause_and_outcome(run: Run, world: World) -> None:
     _hours(world, 0.5, 0.5, 0.5, 0.5)
     said = run("triggers", "explain", MODEL)

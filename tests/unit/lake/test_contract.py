@@ -167,6 +167,20 @@ def test_of_many_columns_alike_only_those_that_break_a_rule_are_named() -> None:
     assert judgement.passed.num_rows == 1
 
 
+def test_what_was_sound_before_hides_nothing_that_is_not() -> None:
+    limits = {"x": {"type": "number", "min": 0, "max": 9}, "kind": {"type": "category", "values": ["a", "b"]}}
+    contract = ContractConfig.model_validate({"columns": limits})
+    narrow = ContractConfig.model_validate({"columns": {**limits, "x": {"type": "number", "min": 0, "max": 5}}})
+    sound = pa.table({"x": ["0.5", "8"], "kind": ["a", "b"]})
+    news = pa.table({"x": ["3", "9.5", "-1", "nan"], "kind": ["a", "c", "", "b"]})
+    first = judge(news, contract)
+    for _ in range(2):
+        assert judge(sound, contract).rules == ()
+        assert judge(news, contract).rules == first.rules
+    assert first.rules[0] == ("x: above 9", "kind: not an allowed value")
+    assert judge(sound, narrow).rules == (("x: above 5",),)
+
+
 def test_ten_thousand_rows_of_fifteen_columns_are_judged_fast_enough() -> None:
     rng = np.random.default_rng(5)
     rows = 10_000

@@ -24,6 +24,7 @@ from tests.unit.lake.heart import (
     shipped,
 )
 
+from trimtab.core.clock import to_micros
 from trimtab.core.errors import BackendError, DataContractError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import delivery, profile, queue_message
@@ -36,6 +37,7 @@ from trimtab.lake.deliveries import (
     resend_unqueued,
 )
 from trimtab.lake.ingest import Ingest, ModelContext, Processed
+from trimtab.lake.profile_rollup import roll_up
 from trimtab.lake.storage.folder import FolderStorage
 from trimtab.lake.zones import Lake
 
@@ -246,3 +248,17 @@ def test_what_is_judged_again_leaves_one_edition_of_its_files(place: Workplace) 
             assert judge_again(connection, MODEL) == 1
         resend_unqueued(place.database, place.queue)
     assert len(place.told) == 3
+
+
+@pytest.mark.parametrize("place", BOTH, indirect=True)
+def test_what_is_judged_again_after_its_profiles_were_folded_counts_once(place: Workplace) -> None:
+    shipped(place, records_segment([Asked(1), Asked(2, chol=2000.0)]))
+    shipped(place, records_segment([Asked(3)]))
+    place.ingest().process_some(now=NOW)
+    now_us = to_micros(NOW) + 3 * 3_600_000_000
+    assert roll_up(place.database, MODEL, since_us=to_micros(NOW), now_us=now_us) == 1
+    with place.database.transaction() as connection:
+        assert judge_again(connection, MODEL) == 1
+    resend_unqueued(place.database, place.queue)
+    assert len(place.ingest().process_some(now=NOW)) == 1
+    assert place.database.read(lambda c: c.execute(select(profile.c.rows)).scalars().all()) == [3]

@@ -108,6 +108,23 @@ def test_only_segments_of_the_window_are_opened(place: Workplace) -> None:
     assert truth == []
 
 
+def test_outcomes_of_a_file_whose_name_does_not_say_when_the_last_was_known_are_read_for_any_window(
+    place: Workplace,
+) -> None:
+    later_us = NOW_US + 60 * 24 * HOUR_US
+    asked = Asked(1, event_us=later_us)
+    taken_in(place, [asked], truth=[[outcome_of("1", prediction_id=asked.prediction_id)]])
+    (truth,) = place.lake.truth_files(MODEL, start_us=NOW_US, end_us=NOW_US + 1, known_until_us=None)
+
+    def found() -> int:
+        return len(labelled_rows(place.lake, MODEL, start_us=later_us, end_us=later_us + 1).table)
+
+    assert found() == 0, "known two months before its row happened"
+    first, _, rest = truth.path.name.partition("~")
+    truth.path.rename(truth.path.with_name(f"{first}_{rest.partition('_')[2]}"))
+    assert found() == 1
+
+
 def test_nothing_answered_is_an_empty_table(place: Workplace) -> None:
     found = labelled(place)
 
@@ -182,7 +199,7 @@ def test_new_segments_tell_of_the_rows_they_answered_and_of_those_whose_outcomes
     assert truths < set(everything)
 
     def told(segments: Collection[str], before_us: int) -> set[int]:
-        found = times_told(place.lake, MODEL, segments, before_us=before_us, known_until_us=NOW_US + 9)
+        found = times_told(place.lake, MODEL, segments, since_us=0, before_us=before_us, known_until_us=NOW_US + 9)
         return {int(moment) - NOW_US for moment in found}
 
     assert told(truths, NOW_US + 100) == {1, 2, 3}

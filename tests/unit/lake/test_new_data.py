@@ -20,7 +20,7 @@ from tests.unit.lake.heart import (
     truth_segment,
 )
 
-from trimtab.lake.deliveries import rows_since
+from trimtab.lake.deliveries import processed_since, rows_since
 from trimtab.lake.intake import take_in
 from trimtab.lake.labelled import outcomes_since
 from trimtab.records.schema import TruthFrame
@@ -45,6 +45,12 @@ def told(number: int, truth: str, hours: int, *, by_key: bool = False) -> TruthF
     return outcome_of(truth, prediction_id=ASKED[number - 1].prediction_id, labelled_us=at_us)
 
 
+def new_outcomes(place: Workplace, *, since_us: int, known_until_us: int) -> int:
+    with place.database.reading() as connection:
+        segments = processed_since(connection, 0)
+    return outcomes_since(place.lake, MODEL, segments, since_us=since_us, known_until_us=known_until_us)
+
+
 FILES = (
     [told(1, "1", 0), told(2, "1", 0)],
     # Late, of a row as old as the others; by its key; the first one again; the second one corrected.
@@ -57,22 +63,22 @@ FILES = (
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
 def test_new_outcomes_are_late_ones_and_corrections_and_no_repetition(place: Workplace, order: Sequence[int]) -> None:
     taken_in(place, [FILES[number] for number in order])
-    assert outcomes_since(place.lake, MODEL, since_us=TRAINED_US, known_until_us=END_US) == 3
+    assert new_outcomes(place, since_us=TRAINED_US, known_until_us=END_US) == 3
 
 
 def test_before_any_training_every_labelled_row_is_new_and_afterwards_none(place: Workplace) -> None:
     taken_in(place, FILES)
-    assert outcomes_since(place.lake, MODEL, since_us=0, known_until_us=END_US) == 4
-    assert outcomes_since(place.lake, MODEL, since_us=END_US, known_until_us=END_US) == 0
+    assert new_outcomes(place, since_us=0, known_until_us=END_US) == 4
+    assert new_outcomes(place, since_us=END_US, known_until_us=END_US) == 0
 
 
 def test_where_nothing_was_answered_or_told_nothing_is_new(place: Workplace) -> None:
-    assert outcomes_since(place.lake, MODEL, since_us=0, known_until_us=END_US) == 0
+    assert new_outcomes(place, since_us=0, known_until_us=END_US) == 0
     for number, frames in enumerate(FILES):
         write_segment(place.root / "intake", truth_segment(frames, part=str(number)))
     take_in(place.database, place.lake, place.queue, place.root / "intake", now=NOW)
     place.ingest().process_some(now=NOW)
-    assert outcomes_since(place.lake, MODEL, since_us=0, known_until_us=END_US) == 0
+    assert new_outcomes(place, since_us=0, known_until_us=END_US) == 0
 
 
 def test_rows_that_passed_are_counted_from_tables_and_records(place: Workplace) -> None:
@@ -83,3 +89,15 @@ def test_rows_that_passed_are_counted_from_tables_and_records(place: Workplace) 
         assert rows_since(connection, MODEL, MODEL, since_us=NOW_US - 1) == 26
         assert rows_since(connection, MODEL, MODEL, since_us=NOW_US) == 0
         assert rows_since(connection, MODEL, "another", since_us=0) == 20
+
+
+def test_outcomes_that_were_known_long_before_the_rows_are_not_opened(place: Workplace) -> None:
+    month_us = 40 * 24 * HOUR_US
+    write_segment(place.root / "intake", records_segment([Asked(9, event_us=NOW_US + month_us)], part="later"))
+    late = outcome_of("1", prediction_id=Asked(9).prediction_id, labelled_us=NOW_US + month_us + 1)
+    taken_in(place, [FILES[0], [late]])
+    first, second = place.lake.truth_files(MODEL, start_us=0, end_us=1 << 62, known_until_us=None)
+    assert (first.labelled_us, second.labelled_us) == (NOW_US, NOW_US + month_us + 1)
+    first.path.write_bytes(b"would fail if it were opened")
+    told = {second.path.stem.rpartition("_")[2]}
+    assert outcomes_since(place.lake, MODEL, told, since_us=TRAINED_US, known_until_us=NOW_US + 2 * month_us) == 1

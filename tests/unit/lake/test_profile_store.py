@@ -29,3 +29,22 @@ def test_a_period_belongs_to_every_window_that_it_touches(database: Database, pe
     assert found(NOW_US, NOW_US + 1) == [(NOW_US, 3)]
     assert found(period.end_us, period.end_us + 1) == []
     assert found(NOW_US - 1, NOW_US) == []
+
+
+def test_windows_without_overlap_have_no_period_in_common_where_only_those_begun_are_asked_for(
+    database: Database,
+) -> None:
+    hour_us = 3_600_000_000
+    hours = [
+        PeriodProfile("claims", "v1", 1, NOW_US + n * hour_us, 3_600, Profile(rows=1, columns={})) for n in range(9)
+    ]
+    with database.transaction() as connection:
+        save_profiles(connection, "segment-1", hours)
+
+    def found(first_h: float) -> list[int]:
+        start_us = NOW_US + round(first_h * hour_us)
+        with database.reading() as connection:
+            told = load_profiles(connection, "claims", start_us=start_us, end_us=start_us + 3 * hour_us, begun=True)
+        return [(each.start_us - NOW_US) // hour_us for each in told]
+
+    assert [found(0.5), found(3.5), found(3.0)] == [[1, 2, 3], [4, 5, 6], [3, 4, 5]]

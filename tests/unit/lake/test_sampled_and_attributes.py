@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
+from sqlalchemy import update
 from tests.unit.lake.heart import HOUR_US, MODEL, NOW, NOW_US, Asked, Workplace, accepted, csv_of, records_segment
 
+from trimtab.db.tables import delivery
 from trimtab.lake.attributes import delivered_columns
 from trimtab.lake.intake import take_in
 from trimtab.lake.sampled import sample_rows
@@ -72,3 +76,19 @@ def test_rows_without_keys_belong_to_nothing(place: Workplace, keys: list[str | 
     accepted(place, "first.csv", csv_of(["7,63,male,233,normal,0"]))
     place.ingest().process_some(now=NOW)
     assert columns(place, keys) == {"sex": [None] * len(keys)}
+
+
+def test_a_table_is_read_once_and_one_that_is_delivered_later_is_added(place: Workplace) -> None:
+    accepted(place, "first.csv", csv_of(["7,63,male,233,normal,0"]))
+    place.ingest().process_some(now=NOW)
+    assert columns(place, ["7"]) == {"sex": ["male"]}
+    (table,) = (place.root / "lake" / "processed" / "tables" / MODEL).glob("*.parquet")
+    with place.database.transaction() as connection:
+        connection.execute(update(delivery).values(received_us=NOW_US - 1))
+    accepted(place, "second.csv", csv_of(["8,63,female,233,normal,0"]))
+    place.ingest().process_some(now=NOW)
+    before = table.stat()
+    # To be read again would be to fail.
+    table.write_bytes(b"x" * before.st_size)
+    os.utime(table, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert columns(place, ["7", "8"]) == {"sex": ["male", "female"]}

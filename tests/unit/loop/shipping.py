@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.unit.loop.projects import MODEL, World
@@ -67,9 +68,13 @@ class Shipping:
         self.process()
 
     def outcomes(self, truth: str, *asked: Asked, known_s: int = 0) -> None:
+        self.outcomes_at(truth, dict.fromkeys(asked, known_s))
+
+    def outcomes_at(self, truth: str, known_s: Mapping[Asked, int]) -> None:
+        """Tell all of them at once, whenever each is known."""
         self.parts += 1
-        known_us = self.start_us + known_s * SECOND_US
-        frames = [TruthFrame(MODEL, each.id, None, None, truth, known_us, known_us) for each in asked]
+        at_us = {each: self.start_us + seconds * SECOND_US for each, seconds in known_s.items()}
+        frames = [TruthFrame(MODEL, each.id, None, None, truth, known, known) for each, known in at_us.items()]
         write_segment(self.world.platform.project.intake, truth_table(frames, self._segment()))
         self.process()
 

@@ -9,13 +9,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 from tests.conftest import BOTH
-from tests.unit.loop.projects import MODEL, START, World
+from tests.unit.loop.projects import HOUR_US, MODEL, START, World
 
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Verdict
 from trimtab.db.tables import action_request, delivery, heartbeat, job, queue_message, retraining_event
 from trimtab.loop.control_metrics import MOST_COLUMNS, ControlMetrics
-from trimtab.monitoring.check import Check
+from trimtab.monitoring.check import Check, Window
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -56,6 +56,30 @@ def test_the_newest_look_of_each_monitor_is_told_and_survives_a_restart(world: W
         last_s = START.timestamp() + 7200
         assert number(samples, "trimtab_check_last_timestamp_seconds", **at) == last_s
         assert number(samples, "trimtab_check_last_success_timestamp_seconds", **at) == last_s - 3600
+
+
+@pytest.mark.parametrize("world", BOTH, indirect=True)
+def test_a_window_of_months_ago_that_is_judged_again_is_not_told_as_the_present(world: World) -> None:
+    detail = {"metric": "accuracy", "labelled": 120}
+    [_, present] = world.drift(Verdict.OK, quality=0.8)
+    month_us = 30 * 24 * HOUR_US
+    old = Window(present.window.start_us - month_us, present.window.end_us - month_us)
+    late = replace(present, window=old, value=0.1, verdict=Verdict.BREACH, detail={**detail, "late": True})
+    unknown = replace(present, verdict=Verdict.INCONCLUSIVE, value=None, detail=detail)
+    metrics = ControlMetrics(world.platform)
+    world.checked(unknown, late)
+    samples = told(metrics)
+    assert number(samples, "trimtab_check_value", monitor="model_quality") is None
+    assert number(samples, "trimtab_check_verdict", monitor="model_quality", verdict="inconclusive") == 1
+    assert number(samples, "trimtab_check_last_success_timestamp_seconds", monitor="model_quality") is None
+    assert number(samples, "trimtab_check_last_timestamp_seconds", monitor="model_quality") == START.timestamp()
+    world.clock.advance(timedelta(hours=1))
+    world.checked(late, world.drift(Verdict.OK, quality=0.8)[1])
+    for asked in (metrics, ControlMetrics(world.platform)):
+        samples = told(asked)
+        assert number(samples, "trimtab_check_value", monitor="model_quality") == 0.8
+        last_s = number(samples, "trimtab_check_last_success_timestamp_seconds", monitor="model_quality")
+        assert last_s == START.timestamp() + 3600
 
 
 def test_a_monitor_that_the_file_names_no_more_is_told_no_more(world: World) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,19 +16,28 @@ import pytest
 from sqlalchemy import select, update
 from tests.unit.loop.projects import MODEL, World, make_world
 from tests.unit.loop.shipping import Asked, Shipping
+from tests.unit.monitoring.windows import window_of
 
 from trimtab.bundle.encoder import Encoder
+from trimtab.bundle.manifest import Manifest
 from trimtab.bundle.writer import write_bundle
+from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
 from trimtab.core.enums import ColumnKind, Task, Verdict
 from trimtab.db.tables import monitor_state, snapshot
+from trimtab.lake.storage.base import StoredFile
+from trimtab.lake.storage.folder import FolderStorage
+from trimtab.lake.zones import Lake
 from trimtab.loop.checks import run_checks_of
 from trimtab.loop.ingestion import Ingestion
-from trimtab.loop.labels import answers_of
+from trimtab.loop.labels import RowReader
 from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.releases import start_rollout
 from trimtab.loop.rollouts import advance_rollouts, apply_desired
 from trimtab.monitoring.check import Check, Window
+from trimtab.monitoring.quality.past import PastMemory
+from trimtab.monitoring.quality.reconciled import KeptEstimate
+from trimtab.monitoring.registry import monitor_of
 from trimtab.records.schema import PredictionFrame, SchemaFrame
 from trimtab.records.segments import predictions_table, write_segment
 from trimtab.testing.bundles import tiny_bundle
@@ -144,7 +155,7 @@ def test_any_order_of_outcomes_ends_in_the_same(tmp_path: Path) -> None:
         state = shipping.world.platform.database.read(
             lambda c: c.execute(select(monitor_state.c.spec).where(mine)).scalar_one()
         )
-        ends.add((tuple(sorted(values.items())), tuple(sorted(state["state"]["judged"].items()))))
+        ends.add((tuple(sorted(values.items())), tuple(sorted(map(tuple, state["state"]["judged"])))))
     assert len(ends) == 1
     assert [value for _, value in next(iter(ends))[0]] == [0.7, 0.0]
 
@@ -159,6 +170,95 @@ def test_an_estimate_meets_its_labels_when_they_have_come(shipping: Shipping) ->
     shipping.rows(*asked(4))
     second = estimate(shipping, 5 * DAY_S)
     assert (second.detail["reconciled"], second.detail["last_residual"]) == (1, pytest.approx(-0.1))
+
+
+class Watched(FolderStorage):
+    """A storage that remembers what was fetched from it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.fetched: list[str] = []
+
+    def fetch(self, files: Sequence[StoredFile]) -> list[Path]:
+        self.fetched.extend(file.name for file in files)
+        return super().fetch(files)
+
+
+@dataclass
+class Looker:
+    """Asks for past windows as a monitor does, look by look, and counts the files that are read for it."""
+
+    shipping: Shipping
+    manifest: Manifest
+    state: JsonObject | None = None
+
+    def look(self, at_s: int) -> tuple[list[int], list[str]]:
+        """Return the days that are looked at again, and the files of answers and outcomes that were read."""
+        platform = self.shipping.world.platform
+        at_us = self.shipping.start_us + at_s * 1_000_000
+        storage = Watched(platform.lake.root)
+        files = platform.files(MODEL)
+        settings = files.monitoring.monitors[0]
+        rows = RowReader(replace(platform, lake=Lake(storage)), files, at_us).of(
+            "v1", 1, bundle=platform.lake.root, manifest=self.manifest
+        )
+        data = replace(window_of({}), window=Window(at_us - DAY_S * 1_000_000, at_us), state=self.state)
+        past = rows.past(settings, data)
+        assert past is not None
+        self.state = monitor_of(settings).check(replace(data, look_back=lambda: past)).state
+        days = [(one.window.start_us - self.shipping.start_us) // (DAY_S * 1_000_000) for one in past.windows]
+        return days, storage.fetched
+
+
+def test_every_old_window_gets_its_turn_and_a_quiet_system_reads_nothing(shipping: Shipping, tmp_path: Path) -> None:
+    looker, days = Looker(shipping, tiny_bundle(tmp_path / "bundle")), 170
+    for first in range(0, days, 34):
+        shipping.rows(*(row for day in range(first, first + 34) for row in asked(day, 2)))
+    now_s = at(shipping, days + 2)
+    assert looker.look(now_s) == ([], []), "what is there when it first looks is no news"
+    shipping.outcomes("yes", *(row for day in range(days) for row in asked(day, 2)), known_s=at(shipping, days + 3))
+    looked_at: list[int] = []
+    turns = 0
+    while (turn := looker.look(now_s + DAY_S + 60 * (turns + 1)))[0]:
+        looked_at += turn[0]
+        turns += 1
+        assert len([name for name in turn[1] if "/truth/" in name]) <= 2, "outcomes are read once for all windows"
+    assert turns == 7
+    assert sorted(set(looked_at)) == sorted(looked_at), "none twice"
+    assert len(looked_at) in {days, days + 1}, "windows begin at multiples of their length"
+    assert looker.look(now_s + DAY_S + 600) == ([], [])
+
+
+def test_an_outcome_of_nobodys_row_has_no_answers_read_that_are_over_for_good(
+    shipping: Shipping, tmp_path: Path
+) -> None:
+    looker = Looker(shipping, tiny_bundle(tmp_path / "bundle"))
+    for day in (0, 20, 300):
+        shipping.rows(*asked(day, 2))
+    looker.look(at(shipping, 301))
+    shipping.outcomes("yes", Asked(at_s=5, place=99), known_s=at(shipping, 302))
+    days, fetched = looker.look(at(shipping, 302.1))
+    assert days == []
+    assert len([name for name in fetched if "/records/" in name]) == 1
+    assert looker.look(at(shipping, 302.2)) == ([], []), "the next look does not ask again"
+
+
+def test_an_estimates_window_without_answers_is_asked_for_once(tmp_path: Path) -> None:
+    """Else it would take a place among those that are looked at, for ever."""
+    world = make_world(tmp_path / "project", monitoring_config=MONITORING)
+    files = world.platform.files(MODEL)
+    settings = files.monitoring.monitors[1]
+    at_us, day_us = world.platform.now_us() + 9 * DAY_S * 1_000_000, DAY_S * 1_000_000
+    kept = KeptEstimate(Window(at_us - 9 * day_us, at_us - 8 * day_us), {"accuracy": 0.9})
+    state: JsonObject | None = {"estimates": [kept.to_json()], "past": PastMemory(at_us - 1).to_json()}
+    manifest = tiny_bundle(tmp_path / "bundle")
+    for windows in (1, 0):
+        rows = RowReader(world.platform, files, at_us).of("v1", 1, bundle=tmp_path, manifest=manifest)
+        data = replace(window_of({}), window=Window(at_us - day_us, at_us), state=state)
+        past = rows.past(settings, data)
+        assert past is not None
+        assert len(past.windows) == windows
+        state = monitor_of(settings).check(replace(data, look_back=partial(rows.past, settings, data))).state
 
 
 def served_numbers(world: World, rows: int) -> Window:
@@ -201,8 +301,8 @@ def test_numbers_come_with_the_errors_that_the_bundles_loss_model_expects(tmp_pa
 
     old = tmp_path / "old"
     manifest = tiny_bundle(old, task=Task.REGRESSION)
-    without = answers_of(world.platform, files, "v1", 1, window, bundle=old, manifest=manifest)
-    assert without is not None
+    reader = RowReader(world.platform, files, window.end_us)
+    without = reader.of("v1", 1, bundle=old, manifest=manifest).answers(window)
     assert (len(without), without.losses) == (120, None)
     assert "retrain once" in without.no_losses
 
@@ -222,8 +322,7 @@ def test_numbers_come_with_the_errors_that_the_bundles_loss_model_expects(tmp_pa
         reference=lambda _folder: None,
         beside=learnt,
     )
-    found = answers_of(world.platform, files, "v1", 1, window, bundle=new, manifest=made)
-    assert found is not None
+    found = reader.of("v1", 1, bundle=new, manifest=made).answers(window)
     assert found.losses is not None
     men = np.arange(120) % 2 == 1
     assert found.losses.absolute[men].mean() == pytest.approx(8 * (2 / np.pi) ** 0.5, rel=0.2)

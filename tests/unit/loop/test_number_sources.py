@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from tests.postgres import PostgresServer
 from tests.unit.serving.running import ROW, Running, variant, write_spec
 
-from trimtab.loop.number_sources import PromqlNumbers, SqlNumbers, read_numbers
+from trimtab.loop.number_sources import PromqlNumbers, SqlNumbers, read_numbers, source_of
 from trimtab.loop.request_counts import read_request_counts
 from trimtab.monitoring.check import Window
 from trimtab.monitoring.settings import MonitoringConfig
@@ -127,6 +127,25 @@ def test_what_is_no_one_number_is_told(shop: Path, query: str, said: str) -> Non
     assert said in reading.problem
 
 
+@pytest.mark.parametrize("place", ["../other/shop.db", "{whole}/other/shop.db"])
+def test_sqlite_is_read_below_the_project_only(tmp_path: Path, place: str) -> None:
+    project, other = tmp_path / "project", tmp_path / "other"
+    for folder in (project, other):
+        folder.mkdir()
+    with sqlite3.connect(other / "shop.db") as connection:
+        connection.execute("CREATE TABLE visits (at_s float)")
+    connection.close()
+    source = SqlSource(url=f"sqlite:///{place.format(whole=tmp_path)}", query="SELECT count(*) FROM visits")
+    assert "no such file below" in SqlNumbers(source, project).read(ASKED).problem
+    assert SqlNumbers(source, tmp_path if "whole" in place else other).read(ASKED).value == 0
+
+
+def test_sqlite_makes_no_cell_of_any_size(shop: Path) -> None:
+    for query in ("SELECT zeroblob(1000000000)", "SELECT length(replace(hex(zeroblob(400000)), '0', 'aaaaaaaaaa'))"):
+        assert "too big" in of_sqlite(shop, query).problem
+    assert of_sqlite(shop, "SELECT length(zeroblob(1000))").value == 1000
+
+
 FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
 
@@ -225,7 +244,7 @@ def test_each_monitor_gets_the_number_of_its_own_window(shop: Path) -> None:
             ],
         }
     )
-    numbers = read_numbers(config, shop, ASKED)
+    numbers = read_numbers(config, shop, ASKED, source_of)
     assert {name: reading.value for name, reading in numbers.items()} == {"a": 3600, "b": 7200, "c": None}
     assert config.window_of(config.monitors[1]) == timedelta(hours=2)
 

@@ -122,3 +122,22 @@ def test_rows_quarantined_again_for_the_same_columns_are_told_once_a_day(world: 
     assert quarantined(1, "b,998,200,male,yes") == 1
     assert quarantined(1, "c,50,9000,male,yes") == 2, "another column"
     assert quarantined(24, "d,997,200,male,yes") == 3
+
+
+def test_alerts_alike_on_both_sides_of_midnight_are_told_once(world: World) -> None:
+    reasons = {"age: above 120": 3}
+    payload = {"model": MODEL, "kind": "rows_quarantined", "title": "rows", "severity": "high", "reasons": reasons}
+
+    def told_after(minutes: int) -> int:
+        world.clock.advance(timedelta(minutes=minutes))
+        with world.platform.database.transaction() as connection:
+            world.platform.publish(connection, "alert.raised", f"model:{MODEL}", payload)
+        world.deliver("messages")
+        return len(world.platform.database.read(lambda c: c.execute(select(notification.c.id)).all()))
+
+    assert told_after(24 * 60 - 5) == 1, "the clock of the world begins at midnight"
+    assert told_after(10) == 1
+    assert told_after(23 * 60) == 1
+    assert told_after(60) == 2, "a day after the first"
+    assert told_after(60) == 2
+    assert told_after(24 * 60) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.releases import start_rollout
 from trimtab.loop.rolling_up import roll_up_profiles
 from trimtab.loop.rollouts import advance_rollouts, apply_desired
+from trimtab.monitoring.run import Look, run_monitors
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.profile import Profile
 
@@ -81,3 +83,19 @@ def test_nothing_is_summed_up_twice(serving: World) -> None:
     before = _stored(serving)
     assert not roll_up_profiles(serving.platform)
     assert _stored(serving) == before
+
+
+def test_monitors_run_once_though_a_cause_is_dated(serving: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _answer(serving, broken_since_us=serving.platform.now_us() // DAY_US * DAY_US - 19 * HOUR_US)
+    while roll_up_profiles(serving.platform):
+        pass
+    runs: list[tuple[Look, ...]] = []
+
+    def counted(*arguments: Any, **more: Any) -> tuple[Look, ...]:
+        runs.append(run_monitors(*arguments, **more))
+        return runs[-1]
+
+    monkeypatch.setattr("trimtab.loop.checks.run_monitors", counted)
+    found = run_checks_of(serving.platform, serving.platform.files(MODEL), at=serving.clock.now(), actor="dana")
+    assert len(runs) == 1
+    assert found.breaches

@@ -3,69 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sqlalchemy import select
 from tests.conftest import BOTH
 from tests.unit.loop.projects import World
 
-from trimtab.core.clock import from_micros, to_micros
+from trimtab.audit import log as audit
+from trimtab.core.clock import from_micros
 from trimtab.db.tables import check_result, schedule_run
+from trimtab.loop.checks import run_checks_of
+from trimtab.loop.missed import missed_moments
 from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.releases import start_rollout
 from trimtab.loop.rollouts import advance_rollouts, apply_desired
-from trimtab.loop.schedules import next_due, run_due_monitors
+from trimtab.loop.schedules import run_due_monitors
 from trimtab.monitoring.store import checks_as_of, run_checks
 
 _START = datetime(2030, 1, 1, tzinfo=UTC)
-_moments = st.builds(
-    lambda day, minute: _START + timedelta(days=day, minutes=minute),
-    st.sampled_from([0, 6, 13, 30, 57, 364]),
-    st.sampled_from([0, 300, 389, 630, 1380, 1439]),
-)
-_crons = st.sampled_from(["* * * * *", "*/15 * * * *", "0 * * * *", "30 6 * * *", "0 0 * * 1", "0 12 1 * *"])
-
-
-@given(cron=_crons, last=_moments, wait=st.integers(0, 200), more=st.integers(0, 60))
-@settings(deadline=None, max_examples=50)
-def test_what_is_due_stays_due_until_it_has_run(cron: str, last: datetime, wait: int, more: int) -> None:
-    now = last + timedelta(minutes=wait)
-    due = next_due(cron, last, now, ())
-    assert next_due(cron, now, now, ()) is None, "what has run just now is not due"
-    moments = [last + timedelta(minutes=minute) for minute in range(1, wait + 1)]
-    matching = [moment for moment in moments if next_due(cron, moment - timedelta(seconds=1), moment, ()) == moment]
-    assert due == max(matching, default=None), "the newest that was missed, if no window counts"
-    if due is not None:
-        later = next_due(cron, last, now + timedelta(minutes=more), ())
-        assert later is not None
-        assert later >= due
-
-
-@given(cron=_crons, last=_moments, minutes=st.integers(1, 400), hours=st.integers(1, 30))
-@settings(deadline=None, max_examples=50)
-def test_what_was_missed_is_run_in_order_and_skips_no_window(
-    cron: str, last: datetime, minutes: int, hours: int
-) -> None:
-    now, length = last + timedelta(minutes=minutes), timedelta(hours=hours)
-    run, at = [], last
-    while (moment := next_due(cron, at, now, {length})) is not None:
-        assert at < moment <= now
-        run.append(moment)
-        at = moment
-    missed = [last + timedelta(minutes=minute) for minute in range(1, minutes + 1)]
-    missed = [moment for moment in missed if next_due(cron, moment - timedelta(seconds=1), moment, ()) == moment]
-    assert set(run) <= set(missed)
-    assert run[-1:] == missed[-1:], "the newest of all is run"
-    windows = [to_micros(moment) // (length // timedelta(microseconds=1)) for moment in missed]
-    first_of = {window: moment for window, moment in reversed(list(zip(windows, missed, strict=True)))}
-    begun = to_micros(last) // (length // timedelta(microseconds=1))
-    assert {moment for window, moment in first_of.items() if window > begun} <= set(run)
-
-
-def test_a_clock_that_went_back_makes_nothing_due() -> None:
-    assert next_due("* * * * *", _START, _START - timedelta(days=1), ()) is None
 
 
 def _last_run(world: World, name: str = "monitors:tiny") -> datetime:
@@ -106,6 +63,82 @@ def test_windows_end_when_the_calendar_says_and_none_that_was_missed_is_skipped(
     while run_due_monitors(world.platform):
         assert _last_run(world) <= world.clock.now()
     assert _ends(world) == [_START + timedelta(hours=hours) for hours in (6, 8, 10, 11)]
+    assert _order(world)[:2] == [11, 6], "the present is told first"
+
+
+def _order(world: World) -> list[int]:
+    """The hours since the start at which the windows of the runs end, in the order of the runs."""
+    query = select(check_result.c.run_id, check_result.c.window_end_us).order_by(check_result.c.id)
+    rows = world.platform.database.read(lambda c: c.execute(query).all())
+    return [(from_micros(end_us) - _START) // timedelta(hours=1) for _, end_us in dict.fromkeys(map(tuple, rows))]
+
+
+@pytest.mark.parametrize("world", BOTH, indirect=True)
+def test_after_a_long_outage_the_newest_is_judged_first_and_the_oldest_are_left_out_and_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab.loop.schedules.missed_moments", partial(missed_moments, most=6))
+    (world.platform.project.model_folder("tiny") / "monitoring_config.yaml").write_text(
+        "window: 2h\nmonitors: [{type: data_drift}]\n"
+    )
+    _serve(world)
+    run_due_monitors(world.platform)
+    world.clock.advance(timedelta(days=9, hours=1))
+    while run_due_monitors(world.platform):
+        pass
+    assert _order(world) == [217, 208, 210, 212, 214, 216, 217]
+    with world.platform.database.reading() as connection:
+        [left_out] = [entry for entry in audit.show(connection) if entry.action == "checks.left_out"]
+    assert "103 windows left out, 6 moments caught up" in left_out.reason
+
+
+def test_what_serves_nothing_yet_has_missed_nothing(world: World) -> None:
+    (world.platform.project.model_folder("tiny") / "monitoring_config.yaml").write_text(
+        "window: 1h\nmonitors: [{type: data_drift}]\n"
+    )
+    run_due_monitors(world.platform)
+    world.clock.advance(timedelta(days=9))
+    for _ in range(2):
+        assert not run_due_monitors(world.platform)
+    assert _last_run(world) == world.clock.now()
+    with world.platform.database.reading() as connection:
+        assert [entry for entry in audit.show(connection) if entry.action == "checks.left_out"] == []
+
+
+def test_what_nobody_can_run_ahead_is_caught_up_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[datetime] = []
+
+    def fails(*_arguments: object, at: datetime, **_more: object) -> None:
+        seen.append(at)
+        raise ZeroDivisionError("by zero")
+
+    (world.platform.project.model_folder("tiny") / "monitoring_config.yaml").write_text(
+        "window: 1h\nmonitors: [{type: data_drift}]\n"
+    )
+    monkeypatch.setattr("trimtab.loop.schedules.run_checks_of", fails)
+    run_due_monitors(world.platform)
+    world.clock.advance(timedelta(hours=5))
+    for _ in range(9):
+        run_due_monitors(world.platform)
+    assert [(at - _START) // timedelta(hours=1) for at in seen] == [5, 1, 2, 3, 4, 5]
+
+
+def test_of_two_processes_that_look_ahead_one_stores_what_it_saw(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.platform.project.model_folder("tiny") / "monitoring_config.yaml").write_text(
+        "window: 1h\nmonitors: [{type: data_drift}]\n"
+    )
+    _serve(world)
+    run_due_monitors(world.platform)
+    world.clock.advance(timedelta(hours=5))
+
+    def other_first(*arguments: Any, **more: Any) -> Any:
+        monkeypatch.undo()
+        assert run_due_monitors(world.platform)
+        return run_checks_of(*arguments, **more)
+
+    monkeypatch.setattr("trimtab.loop.schedules.run_checks_of", other_first)
+    assert not run_due_monitors(world.platform)
+    assert _order(world) == [5]
 
 
 @pytest.mark.parametrize("world", BOTH, indirect=True)

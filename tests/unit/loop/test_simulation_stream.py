@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,11 @@ def test_rows_are_parted_by_when_their_outcome_was_known(tmp_path: Path) -> None
 def test_without_a_delay_a_row_of_the_start_is_played_and_not_learnt_before(tmp_path: Path) -> None:
     stream = read(tmp_path, columns(), start=FIRST + timedelta(days=4), delay=timedelta(0))
     assert stream.history().tolist() == [0, 1, 2, 3]
-    assert list(stream.happened(stream.start_us, stream.start_us + DAY_US)) == [4]
+    # Its outcome is told with it: not before, and not never.
+    ends = [stream.start_us + day * DAY_US for day in range(3)]
+    for since, until in pairwise(ends):
+        assert stream.became_known(since, until).tolist() == list(stream.happened(since, until))
+    assert stream.became_known(ends[0], ends[-1]).tolist() == [4, 5]
 
 
 def test_without_a_start_a_fifth_is_history(tmp_path: Path) -> None:

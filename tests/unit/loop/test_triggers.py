@@ -15,8 +15,9 @@ from sqlalchemy import update
 from tests.unit.loop.projects import MODEL, World, make_world, result_of
 
 from trimtab.core.canonical import JsonObject
-from trimtab.core.enums import Role, Verdict
-from trimtab.core.errors import ConfigError
+from trimtab.core.clock import to_micros
+from trimtab.core.enums import Role, Tier, Verdict
+from trimtab.core.errors import ConfigError, ConflictError
 from trimtab.db.tables import event_delivery
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import perform
@@ -24,6 +25,9 @@ from trimtab.loop.releases import start_rollout
 from trimtab.loop.rollouts import apply_desired
 from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import expire_requests
+from trimtab.remediation.action_store import create_action
+from trimtab.remediation.actions import ActionRequest, ActionState
+from trimtab.remediation.policy import ActionKind
 
 _ROOT = Path(__file__).parents[3]
 _DANA = Actor("dana", Role.ADMIN)
@@ -161,6 +165,64 @@ def test_a_request_that_is_open_answers_the_firing_too(world: World) -> None:
     assert found == {("person", asked["action_id"]), ("performance", asked["action_id"])}
 
 
+def test_a_request_that_is_open_is_found_behind_all_that_was_told_since(world: World) -> None:
+    asked = perform(world.platform, _DANA, "retraining.trigger", {"model": MODEL, "reason": "a new feed"})
+    world.clock.advance(timedelta(minutes=1))
+    with world.platform.database.transaction() as connection:
+        for number in range(120):
+            told = ActionRequest(
+                id=f"told{number}",
+                dedup_key=f"log:{number}",
+                kind=ActionKind.LOG,
+                model=MODEL,
+                tier=Tier.AUTOMATIC,
+                purpose="say so",
+                requested_by="policy",
+                created_us=world.platform.now_us(),
+                state=ActionState.SUCCEEDED,
+            )
+            create_action(connection, told)
+    _quality(world, 0.5)
+    found = {(one["cause"], one["action_id"], one["refused"]) for one in _events(world)}
+    assert found == {("person", asked["action_id"], None), ("performance", asked["action_id"], None)}
+    with pytest.raises(ConflictError, match=f"retraining {asked['action_id']} waits for approval already"):
+        perform(world.platform, _DANA, "retraining.trigger", {"model": MODEL, "reason": "once more"})
+
+
+def test_a_look_into_the_future_neither_asks_nor_silences_what_comes(world: World) -> None:
+    payload = {"run_id": world.checked(world.check(Verdict.OK)), "model": MODEL, "endpoint": MODEL}
+    world.deliver("triggers")
+    ahead_us = to_micros(world.clock.now() + timedelta(days=400))
+    with world.platform.database.transaction() as connection:
+        world.platform.publish(connection, "checks.completed", f"model:{MODEL}", payload, at_us=ahead_us)
+    world.deliver("triggers")
+    world.clock.advance(_HOUR)
+    _quality(world, 0.5)
+    assert _explained(world)["latest"]["fired"] is True
+    assert world.actions() == [("retrain", "waiting_approval")]
+
+
+def test_news_that_come_late_ask_for_nothing_and_are_no_latest_answer(world: World) -> None:
+    detail = {"metric": "accuracy", "labelled": 120}
+    payload = {
+        "run_id": world.checked(world.check(Verdict.OK, kind="model_quality", value=0.5, detail=detail)),
+        "model": MODEL,
+        "endpoint": MODEL,
+    }
+    early_us = world.platform.now_us()
+    with world.platform.database.transaction() as connection:
+        # Its first delivery is held up.
+        connection.execute(update(event_delivery).values(state="done"))
+    world.clock.advance(_HOUR)
+    _quality(world, 0.9)
+    before = _explained(world)["latest"]
+    with world.platform.database.transaction() as connection:
+        world.platform.publish(connection, "checks.completed", f"model:{MODEL}", payload, at_us=early_us)
+    world.deliver("triggers")
+    assert _explained(world)["latest"] == before
+    assert world.actions() == []
+
+
 def test_a_monitor_that_has_a_schedule_of_its_own_is_heard_between_its_runs(world: World) -> None:
     _conditions(world, "when: {all: [{performance: {metric: accuracy, below: 0.6}}, {drift: {any_column: true}}]}\n")
     detail = {"metric": "accuracy", "labelled": 120}
@@ -174,7 +236,7 @@ def test_a_monitor_that_has_a_schedule_of_its_own_is_heard_between_its_runs(worl
 @pytest.mark.parametrize(
     ("when", "expected"),
     [
-        ("{drift: {any_column: true, monitor: weekly}}", "drift.monitor: found 'weekly'"),
+        ("{drift: {any_column: true, monitor: weekly}}", "when.drift.monitor: found 'weekly'"),
         ("{drift: {any_column: true, monitor: model_quality}}", "that judges columns, data_drift"),
         (
             "{any: [{not: {performance: {metric: f1, below: 0.5, monitor: data_drift}}}]}",
@@ -192,10 +254,12 @@ def test_a_monitor_that_is_not_there_is_refused_with_the_line(world: World, when
 
 _CHILD = """
 import sys
+from datetime import timedelta
 from pathlib import Path
 from tests.unit.loop.projects import make_world
 from trimtab.core.crashpoints import arm
 world = make_world(Path(sys.argv[1]), retrain_config=sys.argv[3])
+world.clock.advance(timedelta(days=2))
 arm(sys.argv[2])
 world.deliver("triggers")
 """

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -208,6 +210,35 @@ def test_an_alarm_lasts_until_a_whole_window_is_as_usual_and_is_dated() -> None:
     assert week(0.0)[None].verdict is Verdict.OK
 
 
+@pytest.mark.parametrize(("days", "seldom"), [(1, False), (7, True)])
+def test_of_a_short_reference_no_day_goes_unseen_however_seldom_one_looks(days: int, *, seldom: bool) -> None:
+    rng = np.random.default_rng(9)
+    stream = Stream.after({"x": rng.normal(size=90 * 24)}, false_alarm_every="90d")
+    start, values = 90, rng.normal(size=28 * 24)
+    # Only the first day of the second week is off: the last three, which is what 90 days allow for, are as usual.
+    values[7 * 24 : 8 * 24] += 8.0
+    verdicts = []
+    for look in range(7, 29, days):
+        data = replace(
+            window_of({}, reference=stream.reference),
+            window=Window((start + look - 7) * DAY_US, (start + look) * DAY_US),
+            periods=hourly((start + look - 7) * 24, {"x": values[(look - 7) * 24 : look * 24]}),
+            columns={"x": ColumnContract(type=ColumnKind.NUMBER)},
+            state=stream.state,
+        )
+        judged = DataDriftMonitor(DataDriftSettings.model_validate(stream.settings)).check(data)
+        stream.state = judged.state
+        overall = judged.checks[-1]
+        verdicts.append(overall.verdict)
+        assert "as long as the reference allows" in overall.explanation
+        assert ("parts were judged" in overall.explanation) is (seldom and look > 7)
+        if seldom and overall.verdict is Verdict.BREACH:
+            assert overall.detail["judged_from_us"] <= (start + 7) * DAY_US < overall.detail["judged_until_us"]
+    # The second weekly look, or the first daily one with that day in it, says so; and that it is over, later ones.
+    assert verdicts.index(Verdict.BREACH) == 1
+    assert verdicts[-1] is Verdict.OK
+
+
 def test_a_shift_too_small_for_one_window_is_found_by_several_that_agree() -> None:
     rng = np.random.default_rng(5)
     stream = Stream.after({"x": rng.normal(size=26 * 168)})
@@ -283,3 +314,18 @@ def test_a_constant_column_is_ok_where_it_was_constant_and_a_breach_where_it_was
     stuck = drift(window_of({"x": same}, reference=varied, contracts=contracts))["x"]
     assert stuck.verdict is Verdict.BREACH
     assert stuck.detail["causes"][0]["kind"] == "stuck"
+
+
+def test_what_is_kept_of_usual_windows_keeps_no_reference_alive_and_serves_the_one_that_is_read_again() -> None:
+    columns = patients(300, seed=17)
+    # Reading a bundle anew, as a process with many versions does, makes an equal reference, not the same one.
+    first, again = reference_of(columns), reference_of(columns)
+    assert first.coded is not None
+    assert again.coded is not None
+    assert first.coded.digest == again.coded.digest != (REFERENCE.coded and REFERENCE.coded.digest)
+    window = window_of(patients(80, seed=18), reference=first)
+    drift(window)
+    rows = weakref.ref(first.coded)
+    del window, first
+    gc.collect()
+    assert rows() is None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.unit.monitoring.windows import CONTRACTS, Columns, patients, reference_of, window_of
@@ -9,6 +11,7 @@ from trimtab.core.enums import ColumnKind, Verdict
 from trimtab.monitoring.check import Check
 from trimtab.monitoring.data_quality import DataQualityMonitor, DataQualitySettings
 from trimtab.monitoring.window import WindowData
+from trimtab.profiles.categories import MAX_VALUES
 
 ROWS = 100
 
@@ -65,6 +68,25 @@ def test_without_declared_categories_those_of_the_reference_are_known() -> None:
     contracts = {**CONTRACTS, "pain": ColumnContract(type=ColumnKind.CATEGORY)}
     checks = quality(window_of(spoiled("pain", 0.2, "purple"), contracts=contracts))
     assert "'purple'" in checks["pain"].explanation
+
+
+def test_where_nobody_says_which_categories_are_known_the_check_says_so() -> None:
+    contracts = {**CONTRACTS, "pain": ColumnContract(type=ColumnKind.CATEGORY)}
+    older = {name: values for name, values in patients(200, seed=3).items() if name != "pain"}
+    new = window_of(spoiled("pain", 0.2, "purple"), contracts=contracts, reference=reference_of(older))
+    found = quality(new)["pain"]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.explanation.startswith("pain: complete in 100 rows; whether its values are known was not looked at")
+    assert quality(replace(new, columns={**new.columns, "pain": CONTRACTS["pain"]}))["pain"].verdict is Verdict.BREACH
+
+    codes = [f"c{place}" for place in range(2 * MAX_VALUES)]
+    many = reference_of({"colour": codes}, {"colour": ColumnContract(type=ColumnKind.CATEGORY)})
+    window = window_of(
+        {"colour": codes[:100]}, contracts={"colour": ColumnContract(type=ColumnKind.CATEGORY)}, reference=many
+    )
+    found = quality(window)["colour"]
+    assert found.verdict is Verdict.OK
+    assert "lists none, or not all of its own" in found.explanation
 
 
 def test_an_absent_column_and_one_of_another_type_are_breaches() -> None:

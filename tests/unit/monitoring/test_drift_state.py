@@ -56,9 +56,9 @@ def test_an_alarm_holds_while_p_is_low_and_until_a_window_without_any_of_it() ->
     overlapping = looks(state, [0.9], first=LENGTH + 100)
     assert overlapping.alarmed
     lower = looks(state, [0.03], first=2 * LENGTH)
-    assert lower == replace(state, low_us=3 * LENGTH)
+    assert lower == replace(state, low_us=3 * LENGTH, seen_us=3 * LENGTH)
     assert looks(lower, [0.9], first=2 * LENGTH + 100).alarmed
-    assert looks(lower, [0.9], first=3 * LENGTH) == DriftState()
+    assert looks(lower, [0.9], first=3 * LENGTH) == DriftState(seen_us=4 * LENGTH)
 
 
 def test_evidence_says_how_near_the_alarm_is() -> None:

@@ -125,6 +125,23 @@ def test_what_is_usual_is_learnt_from_windows_apart_and_not_from_breaches() -> N
     assert verdicts(watch.number(80.0)) == [Verdict.OK]
 
 
+def test_another_level_that_has_lasted_as_long_as_is_remembered_is_taken_as_usual_and_that_is_told_once() -> None:
+    settings = {"source": SOURCE, "max_change": 0.3, "at_most": 500.0}
+    watch = Watch(BusinessMonitor(BusinessSettings.model_validate(settings)))
+    for _ in range(15):
+        watch.number(100.0)
+    told = [watch.number(200.0 + place % 5) for place in range(95)]
+    taken = [place for place, one in enumerate(told) if "taken as usual" in one.checks[0].explanation]
+    assert taken == [3 * 29], "windows of three hours, thirty of them apart"
+    assert {one.checks[0].verdict for one in told[: taken[0]]} == {Verdict.BREACH}
+    assert {one.checks[0].verdict for one in told[taken[0] :]} == {Verdict.OK}
+    assert verdicts(watch.number(100.0)) == [Verdict.BREACH], "as it was is now what has changed"
+    for _ in range(120):
+        assert verdicts(watch.number(600.0)) == [Verdict.BREACH], "a limit of its own holds whatever is usual"
+    for place in range(120):
+        assert verdicts(watch.number(450.0 if place % 2 else 20.0)) == [Verdict.BREACH], "that is no level"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -48,7 +48,8 @@ def window(
     if truth is not None:
         labelled = LabelledRows(np.array(truth), said, None, times, len(said), columns=columns)
     data = window_of({}, labelled=labelled)
-    return replace(data, answers=AnsweredRows(times, said, None, columns), baseline_groups=before or {})
+    rows = AnsweredRows(times, said, None, columns)
+    return replace(data, answers_in=lambda _window: rows, baseline_groups=before or {})
 
 
 def checks(data: WindowData, **given: Any) -> tuple[Check, ...]:

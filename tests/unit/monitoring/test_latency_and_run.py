@@ -6,9 +6,12 @@ import pytest
 from tests.unit.monitoring import windows
 
 from trimtab.core.enums import Verdict
+from trimtab.monitoring.answered import LabelledRows, PastLabels
 from trimtab.monitoring.check import Window
 from trimtab.monitoring.latency import LatencyMonitor, LatencySettings
-from trimtab.monitoring.settings import MonitoringConfig
+from trimtab.monitoring.run import run_monitors
+from trimtab.monitoring.settings import MonitoringConfig, MonitorSettings
+from trimtab.monitoring.window import WindowData
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.profile import Profile
 
@@ -46,9 +49,14 @@ def test_a_monitor_that_fails_is_inconclusive_and_does_not_stop_the_others() -> 
 
 def test_each_monitor_is_given_its_own_window() -> None:
     rows = 120
-    data = windows.window_of(windows.patients(rows, seed=1), labelled=windows.labels(["yes"] * rows, ["yes"] * rows))
+    data = windows.window_of(windows.patients(rows, seed=1))
     end_us = windows.START_US + rows * windows.MINUTE_US
-    data = replace(data, window=Window(windows.START_US, end_us))
+    labelled = windows.labels(["yes"] * rows, ["yes"] * rows)
+
+    def read(window: Window) -> LabelledRows:
+        return labelled.take((labelled.event_us >= window.start_us) & (labelled.event_us < window.end_us))
+
+    data = replace(data, window=Window(windows.START_US, end_us), labelled_in=read)
     checks = windows.checks_of(
         config(
             {"type": "data_quality"},
@@ -66,16 +74,46 @@ def test_each_monitor_is_given_its_own_window() -> None:
     assert judged.items() <= by_kind["model_quality"].detail.items()
 
 
-def test_late_labels_are_cut_where_their_own_window_is() -> None:
-    rows, hour_us = 120, 60 * windows.MINUTE_US
-    labelled = windows.labels(["yes"] * rows, ["yes"] * rows, answered=240)
+def test_rows_are_read_once_for_the_monitors_own_window_and_only_if_it_asks() -> None:
+    hour_us, asked = 60 * windows.MINUTE_US, []
+
+    def read(window: Window) -> LabelledRows:
+        asked.append(window)
+        return windows.labels(["yes"] * 60, ["yes"] * 60)
+
     data = replace(
-        windows.window_of({}, labelled=labelled),
+        windows.window_of({}),
         window=Window(windows.START_US + 5 * hour_us, windows.START_US + 7 * hour_us),
         label_delay_us=5 * hour_us,
+        labelled_in=read,
     )
-    last_hour = data.narrowed(hour_us).labelled
-    assert last_hour is not None
-    assert (len(last_hour.truth), last_hour.answered) == (60, 120)
-    assert last_hour.event_us.min() == windows.START_US + hour_us
+    windows.checks_of(config({"type": "latency", "p95_ms": 5}), data)
+    assert asked == []
+    last_hour = data.narrowed(hour_us)
+    assert last_hour.labelled is last_hour.labelled
+    assert asked == [Window(windows.START_US + hour_us, windows.START_US + 2 * hour_us)]
     assert data.narrowed(9 * hour_us) is data
+
+
+def test_a_look_back_that_fails_is_the_failure_of_the_monitor_that_looks_back() -> None:
+    def broken(_settings: MonitorSettings, _data: WindowData) -> PastLabels:
+        raise RuntimeError("no such window")
+
+    data = windows.window_of(windows.patients(60, seed=1), labelled=windows.labels(["yes"] * 60, ["yes"] * 60))
+    monitors = config({"type": "model_quality", "limits": {"accuracy": 0.5}}, {"type": "latency", "p95_ms": 5})
+    quality, latency = run_monitors(monitors, data, past=broken)
+    assert [check.verdict for check in (*quality.checks, *latency.checks)] == [Verdict.INCONCLUSIVE, Verdict.OK]
+    assert "no such window" in quality.checks[0].explanation
+    assert quality.state is None
+
+
+def test_rows_that_cannot_be_read_are_the_failure_of_the_monitor_that_asks() -> None:
+    def broken(_window: Window) -> LabelledRows:
+        raise OSError("the disk is gone")
+
+    data = replace(windows.window_of(windows.patients(60, seed=1)), labelled_in=broken)
+    quality, latency = windows.checks_of(
+        config({"type": "model_quality", "limits": {"accuracy": 0.5}}, {"type": "latency", "p95_ms": 5}), data
+    )
+    assert (quality.verdict, latency.verdict) == (Verdict.INCONCLUSIVE, Verdict.OK)
+    assert "the disk is gone" in quality.explanation

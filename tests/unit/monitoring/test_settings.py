@@ -59,6 +59,7 @@ def test_a_monitors_own_window_beats_the_common_one() -> None:
         (b"window: 1h\nmonitors: [{severity: low}]", "type"),
         (b"window: 1m\nmonitors: [{type: data_drift}]", "window is shorter than profile_period"),
         (b"window: 1h\nprofile_period: 500ms\nmonitors: [{type: data_drift}]", "whole seconds"),
+        (b"window: 30d\nprofile_period: 8d\nmonitors: [{type: data_drift}]", "at most 7d"),
     ],
 )
 def test_mistakes_are_named(wrong: bytes, said: str) -> None:

@@ -83,7 +83,7 @@ def window_of(
         periods=periods_of(columns, latency_ms=latency_ms),
         reference=reference,
         columns=contracts,
-        labelled=labelled,
+        labelled_in=None if labelled is None else lambda _window: labelled,
         baseline_metrics=baseline or {},
         metrics=tuple(metrics),
         task=Task.BINARY,

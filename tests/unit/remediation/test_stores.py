@@ -128,6 +128,15 @@ def test_of_one_key_one_request_is_open_and_it_can_be_made_again_after(connectio
     ]
 
 
+def test_requests_are_found_by_kind_and_by_what_is_still_to_come(connection: Connection) -> None:
+    create_action(connection, advance(request(request_id="a1"), ActionState.REJECTED, at_us=NOW_US, by="ann"))
+    create_action(connection, request(request_id="a2"))
+    create_action(connection, request(ActionKind.LOG, request_id="a3"))
+    assert [one.id for one in list_actions(connection, kind=ActionKind.RETRAIN)] == ["a2", "a1"]
+    assert [one.id for one in list_actions(connection, kind=ActionKind.RETRAIN, open_only=True)] == ["a2"]
+    assert [one.id for one in list_actions(connection, open_only=True)] == ["a3", "a2"]
+
+
 def test_a_request_comes_back_as_it_was_saved_and_is_decided_once(connection: Connection) -> None:
     asked = dataclasses.replace(
         request(), predicted_impact=PredictedImpact("mape", 0.9, 0.3, False, "b"), params={"feed": "b"}

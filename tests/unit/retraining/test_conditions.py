@@ -72,6 +72,16 @@ def test_drift_is_a_share_of_the_columns_that_could_be_judged(verdicts: tuple[Ve
     assert ask({"drift": {"min_share": 0.3}}, facts(*drifted(*verdicts))).held is held
 
 
+def test_an_old_window_that_was_judged_again_says_nothing_of_now() -> None:
+    detail = {"metric": "mape", "late": True}
+    old = dataclasses.replace(check("model_quality", BREACH, value=0.9, days=90), detail=detail)
+    now = check("model_quality", INCONCLUSIVE)
+    leaf = {"performance": {"metric": "mape", "above": 0.1}}
+    for known in (facts(old), facts(old, now)):
+        assert ask(leaf, known).held is None
+    assert ask(leaf, facts(old, check("model_quality", OK, value=0.05, days=1))).held is False
+
+
 def test_only_the_latest_window_counts_for_drift() -> None:
     old = check("data_drift", BREACH, column="c1", days=3)
     assert ask({"drift": {"min_share": 0.3}}, facts(old, *drifted(OK, OK))).held is False
@@ -189,7 +199,10 @@ def test_within_the_cooldown_a_condition_that_holds_does_not_fire() -> None:
         (GainReading(Advice.WAIT, None, "saved", 4, saved=60.0, needed=60.0), 1.0, False),
         (GainReading(Advice.RETRAIN, Cause.STALE, "saved", 4, saved=61.0, needed=60.0), 2.0, False),
         (GainReading(Advice.WAIT, None, "saved", 4, saved=31.0, needed=60.0), 0.5, True),
-        (GainReading(Advice.RETRAIN, Cause.PROBE, "harder", 9, saved=0.0, needed=60.0), 1.0, True),
+        (GainReading(Advice.RETRAIN, Cause.PROBE, "harder", 9, needed=60.0, probe=1.5), 1.0, True),
+        (GainReading(Advice.RETRAIN, Cause.PROBE, "harder", 9, needed=60.0, probe=1.5), 2.0, False),
+        (GainReading(Advice.RETRAIN, Cause.STALE, "both", 9, saved=90.0, needed=60.0, probe=2.5), 2.0, True),
+        (GainReading(Advice.WAIT, None, "harder", 9, needed=60.0, probe=0.6), 0.5, True),
     ],
 )
 def test_gain_holds_beyond_the_cost_or_for_a_probe_and_says_nothing_without_periods(
@@ -200,6 +213,12 @@ def test_gain_holds_beyond_the_cost_or_for_a_probe_and_says_nothing_without_peri
     assert found.held is held
     if reading is not None:
         assert found.why == reading.why
+
+
+def test_a_probe_is_named_where_staleness_alone_would_not_do() -> None:
+    both = GainReading(Advice.RETRAIN, Cause.STALE, "both", 9, saved=90.0, needed=60.0, probe=2.5)
+    known = dataclasses.replace(facts(), gain=both)
+    assert [ask({"gain": {"over_cost": times}}, known).name for times in (1.0, 2.0)] == ["gain", "probe"]
 
 
 def named(monitor: str, *checks: Check) -> tuple[Check, ...]:
@@ -237,6 +256,28 @@ def test_each_drift_monitor_speaks_of_its_own_newest_window() -> None:
     assert ask({"drift": {"any_column": True, "monitor": "data_drift"}}, known).held is False
     assert ask({"drift": {"min_share": 0.6}}, known).held is True, "the share is not mixed with the other's columns"
     assert ask({"drift": {"any_column": True, "monitor": "monthly"}}, known).held is None
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_each_quality_monitor_speaks_for_itself_in_whatever_order(turned: bool) -> None:
+    daily = named("daily", check("model_quality", OK, value=0.1))
+    monthly = named("monthly", check("model_quality", BREACH, value=0.9))
+    inconclusive = named("hourly", check("model_quality", INCONCLUSIVE))
+    checks = (*monthly, *daily, *inconclusive)
+    known = facts(*(checks[::-1] if turned else checks))
+    found = ask({"performance": {"metric": "mape", "above": 0.5}}, known)
+    assert (found.held, found.why) == (True, "monthly: mape 0.9 is above 0.5")
+    milder = ask({"performance": {"metric": "mape", "above": 0.95}}, known)
+    assert (milder.held, milder.why) == (False, "daily: mape 0.1 is not above 0.95")
+    assert ask({"performance": {"metric": "mape", "above": 0.5, "monitor": "daily"}}, known).held is False
+
+
+def test_what_was_scored_in_batches_is_not_mixed_with_what_was_asked_live() -> None:
+    live = drifted(OK, OK, OK)
+    batch = tuple(dataclasses.replace(one, variant="batch") for one in drifted(BREACH))
+    found = ask({"drift": {"min_share": 0.6}}, facts(*live, *batch))
+    assert (found.held, found.value) == (True, "100%")
+    assert found.why.startswith("data_drift of batch: 1 of 1 columns drifted")
 
 
 def test_a_monitor_of_answers_tells_where_it_is_named_and_only_there() -> None:

@@ -13,6 +13,7 @@ from trimtab.monitoring.check import Check, Window
 from trimtab.retraining.conditions import Firing, step
 from trimtab.retraining.durations import TriggerState
 from trimtab.retraining.facts import Facts
+from trimtab.retraining.gain import Advice, Cause, GainReading
 from trimtab.retraining.settings import RetrainConfig
 
 START = datetime(2030, 1, 8, tzinfo=UTC)
@@ -78,6 +79,29 @@ def test_hours_that_could_not_tell_neither_break_nor_count() -> None:
     assert not any(firing.fired for firing in only_once)
 
 
+def test_a_long_time_in_which_nothing_could_be_said_begins_the_days_anew() -> None:
+    course = [*hours(0, 0, BAD), *hours(1, 89, UNKNOWN), *hours(90, 90, BAD)]
+    answer = told(course)[-1].explanation
+    assert (answer.held, answer.value) == (False, "0s")
+    assert told([*course, *hours(91, 162, BAD)])[-1].fired, "three days later"
+
+
+def test_looks_at_one_labelled_period_are_no_further_evidence_of_gain() -> None:
+    config = RetrainConfig.model_validate({"when": {"for": "3h", "of": {"gain": {"over_cost": 1.0}}}})
+    state = TriggerState()
+
+    def look(after: timedelta, period_end: timedelta) -> bool:
+        nonlocal state
+        reading = GainReading(
+            Advice.RETRAIN, Cause.STALE, "saved", 4, saved=90.0, needed=60.0, as_of_us=to_micros(START + period_end)
+        )
+        firing, state = step(config, dataclasses.replace(facts(after, GOOD), gain=reading), state, "bikes")
+        return firing.fired
+
+    assert not any(look(number * HOUR, timedelta(0)) for number in range(6))
+    assert look(6 * HOUR, 5 * HOUR), "the second labelled period"
+
+
 def test_a_pause_begins_the_days_anew_and_a_short_one_does_not() -> None:
     assert not told([*hours(0, 30, BAD), *hours(60, 73, BAD)])[-1].fired
     assert told([*hours(0, 30, BAD), *hours(48, 73, BAD)])[-1].fired
@@ -133,6 +157,15 @@ def test_news_that_are_older_than_what_is_remembered_change_nothing() -> None:
     for after, value in hours(0, 40, BAD):
         _, state = step(CONFIG, facts(after, value), state, "bikes")
     assert step(CONFIG, facts(3 * HOUR, GOOD), state, "bikes")[1] == state
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_news_of_a_breach_that_may_be_over_fire_nothing(version: int) -> None:
+    config = RetrainConfig.model_validate({"when": {"performance": {"metric": "mape", "above": 0.2}}})
+    _, state = step(config, facts(5 * HOUR, GOOD), TriggerState(), "bikes")
+    firing, after = step(config, facts(3 * HOUR, BAD, version=version), state, "bikes")
+    assert (firing.fired, firing.explanation.held, after == state) == (False, True, True)
+    assert firing.reason == "mape 0.5 is above 0.2; but that is older than the evaluation of 2030-01-08T05:00+00:00"
 
 
 @pytest.mark.parametrize("when", [{"any": [{"age": {"longer_than": "1d"}}, CONFIG.when]}, CONFIG.when])

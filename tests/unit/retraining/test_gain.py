@@ -74,6 +74,14 @@ def test_periods_before_the_last_training_say_nothing_and_at_first_nothing_is_kn
     assert weigh(standing_of(ledger_of(1, {})), USUAL).advice is Advice.UNKNOWN
 
 
+def test_why_nothing_is_known_at_first_is_told() -> None:
+    replayed = dataclasses.replace(stale(10), line={})
+    expected = "no labelled period since version 1 began to serve; 'trimtab simulate' plays older rows"
+    assert (weigh(replayed, USUAL).advice, weigh(replayed, USUAL).why) == (Advice.UNKNOWN, expected)
+    first = standing_of(ledger_of(1, {0: 100.0}))
+    assert weigh(first, USUAL).why == "no labelled period yet that has labelled rows before it"
+
+
 def test_a_twin_that_was_good_before_is_trusted_and_not_one_that_is_by_chance() -> None:
     answers = dict.fromkeys(range(20), 100.0)
     good = dict.fromkeys(range(20), 90.0)
@@ -113,6 +121,17 @@ def harder(calm: int, hard: int, trainings: tuple[Training, ...] = ()) -> Standi
     return standing_of(ledger_of(1, answers, {"level": answers}), trainings=trainings)
 
 
+def test_a_probe_is_weighed_against_the_cost_and_dated_like_everything_else() -> None:
+    standing = harder(6, 3)
+    usual, dear = weigh(standing, Costs(60.0, 0.0)), weigh(standing, Costs(600.0, 0.0))
+    assert usual.excess is not None
+    assert usual.probe == pytest.approx(usual.excess / 120.0)
+    assert dear.probe == pytest.approx(usual.probe / 10)
+    assert [usual.cause, dear.cause] == [Cause.PROBE, None]
+    assert weigh(harder(6, 0), USUAL).probe == 0.0
+    assert usual.as_of_us == 9, "the end of the latest period"
+
+
 def test_a_loss_that_no_twin_explains_is_probed_once_and_then_ever_more_rarely() -> None:
     assert weigh(harder(6, 0), USUAL).advice is Advice.WAIT
     probe = weigh(harder(6, 3), USUAL)
@@ -125,6 +144,43 @@ def test_a_loss_that_no_twin_explains_is_probed_once_and_then_ever_more_rarely()
             asked.append(hard)
             fruitless = (*fruitless, Training(6 + hard, before=1, after=None))
     assert asked == [3], "after a probe that brought nothing, the loss as it is counts as usual"
+
+
+def probed(fruitless: tuple[int, ...], breaks: int, until: int = 200, *, since: int = 60) -> list[int]:
+    """Return when probes are asked for where trainings ended in vain and the loss rises for good at ``breaks``."""
+    answers = {start: (400.0 if start >= breaks else 100.0) + (-1) ** start for start in range(until)}
+    trainings = tuple(Training(end, before=1, after=None) for end in fruitless)
+
+    def at(now: int) -> Standing:
+        return standing_of(ledger_of(1, {s: answers[s] for s in range(now)}, {"level": answers}), trainings=trainings)
+
+    return [now for now in range(since, until) if weigh(at(now), USUAL).cause is Cause.PROBE]
+
+
+@pytest.mark.parametrize("breaks", [70, 100, 115, 130, 170])
+def test_a_break_long_after_a_training_in_vain_is_probed(breaks: int) -> None:
+    assert probed((52,), breaks)[:1] == [breaks + 3]
+
+
+@pytest.mark.parametrize(("in_vain", "wait"), [(1, 8), (2, 16), (3, 32), (4, 32), (9, 32)])
+def test_the_wait_after_trainings_in_vain_doubles_up_to_a_bound(in_vain: int, wait: int) -> None:
+    ends = tuple(40 + place for place in range(in_vain))
+    assert probed(ends, breaks=ends[-1] + 1)[:1] == [max(ends[-1] + wait, 60)]
+
+
+def test_a_training_in_vain_before_anything_was_usual_does_not_silence_probes() -> None:
+    assert probed((2,), breaks=20, until=40, since=3)[:1] == [23]
+
+
+def test_an_open_training_is_neither_fruitless_nor_a_promise_broken() -> None:
+    standing = harder(6, 30)
+    done = Training(10, before=1, after=None)
+    waiting = dataclasses.replace(done, concluded=False)
+    in_vain, open_ = (dataclasses.replace(standing, trainings=(one,)) for one in (done, waiting))
+    assert (in_vain.fruitless, open_.fruitless) == ((10,), ())
+    assert open_.since_us == 10, "what it has learnt, it would not be trained for again"
+    assert weigh(in_vain, USUAL).kept == pytest.approx(0.5)
+    assert weigh(open_, USUAL).kept == 1.0
 
 
 def test_harder_rows_are_no_reason_where_a_constant_would_lose_as_much_more() -> None:

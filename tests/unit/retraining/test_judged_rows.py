@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from trimtab.core.enums import Task
-from trimtab.retraining.judged_rows import Judge, JudgedRows, blocks_in
+from trimtab.retraining.judged_rows import LARGEST_LOSS, Judge, JudgedRows, blocks_in
+from trimtab.retraining.ledger import spread
 from trimtab.retraining.twins import Rows
 
 DAY_US = 86_400_000_000
@@ -49,6 +50,24 @@ def test_a_class_that_the_version_does_not_know_is_lost_altogether() -> None:
     judge = Judge(Task.MULTICLASS, "log_loss", ("a", "b"))
     rows = judged([[0.5, 0.5]], [-1])
     assert judge.period(rows, rows.rows.answers).total == pytest.approx(1.0), "ten nats of ten"
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse", "mape", "smape"])
+@pytest.mark.parametrize("absurd", [1e50, 1e160, 1e200, 1e308])
+def test_an_absurd_number_loses_much_and_never_more_than_can_be_counted(metric: str, absurd: float) -> None:
+    judge = Judge(Task.REGRESSION, metric)
+    truth = [10.0, 20.0, absurd, 30.0, 5.0]
+    rows, past = judged([9.0, 21.0, 19.0, 33.0, -absurd], truth), Rows(np.full(5, 9.0), np.array(truth), {})
+    found = {"own": judge.period(rows, rows.rows.answers), **judge.twins(past, rows)}
+    for loss in found.values():
+        assert np.isfinite([*loss.blocks, loss.hardness, loss.total]).all()
+        assert np.isfinite(spread(np.array(loss.blocks)) ** 2), "the spread of such losses is a number too"
+
+
+def test_an_answer_that_is_no_number_is_the_worst_and_not_the_best() -> None:
+    judge = Judge(Task.REGRESSION, "mae")
+    rows = judged([np.nan, np.inf], [1.0, 2.0])
+    assert judge.period(rows, rows.rows.answers).total == 2 * LARGEST_LOSS
 
 
 def test_drawn_rows_stand_for_all_and_no_rows_for_none() -> None:

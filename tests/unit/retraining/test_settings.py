@@ -6,7 +6,23 @@ import pytest
 
 from trimtab.config.loading import parse_yaml
 from trimtab.core.errors import ConfigError
-from trimtab.retraining.settings import AnyCondition, RetrainConfig
+from trimtab.retraining.settings import (
+    AgeCondition,
+    AnyCondition,
+    DriftCondition,
+    GainCondition,
+    NewLabelsCondition,
+    NewRowsCondition,
+    PerformanceCondition,
+    RetrainConfig,
+    ScheduleCondition,
+    asks,
+)
+
+LEAVES = (
+    *(AgeCondition, DriftCondition, GainCondition, NewLabelsCondition),
+    *(NewRowsCondition, PerformanceCondition, ScheduleCondition),
+)
 
 TREE = """
 when:
@@ -31,6 +47,13 @@ def test_a_tree_of_conditions_is_read() -> None:
     assert isinstance(config.when, AnyCondition)
     assert len(config.when.any) == 4
     assert (config.cooldown, config.recent_share, config.pool) == (timedelta(hours=12), None, None)
+
+
+def test_what_a_tree_asks_for_is_found_however_deep_and_nothing_else() -> None:
+    inner = "{for: 3d, of: {since_last: retrain, of: {any: [{gain: {over_cost: 2}}, {new_rows: {at_least: 5}}]}}}"
+    config = read(f"when: {{all: [{{age: {{longer_than: 30d}}}}, {{not: {inner}}}]}}")
+    found = [leaf for leaf in LEAVES if asks(config.when, leaf)]
+    assert found == [AgeCondition, GainCondition, NewRowsCondition]
 
 
 def test_the_decision_period_is_never_shorter_than_the_labels_take() -> None:

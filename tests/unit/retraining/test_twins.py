@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trimtab.retraining.twins import LEVEL, Rows, cells_by_rank, twins
+from trimtab.retraining.twins import LEVEL, Rows, cells_by_rank, cells_by_value, twins
 
 Floats = NDArray[np.float64]
 
@@ -41,6 +41,31 @@ def test_an_effect_that_has_turned_is_seen_by_the_twins_that_look_at_parts_and_n
     found = gains(numbers(1, turned=-1.0), numbers(2, turned=-1.0))
     assert abs(found[LEVEL]) < 0.05
     assert found["by effect"] > 0.3
+
+
+def test_one_value_of_a_feature_that_has_moved_is_seen_where_a_quarter_of_them_would_hide_it() -> None:
+    rng = np.random.default_rng(4)
+    place = np.repeat(np.arange(32.0), 60)
+    # Neighbours that move against each other leave every quarter where it was.
+    moved = np.where(place == 9, 20.0, np.where(place == 10, -20.0, 0.0))
+    rows = Rows(np.full(len(place), 100.0), 100 + moved + rng.normal(size=len(place)), {"place": place})
+
+    found = gains(rows, rows)
+
+    assert abs(found["levels"]) < 0.02
+    assert found["by place"] > 0.25
+
+
+def test_many_values_are_corrected_by_quarter_and_few_each_alone() -> None:
+    few, many = np.arange(32.0), np.arange(33.0)
+    assert len(set(cells_by_value(few, few)[0])) == 32
+    assert len(set(cells_by_value(many, many)[0])) == 4
+
+
+def test_a_feature_that_nobody_knew_has_one_cell() -> None:
+    unknown = np.full(3, np.nan)
+    past, now = cells_by_value(unknown, np.array([1.0, np.nan]))
+    assert (past.tolist(), now.tolist()) == ([0, 0, 0], [0, 0])
 
 
 def test_on_rows_that_have_not_changed_no_twin_gains_in_the_mean() -> None:

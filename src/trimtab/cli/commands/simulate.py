@@ -54,6 +54,10 @@ def simulate(
     full_training: Annotated[
         bool, typer.Option("--full-training", help="Let each training try all candidates and tune them.")
     ] = False,
+    planted: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file of what is known to be wrong in the table, to see whether it was found."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="A folder for copies of simulation.json and simulation.svg.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Begin again, also if it has ended.")] = False,
@@ -83,6 +87,7 @@ def simulate(
         end=_moment(end, "--to"),
         approve_after=_duration(approve_after, "--approve-after"),
         full_training=full_training,
+        planted=planted,
     )
     bar = _bar(as_json)
     task = bar.add_task(escaped(model), total=None, fits=0)
@@ -150,6 +155,7 @@ def _tell(result: JsonObject, folder: Path, as_json: bool) -> None:
         f"{summary['releases']} releases ({summary['switches_back']} of a version that served before)",
         f"  {summary['firings']} firings, {summary['runs_with_breach']} check runs with a breach, "
         f"{summary['incidents']} incidents",
+        *(f"  {escaped(_told(one))}" for one in result["planted"]),
         *(f"  [yellow]note[/] {escaped(note)}" for note in result["notes"]),
         f"  {escaped(str(folder / 'simulation.json'))} has all that happened, simulation.svg draws it",
     ]
@@ -159,7 +165,17 @@ def _tell(result: JsonObject, folder: Path, as_json: bool) -> None:
         "from": result["from"],
         "to": result["to"],
         "summary": summary,
+        "planted": result["planted"],
         "notes": result["notes"],
         "run": result["run"],
     }
     say(answer, as_json, "\n".join(lines))
+
+
+def _told(planted: JsonObject) -> str:
+    what = " in ".join(part for part in (planted["cause"], planted["column"]) if part) or "what is known to be wrong"
+    if not planted["detected"]:
+        return f"{planted['from'][:16]} {what}: not found"
+    by = ", ".join(planted["detected_by"])
+    named = "" if planted["named"] is None else ", by its name" if planted["named"] else ", not by its name"
+    return f"{planted['from'][:16]} {what}: found after {planted['delay']} by {by}{named}"

@@ -57,6 +57,11 @@ def _explained(answer: JsonObject) -> Iterator[str]:
         return
     word = "a retraining is asked for" if latest["fired"] else "no retraining is asked for"
     yield f"[bold]{model}: {word}[/], as of {_moment(latest['at'])} UTC"
+    if answer["is_outdated"]:
+        yield (
+            "  since then the conditions were edited, or another version has come to serve: 'trimtab monitor "
+            f"{model}' asks anew"
+        )
     if latest["explanation"]["held"]:
         yield f"  {latest['reason']}"
     if answer["cools_down_until"] is not None:

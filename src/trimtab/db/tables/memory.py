@@ -33,7 +33,6 @@ version_loss = Table(
     micros("end_us"),
     Column("rows", Integer, nullable=False),
     Column("loss", Float, nullable=False),
-    Column("squares", Float, nullable=False),
     spec(),
     Column("revision", BigInteger, nullable=False, default=0),
     Index(None, "model", "endpoint", "start_us"),

@@ -40,7 +40,7 @@ def tell(platform: Platform, event: Event) -> Commit | None:
 def _messages(connection: Connection, platform: Platform, event: Event) -> Sequence[Message]:
     payload = event.payload
     if event.kind == "alert.raised":
-        return [_of_alert(platform, event)]
+        return [_of_alert(connection, platform, event)]
     if event.kind == "version.registered":
         title = f"{payload['model']}: version {payload['number']} waits for approval"
         body = f"trimtab versions approve {payload['model']}@{payload['number']}"
@@ -51,14 +51,22 @@ def _messages(connection: Connection, platform: Platform, event: Event) -> Seque
     return [] if message is None else [message]
 
 
-def _of_alert(platform: Platform, event: Event) -> Message:
+def _of_alert(connection: Connection, platform: Platform, event: Event) -> Message:
     payload, reasons = event.payload, event.payload["reasons"]
     body = "\n".join(f"{count} × {reason}" for reason, count in reasons.items())
     message = _of(event, str(payload["title"]), body, Severity(payload["severity"]))
     model = message.model
     if payload.get("kind") != "rows_quarantined" or model is None:
         return message
-    key = grouped_key("rows_quarantined", model, list(reasons), event.at_us, reporters_of(platform, model))
+    key = grouped_key(
+        connection,
+        "rows_quarantined",
+        model,
+        list(reasons),
+        at_us=event.at_us,
+        reporters=reporters_of(platform, model),
+        routes=platform.project.config.notifications,
+    )
     return message if key is None else replace(message, dedup_key=key)
 
 

@@ -1,4 +1,4 @@
-"""What follows a rollout's end: the action that asked for it ends too, and its verification is planned."""
+"""What follows a rollout's end: its action ends too, its verification is planned, and what waited for it goes on."""
 
 from __future__ import annotations
 
@@ -8,40 +8,45 @@ from trimtab.loop.cases import note
 from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import finish_action
 from trimtab.loop.platform import Platform
+from trimtab.loop.retrainings import release_what_waits
 from trimtab.remediation.action_store import PlannedVerification, load_action, plan_verification
 from trimtab.remediation.actions import ActionState
 from trimtab.remediation.store import load_incident
 from trimtab.rollout.phases import Phase
-from trimtab.rollout.store import load_rollout
+from trimtab.rollout.store import Rollout, load_rollout
 
 __all__ = ["conclude_rollout"]
 
 
 def conclude_rollout(platform: Platform, event: Event) -> Commit | None:
-    """End the action of a finished rollout."""
+    """End the action of a finished rollout, and release what waited for its end."""
 
     def commit(connection: Connection) -> None:
         rollout = load_rollout(connection, str(event.payload["rollout_id"]))
-        if rollout.action_id is None:
-            return
-        request = load_action(connection, rollout.action_id)
-        if request.state is not ActionState.RUNNING:
-            return
-        number, phase = rollout.spec.candidate.number, rollout.state.phase
-        reason = str((rollout.last or {}).get("reason", ""))
-        outcome = f"version {number} {phase.value.replace('_', ' ')}: {reason}"
-        # Rolled back is an answer; failed means that the version never got to the question.
-        state = ActionState.FAILED if phase is Phase.FAILED else ActionState.SUCCEEDED
-        finish_action(connection, platform, request, state, outcome)
-        note(connection, platform, request.incident_id, f"rollout of version {number}: {phase}", reason)
-        if phase is Phase.PROMOTED:
-            before = [] if request.incident_id is None else load_incident(connection, request.incident_id).evidence
-            planned = PlannedVerification(
-                id=platform.new_id(),
-                action_id=request.id,
-                created_us=platform.now_us(),
-                params={"version": number, "before": [check.to_json() for check in before]},
-            )
-            plan_verification(connection, planned)
+        if rollout.action_id is not None:
+            _conclude_action(connection, platform, rollout, rollout.action_id)
+        release_what_waits(connection, platform, rollout.spec.model)
 
     return commit
+
+
+def _conclude_action(connection: Connection, platform: Platform, rollout: Rollout, action_id: str) -> None:
+    request = load_action(connection, action_id)
+    if request.state is not ActionState.RUNNING:
+        return
+    number, phase = rollout.spec.candidate.number, rollout.state.phase
+    reason = str((rollout.last or {}).get("reason", ""))
+    outcome = f"version {number} {phase.value.replace('_', ' ')}: {reason}"
+    # Rolled back is an answer; failed means that the version never got to the question.
+    state = ActionState.FAILED if phase is Phase.FAILED else ActionState.SUCCEEDED
+    finish_action(connection, platform, request, state, outcome)
+    note(connection, platform, request.incident_id, f"rollout of version {number}: {phase}", reason)
+    if phase is Phase.PROMOTED:
+        before = [] if request.incident_id is None else load_incident(connection, request.incident_id).evidence
+        planned = PlannedVerification(
+            id=platform.new_id(),
+            action_id=request.id,
+            created_us=platform.now_us(),
+            params={"version": number, "before": [check.to_json() for check in before]},
+        )
+        plan_verification(connection, planned)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
 
 from sqlalchemy import func, select
 
@@ -13,14 +12,14 @@ from trimtab.core.crashpoints import reached
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
 from trimtab.db.tables import job
-from trimtab.lake.deliveries import rows_since
+from trimtab.lake.deliveries import processed_since, rows_since
 from trimtab.lake.labelled import outcomes_since
 from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import open_diagnoses, propose
 from trimtab.loop.handlers.remediation import purposes
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
-from trimtab.loop.prequential import weigh_gain
+from trimtab.loop.prequential import Weighed, weigh_gain
 from trimtab.loop.reinstating import propose_return
 from trimtab.loop.releases import aliases_of
 from trimtab.monitoring.store import checks_as_of
@@ -34,17 +33,28 @@ from trimtab.remediation.requests import RequestContext
 from trimtab.remediation.store import current_incident
 from trimtab.retraining.conditions import step
 from trimtab.retraining.facts import Facts
+from trimtab.retraining.settings import NewLabelsCondition, NewRowsCondition, asks
 from trimtab.retraining.store import is_answered, last_retrain_us, load_triggers, save_firing, save_triggers
 
 __all__ = ["consider_retraining", "facts_of"]
 
+_AHEAD = timedelta(hours=1)
+
 
 def consider_retraining(platform: Platform, event: Event) -> Commit | None:
-    """Evaluate the conditions of the event's model, and propose a retraining if they hold."""
+    """Evaluate the conditions of the event's model, and propose a retraining if they hold.
+
+    Not for a look into the future (clocks may differ by an hour): it asks for nothing that is so now, and once it were
+    remembered, all looks until then would be older than what is known, and fire nothing.
+    """
+    if from_micros(event.at_us) > platform.clock.now() + _AHEAD:
+        return None
     files = platform.files(str(event.payload["model"]))
     model = files.model.name
     before = platform.database.read(lambda connection: load_triggers(connection, model))
-    weighed = weigh_gain(platform, files, event.at_us)
+    is_old = before.state.at_us is not None and event.at_us < before.state.at_us
+    # What was known then must not take the place of what the ledger knows now.
+    weighed = Weighed.nothing() if is_old else weigh_gain(platform, files, event.at_us)
     facts = facts_of(platform, files, str(event.payload["run_id"]), event.at_us)
     facts = dataclasses.replace(facts, gain=weighed.reading)
     firing, state = step(files.retrain, facts, before.state, model)
@@ -54,8 +64,8 @@ def consider_retraining(platform: Platform, event: Event) -> Commit | None:
         action_id = refused = None
         if firing.fired:
             action_id, refused = _propose(connection, platform, files, facts, firing.reason)
-        elif weighed.back is not None:
-            # A training is under way or was not asked for: meanwhile the best of what is there may serve.
+        if weighed.back is not None and action_id is None:
+            # No training was asked for, or the policy refuses it: the best of what is there may serve.
             propose_return(connection, platform, files, weighed.back)
         if action_id is not None or state.stored_us != before.state.stored_us:
             save_firing(connection, platform.new_id(), firing, action_id=action_id, refused=refused)
@@ -77,11 +87,14 @@ def facts_of(platform: Platform, files: ModelFiles, run_id: str, at_us: int) -> 
         last_us = last_retrain_us(connection, model)
         asked = _asked(connection, model)
         rows = None
-        if trained_us is not None and _asks(files, "new_rows"):
+        if trained_us is not None and asks(files.retrain.when, NewRowsCondition):
             rows = rows_since(connection, model, files.endpoint, since_us=trained_us)
+        told = None
+        if trained_us is not None and asks(files.retrain.when, NewLabelsCondition):
+            told = processed_since(connection, trained_us)
     labels = None
-    if trained_us is not None and _asks(files, "new_labels"):
-        labels = outcomes_since(platform.lake, files.endpoint, since_us=trained_us, known_until_us=at_us)
+    if trained_us is not None and told is not None:
+        labels = outcomes_since(platform.lake, files.endpoint, told, since_us=trained_us, known_until_us=at_us)
     return Facts(
         # A version that is being tried says nothing of whether the one in use has to be trained anew.
         checks=[check for check in checks if number in {None, check.model_version}],
@@ -94,15 +107,6 @@ def facts_of(platform: Platform, files: ModelFiles, run_id: str, at_us: int) -> 
         new_rows=rows,
         schedules=tuple(sorted({files.monitoring.schedule_of(monitor) for monitor in monitors})),
     )
-
-
-def _asks(files: ModelFiles, name: str) -> bool:
-    def named(value: Any) -> bool:
-        if isinstance(value, Mapping):
-            return name in value or any(named(one) for one in value.values())
-        return isinstance(value, list | tuple) and any(named(one) for one in value)
-
-    return named(files.retrain.when.model_dump(mode="json"))
 
 
 def _trained_us(connection: Connection, model: str, champion: int | None) -> int | None:
@@ -128,8 +132,8 @@ def _asked(connection: Connection, model: str) -> str | None:
 
 
 def _open_request(connection: Connection, model: str) -> ActionRequest | None:
-    found = list_actions(connection, model=model)
-    return next((one for one in found if one.kind is ActionKind.RETRAIN and one.state.is_open), None)
+    found = list_actions(connection, model=model, kind=ActionKind.RETRAIN, open_only=True, limit=1)
+    return found[0] if found else None
 
 
 def _propose(

@@ -8,10 +8,10 @@ from trimtab.config.model import Name
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role, Verdict
 from trimtab.loop.actor import Actor
-from trimtab.loop.checks import run_checks_of
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.requests import Limited, ModelRequest, Moment
+from trimtab.loop.schedules import run_monitors_now
 from trimtab.monitoring.check import Check
 from trimtab.monitoring.store import recent_checks
 
@@ -30,10 +30,10 @@ class ShowChecks(Limited):
 
 
 @operation("monitoring.run", "POST", "/api/models/{model}/monitor", Role.OPERATOR, RunMonitors)
-def run_monitors_now(platform: Platform, actor: Actor, request: RunMonitors) -> JsonObject:
+def run_now(platform: Platform, actor: Actor, request: RunMonitors) -> JsonObject:
     """Run all monitors of a model now."""
     files = platform.files(request.model)
-    run = run_checks_of(platform, files, at=request.at or platform.clock.now(), actor=actor.name)
+    run = run_monitors_now(platform, files, at=request.at or platform.clock.now(), actor=actor.name)
     checks = [described(check) for check in run.checks]
     return {"run_id": run.id, "model": run.model, "at": run.at.isoformat(), "checks": checks}
 

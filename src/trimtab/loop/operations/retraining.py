@@ -16,13 +16,14 @@ from trimtab.loop.handlers.remediation import purposes
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.approvals import described
 from trimtab.loop.platform import Platform
+from trimtab.loop.releases import aliases_of
 from trimtab.loop.requests import ModelRequest, OfModel, Reason
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.decision import Proposal
 from trimtab.remediation.policy import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
-from trimtab.retraining.conditions import Firing
+from trimtab.retraining.conditions import Firing, subject_of
 from trimtab.retraining.store import RetrainingEvent, last_retrain_us, load_triggers, recent_events
 
 _EVALUATIONS = 20
@@ -58,16 +59,12 @@ def trigger(platform: Platform, actor: Actor, request: Retrain) -> JsonObject:
             params={ActionKind.RETRAIN: {"reason": request.reason}},
         )
         decision, created = propose(connection, platform, proposal, context)
-        asked_before = next((one for one in list_actions(connection, model=request.model) if _is_open(one)), None)
-    if not created and asked_before is not None:
-        raise ConflictError(_asked_already(asked_before))
+        before = list_actions(connection, model=request.model, kind=ActionKind.RETRAIN, open_only=True, limit=1)
+    if not created and before:
+        raise ConflictError(_asked_already(before[0]))
     if not created:
         raise ConflictError(f"model {request.model!r}: no retraining was started: {decision.reason}")
     return described(created[0])
-
-
-def _is_open(action: ActionRequest) -> bool:
-    return action.kind is ActionKind.RETRAIN and action.state.is_open
 
 
 def _asked_already(action: ActionRequest) -> str:
@@ -91,6 +88,7 @@ def conditions(platform: Platform, _actor: Actor, request: ModelRequest) -> Json
         kept = load_triggers(connection, request.model)
         asked_us = last_retrain_us(connection, request.model)
         retrainings = recent_events(connection, request.model, fired_only=True, with_others=True, limit=1)
+        champion = aliases_of(connection, files.endpoint).get("champion")
     # A database from before conditions remembered anything has evaluations all the same.
     latest = kept.latest or next((event.firing for event in events), None)
     free_at = None if asked_us is None else from_micros(asked_us) + files.retrain.cooldown
@@ -98,6 +96,7 @@ def conditions(platform: Platform, _actor: Actor, request: ModelRequest) -> Json
     return {
         "model": request.model,
         "latest": None if latest is None else _told(latest),
+        "is_outdated": kept.latest is not None and kept.state.about != subject_of(files.retrain, champion),
         "schedule": files.monitoring.schedule,
         "cools_down_until": free_at.isoformat() if cools_down and free_at is not None else None,
         "last_retraining": next((_event(event) for event in retrainings), None),

@@ -121,7 +121,7 @@ def _described(connection: Connection, model: Standing, files: ModelFiles | None
 
 def _last_retraining(connection: Connection, model: Standing) -> JsonObject | None:
     """Return how the newest retraining that has ended went; None when there was none, or a rollout has come since."""
-    ended = (one for one in list_actions(connection, model=model.model) if one.kind is ActionKind.RETRAIN)
+    ended = list_actions(connection, model=model.model, kind=ActionKind.RETRAIN)
     newest = next((one for one in ended if one.finished_us is not None and one.outcome), None)
     if newest is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sqlalchemy import func, select
 
+from trimtab import __version__
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
 from trimtab.core.enums import Task, Verdict
 from trimtab.db.engine import Connection
 from trimtab.db.tables import action_request, check_result, incident, job, retraining_event, snapshot
-from trimtab.loop.simulation.stream import Stream
+from trimtab.loop.simulation.stream import Stream, usual_step_us
 from trimtab.loop.simulation.world import World
 from trimtab.measures.metrics import evaluate
 from trimtab.registry import store as registry
@@ -28,9 +30,8 @@ from trimtab.rollout.store import list_rollouts
 
 __all__ = ["fits_so_far", "outcome_of"]
 
-_DAY_US = 86_400_000_000
-_DAILY_UP_TO_DAYS = 60
 _DIGITS = 9
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ALL = 1_000_000
 
 
@@ -48,6 +49,7 @@ def outcome_of(
         releases = _releases(connection, world.model)
         content = {
             "schema_version": 1,
+            "trimtab": __version__,
             "model": world.model,
             "asked": asked,
             "notes": [*stream.notes, *_more_notes(world, stream)],
@@ -65,6 +67,7 @@ def outcome_of(
             "releases": releases,
             "versions": _versions(connection, world.model),
             "incidents": _incidents(connection),
+            "planted": [],
             "ticks": [{"until": _iso(tick["until_us"]), "refused": tick["refused"]} for tick in ticks],
         }
     rounded: JsonObject = _rounded(content)
@@ -101,7 +104,7 @@ def _chunks(world: World, stream: Stream, answered: pa.Table) -> list[JsonObject
     if not answered.num_rows:
         return []
     event_us = stream.event_us[answered["row"].to_numpy()]
-    width = _DAY_US if int(event_us.max()) - stream.start_us <= _DAILY_UP_TO_DAYS * _DAY_US else 7 * _DAY_US
+    width = usual_step_us(int(event_us.max()) - stream.start_us)
     number = (event_us - stream.start_us) // width
     main = world.files.model.main_metric
     chunks = []
@@ -165,6 +168,9 @@ def _checks(connection: Connection) -> list[JsonObject]:
             "threshold": row.threshold,
             "effect": row.effect,
             "why": row.spec.get("explanation"),
+            "causes": [
+                {"kind": cause["kind"], "column": cause["column"]} for cause in row.spec["detail"].get("causes", ())
+            ],
         }
         for row in found
         if row.column is None or row.verdict != Verdict.OK
@@ -296,6 +302,9 @@ def _more_notes(world: World, stream: Stream) -> Iterable[str]:
         yield "no outcome became known before the end: nothing could be judged or learnt after the first version"
     if any(monitor.type == "latency" for monitor in world.files.monitoring.monitors):
         yield "latencies are 0: time stands still while a simulated request is answered"
+    business = [monitor.title for monitor in world.files.monitoring.monitors if monitor.type == "business"]
+    if business:
+        yield f"no database and no Prometheus was asked for {', '.join(business)}: its number would be today's"
 
 
 def _iso(us: int | None) -> str | None:
@@ -303,7 +312,9 @@ def _iso(us: int | None) -> str | None:
 
 
 def _rounded(content: Any) -> Any:
-    """Return ``content`` with floats as JSON has them: no NaN, and no digit that is noise of the machine."""
+    """Return ``content`` with floats as JSON has them: no NaN, and no digit that is noise of the machine; no id."""
+    if isinstance(content, str):
+        return _ID.sub("(id)", content)
     if isinstance(content, float):
         return float(f"{content:.{_DIGITS}g}") if math.isfinite(content) else None
     if isinstance(content, dict):

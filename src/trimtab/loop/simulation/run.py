@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from trimtab import __version__
 from trimtab.config.durations import format_duration
 from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
@@ -19,9 +20,11 @@ from trimtab.core.clock import from_micros
 from trimtab.core.errors import ConfigError, ConflictError
 from trimtab.files import write_atomically
 from trimtab.loop.model_files import load_model_files
+from trimtab.loop.simulation.diary import Diary, Span
 from trimtab.loop.simulation.history import begin, keep_algorithm
+from trimtab.loop.simulation.marks import found_of, read_marks
 from trimtab.loop.simulation.outcome import fits_so_far, outcome_of
-from trimtab.loop.simulation.stream import Stream, read_stream, stream_digest
+from trimtab.loop.simulation.stream import Stream, read_stream, stream_digest, usual_step_us
 from trimtab.loop.simulation.tick import Tick, advance, next_moment
 from trimtab.loop.simulation.world import World, build_world, copy_project, rewrite
 
@@ -31,8 +34,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _RESULT = "simulation.json"
 _TICKS = "ticks.jsonl"
 _LOCK = "lock"
+_FILES = frozenset({"stream", "policy", "retrain", "planted"})
 _DAY_US = 86_400_000_000
-_DAILY_UP_TO_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,7 @@ class Asked:
     """What is to be played, and how.
 
     ``label_delay`` None: the model's. ``step``: how long a tick lasts at most; None: a day, or a week where the rows to
-    be played span more than 60 days.
+    be played span more than 60 days. ``planted``: a file of what is known to be wrong in the table.
     """
 
     model: str
@@ -54,10 +57,11 @@ class Asked:
     end: datetime | None = None
     approve_after: timedelta = timedelta(hours=1)
     full_training: bool = False
+    planted: Path | None = None
 
     def to_json(self) -> JsonObject:
-        """Return what was asked, without where files lie."""
-        told = {name: value for name, value in asdict(self).items() if name not in {"stream", "policy", "retrain"}}
+        """Return what was asked of the loop, without where files lie."""
+        told = {name: value for name, value in asdict(self).items() if name not in _FILES}
         spans = {name: format_duration(value) for name, value in told.items() if isinstance(value, timedelta)}
         moments = {name: value.isoformat() for name, value in told.items() if isinstance(value, datetime)}
         return {**told, **spans, **moments}
@@ -72,32 +76,6 @@ class Progress:
     total: float
     fits: int
     doing: str
-
-
-@dataclass(slots=True)
-class _Played:
-    """What was played already: the ticks, as they stand in their file."""
-
-    path: Path
-    ticks: list[JsonObject]
-
-    def add(self, tick: JsonObject) -> None:
-        self.ticks.append(tick)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(tick) + "\n")
-
-    @staticmethod
-    def read(path: Path) -> _Played:
-        """Read the whole lines; a last one that a kill cut short is played again."""
-        ticks: list[JsonObject] = []
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    ticks.append(json.loads(line))
-                except ValueError:
-                    break
-            write_atomically(path, "".join(json.dumps(tick) + "\n" for tick in ticks).encode())
-        return _Played(path, ticks)
 
 
 def simulate(
@@ -120,6 +98,7 @@ def simulate(
     """
     _check(asked)
     files = load_model_files(project, asked.model)
+    marks = () if asked.planted is None else read_marks(asked.planted)
     delay = files.model.label_delay if asked.label_delay is None else asked.label_delay
     stream = read_stream(
         asked.stream,
@@ -130,22 +109,28 @@ def simulate(
         start=asked.start,
         end=asked.end,
     )
-    name = stream_digest(stream, files.digest, json.dumps(asked.to_json(), sort_keys=True), *_contents(project, asked))
+    told = json.dumps(asked.to_json(), sort_keys=True)
+    name = stream_digest(stream, __version__, files.digest, told, *_contents(project, asked))
     folder = project.state / "simulations" / name
     with _alone(folder):
         if anew:
             _clear(folder)
-        if (folder / _RESULT).exists():
-            result: JsonObject = json.loads((folder / _RESULT).read_bytes())
-            return folder, result
-        if (folder / _TICKS).exists() and not resume:
+        ended = (folder / _RESULT).exists()
+        if not ended and (folder / _TICKS).exists() and not resume:
             raise ConflictError(
                 f"simulation {name} of {asked.model!r}: was stopped before its end; add --resume to go on, or --anew "
                 "to begin again"
             )
         if not (folder / _TICKS).exists():
             _clear(folder)
-        return folder, _play(project, asked, stream, folder, delay, progress)
+        if not ended:
+            _play(project, asked, stream, folder, delay, progress)
+        result: JsonObject = json.loads((folder / _RESULT).read_bytes())
+        found = found_of(result["checks"], marks, lasts=files.monitoring.longest_window + delay)
+        if found != result["planted"]:
+            result["planted"] = found
+            write_atomically(folder / _RESULT, json.dumps(result, indent=1).encode())
+        return folder, result
 
 
 def _play(
@@ -155,13 +140,13 @@ def _play(
     folder: Path,
     delay: timedelta,
     progress: Callable[[Progress], None],
-) -> JsonObject:
+) -> None:
     began, ticks = time.monotonic(), folder / _TICKS
     goes_on = ticks.exists()
-    played = _Played.read(ticks)
-    resumed_at = len(played.ticks) if goes_on else None
+    diary = Diary.read(ticks) if goes_on else Diary(ticks, [])
+    resumed_at = len(diary.ended) if goes_on else None
     copied = ProjectFolder.open(folder / "project") if goes_on else _copied(project, asked, folder, delay)
-    world = build_world(copied, asked.model, from_micros(_at_us(stream, played)))
+    world = build_world(copied, asked.model, from_micros(diary.at_us(stream.start_us)))
     try:
         teller = _Teller(world, stream, progress)
         if not goes_on:
@@ -173,27 +158,27 @@ def _play(
             ticks.touch()
         # Loaded before the first row asks for it. No more: what a killed tick left is for that tick's own moment.
         world.load_what_serves()
-        _all_ticks(world, stream, asked, folder, played, teller)
-        result = outcome_of(world, stream, played.ticks, folder / "answers", asked.to_json())
+        _all_ticks(world, stream, asked, folder, diary, teller)
+        result = outcome_of(world, stream, diary.ended, folder / "answers", asked.to_json())
     finally:
         world.close()
     result["run"] = {"seconds": round(time.monotonic() - began, 1), "resumed_at_tick": resumed_at}
     write_atomically(folder / _RESULT, json.dumps(result, indent=1).encode())
-    return result
 
 
-def _all_ticks(world: World, stream: Stream, asked: Asked, folder: Path, played: _Played, teller: _Teller) -> None:
-    at_us, last_us = _at_us(stream, played), int(stream.event_us[-1])
+def _all_ticks(world: World, stream: Stream, asked: Asked, folder: Path, diary: Diary, teller: _Teller) -> None:
+    at_us, last_us = diary.at_us(stream.start_us), int(stream.event_us[-1])
     step_us = _step_us(asked, last_us - stream.start_us)
     approve_us = asked.approve_after // _MICROSECOND
     while at_us <= last_us:
-        grid_us = stream.start_us + ((at_us - stream.start_us) // step_us + 1) * step_us
-        until_us = next_moment(world, at_us, grid_us, approve_us)
-        number = len(played.ticks)
-        tick = Tick(number, at_us, until_us, folder / "answers" / f"{number:06d}.parquet")
-        refused = advance(world, stream, tick, approve_after_us=approve_us, name=folder.name)
-        played.add({"since_us": at_us, "until_us": until_us, "refused": refused})
-        at_us = until_us
+        number, span = len(diary.ended), diary.begun
+        if span is None:
+            grid_us = stream.start_us + ((at_us - stream.start_us) // step_us + 1) * step_us
+            span = Span(at_us, next_moment(world, at_us, grid_us, approve_us))
+            diary.begin(span)
+        tick = Tick(number, span.since_us, span.until_us, folder / "answers" / f"{number:06d}.parquet")
+        diary.end(advance(world, stream, tick, approve_after_us=approve_us, name=folder.name))
+        at_us = span.until_us
         teller.tell(at_us, "plays")
 
 
@@ -212,14 +197,10 @@ class _Teller:
         self.progress(Progress(from_micros(at_us), done, total, fits, doing))
 
 
-def _at_us(stream: Stream, played: _Played) -> int:
-    return int(played.ticks[-1]["until_us"]) if played.ticks else stream.start_us
-
-
 def _step_us(asked: Asked, span_us: int) -> int:
     if asked.step is not None:
         return asked.step // _MICROSECOND
-    return _DAY_US if span_us <= _DAILY_UP_TO_DAYS * _DAY_US else 7 * _DAY_US
+    return usual_step_us(span_us)
 
 
 def _check(asked: Asked) -> None:

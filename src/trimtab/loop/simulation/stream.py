@@ -25,11 +25,12 @@ from trimtab.lake.dates import find_form
 from trimtab.lake.reading import read_table_file
 from trimtab.records.truths import truth_text
 
-__all__ = ["Stream", "read_stream", "without_the_unknown"]
+__all__ = ["Stream", "read_stream", "stream_digest", "usual_step_us", "without_the_unknown"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_US = 86_400_000_000
 _HISTORY = 0.2
+_DAILY_UP_TO_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +67,15 @@ class Stream:
         return range(int(first), int(last))
 
     def became_known(self, since_us: int, until_us: int) -> NDArray[np.int64]:
-        """Return the places of rows since the start whose outcome became known at ``since_us`` < t ≤ ``until_us``."""
-        news = (self.known_us > since_us) & (self.known_us <= until_us) & (self.event_us >= self.start_us)
-        return np.flatnonzero(news)
+        """Return the places of rows since the start whose outcome is told in the tick from one moment to the other.
+
+        That is once it is known (at ``until_us`` at the latest) and its row was answered, but not before ``since_us``.
+        """
+        return np.flatnonzero(self._tellable(until_us) & ~self._tellable(since_us))
+
+    def _tellable(self, at_us: int) -> NDArray[np.bool_]:
+        # A row of this very moment is answered after it, so that its outcome may be known before it can be told.
+        return (self.event_us >= self.start_us) & (self.event_us < at_us) & (self.known_us <= at_us)
 
     def history(self) -> NDArray[np.int64]:
         """Return the places of the rows before the start whose outcome is known at the start."""
@@ -230,6 +237,11 @@ def _check_parts(path: Path, stream: Stream, label_delay: timedelta) -> None:
             f"{path}: no row's outcome is known at {start:%Y-%m-%d %H:%M}, where the simulation begins: labels come "
             f"{label_delay} after the row; begin later (--from), or with a shorter --label-delay"
         )
+
+
+def usual_step_us(span_us: int) -> int:
+    """Return what ``span_us`` of rows are cut into, if nobody says otherwise: days, or weeks beyond 60 days."""
+    return _DAY_US if span_us <= _DAILY_UP_TO_DAYS * _DAY_US else 7 * _DAY_US
 
 
 def without_the_unknown(stream: Stream, places: Iterable[int]) -> list[tuple[int, str]]:

@@ -35,6 +35,7 @@ APPROVER = "simulation"
 _ACTOR = Actor(name=APPROVER, role=Role.ADMIN)
 _REASON = "a simulation agrees to what waits"
 _MOST_ROWS = 10_000
+_REFUSED = b"refused"
 _ANSWER_FIELDS = pa.schema(
     [
         ("row", pa.int64()),
@@ -73,16 +74,15 @@ def advance(world: World, stream: Stream, tick: Tick, *, approve_after_us: int, 
     Raises:
         BackendError: something of the machine's failed; the tick may be played again.
     """
-    refused = 0
     if not tick.answers.exists():
-        refused = _answer(world, stream, tick, name)
+        _answer(world, stream, tick, name)
     world.move_to(from_micros(tick.until_us))
     deliver_what_came_late(world, stream, tick.since_us, tick.until_us)
     _agree(world, tick.until_us - approve_after_us)
     world.settle()
     while _agree(world, tick.until_us - approve_after_us):
         world.settle()
-    return refused
+    return int(pq.read_schema(tick.answers).metadata[_REFUSED])
 
 
 def prediction_id(place: int, event_us: int) -> str:
@@ -95,7 +95,7 @@ def prediction_id(place: int, event_us: int) -> str:
     return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7000-8000-{place:012x}"
 
 
-def _answer(world: World, stream: Stream, tick: Tick, name: str) -> int:
+def _answer(world: World, stream: Stream, tick: Tick, name: str) -> None:
     """Answer the rows, and leave records and outcomes in the intake; the file of answers says that it is done."""
     world.serving.draw_from(tick.number)
     places = stream.happened(tick.since_us, tick.until_us)
@@ -114,8 +114,7 @@ def _answer(world: World, stream: Stream, tick: Tick, name: str) -> int:
     intake.mkdir(parents=True, exist_ok=True)
     _leave_records(intake, frames, tick, name)
     _leave_truths(world, stream, tick, name)
-    _keep_answers(tick.answers, answered, frames)
-    return refused
+    _keep_answers(tick.answers, answered, frames, refused)
 
 
 def _ask(
@@ -172,7 +171,9 @@ def _leave_truths(world: World, stream: Stream, tick: Tick, name: str) -> None:
         write_segment(world.platform.project.intake, truth_table(told[start : start + _MOST_ROWS], segment))
 
 
-def _keep_answers(path: Path, answered: Sequence[int], frames: list[tuple[SchemaFrame, PredictionFrame]]) -> None:
+def _keep_answers(
+    path: Path, answered: Sequence[int], frames: list[tuple[SchemaFrame, PredictionFrame]], refused: int
+) -> None:
     table = pa.table(
         [
             answered,
@@ -180,7 +181,7 @@ def _keep_answers(path: Path, answered: Sequence[int], frames: list[tuple[Schema
             [str(frame.prediction) for _, frame in frames],
             [frame.probability for _, frame in frames],
         ],
-        schema=_ANSWER_FIELDS,
+        schema=_ANSWER_FIELDS.with_metadata({_REFUSED: str(refused).encode()}),
     )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)

@@ -39,6 +39,7 @@ from trimtab.loop.simulation.serving import InProcessServing
 from trimtab.loop.subscriptions import HANDLERS, SUBSCRIPTIONS
 from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import expire_requests
+from trimtab.monitoring.sources import NumberReading, Question
 from trimtab.remediation.policy import PolicyConfig
 from trimtab.retraining.settings import RetrainConfig
 from trimtab.rollout.strategies import RecreateConfig
@@ -106,15 +107,15 @@ class World:
         Raises:
             BackendError: an event or a delivery fails whenever it is tried, or something waits for the machine.
         """
-        for _turn in range(_MOST_TURNS):
-            if not self._turn() and not self._retries():
+        for turn in range(_MOST_TURNS):
+            if not self._turn(is_first=turn == 0) and not self._retries():
                 return
         raise BackendError(
             f"simulation of {self.model!r}: {_MOST_TURNS} turns at {self.clock.now():%Y-%m-%d %H:%M} did not come to "
             "an end; report it with the simulation's folder"
         )
 
-    def _turn(self) -> bool:
+    def _turn(self, *, is_first: bool) -> bool:
         """Do one turn of what the lanes do, in their order; return whether anything moved.
 
         Not by the lanes themselves: those pace their work by the machine's time.
@@ -125,7 +126,10 @@ class World:
         while self.ingestion.run():
             # All of it before anything is judged or learnt: how it was cut into batches must make no difference.
             moved.append(True)
-        moved.append(roll_up_profiles(platform))
+        if is_first or any(moved):
+            # Hours and days are over when the clock has moved, and have other rows when some were ingested.
+            while roll_up_profiles(platform):
+                pass
         moved += [deliver_once(platform, _HANDLERS, name) for name in _HANDLERS]
         moved += [advance_jobs(platform), expire_requests(platform), run_due_monitors(platform)]
         moved.append(advance_rollouts(platform, self.watch))
@@ -185,6 +189,7 @@ def build_world(folder: ProjectFolder, model: str, at: datetime) -> World:
         projection=_no_mlflow,
         serving_url=lambda: None,
         tells_mlflow=False,
+        number_source=lambda _source, _root: _Unasked(),
     )
     return World(platform, clock, serving, jobs, Ingestion(platform), RolloutWatch(platform), model, endpoint)
 
@@ -215,6 +220,14 @@ def _stuck(connection: Connection) -> str | None:
         return f"a delivery could not be processed ({unread.error})"
     waiting = connection.execute(select(job.c.spec).where(job.c.state == "waiting")).first()
     return None if waiting is None else f"a training waits for {waiting.spec['waits']['waits_for']}"
+
+
+class _Unasked:
+    """Answers for the numbers of databases and Prometheus: real ones, which know today and nothing of the stream."""
+
+    def read(self, _question: Question) -> NumberReading:
+        """Return that there is no number."""
+        return NumberReading(None, "not asked in a simulation: the number would be today's")
 
 
 def _no_mlflow() -> MlflowProjection:

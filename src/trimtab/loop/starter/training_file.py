@@ -24,7 +24,7 @@ def _split(plan: Plan) -> list[str]:
         split = [
             "split: {type: time, test_share: 0.2}  # judged on the latest fifth, as it will be used; then fitted on all"
         ]
-        lookback = ["lookback: null  # e.g. 365d, where what is older misleads"]
+        lookback = ["lookback: null  # all: trees tell old rows from new by the days elapsed; 365d, where they mislead"]
     else:
         what = "of each class alike" if plan.task.is_classification else "at random"
         split = [f"split: {{type: stratified, test_share: 0.2}}  # a fifth is held out, {what}"]

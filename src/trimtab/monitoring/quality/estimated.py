@@ -48,11 +48,6 @@ class EstimatedQualitySettings(LimitedSettings):
         default=50, ge=1, description="With fewer labelled rows a past window is not compared with its estimate."
     )
 
-    @property
-    def wants_answers(self) -> bool:
-        """All rows of the window are wanted."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
 class EstimatedQualityMonitor:
@@ -85,7 +80,7 @@ class EstimatedQualityMonitor:
         kept = with_new(kept, data.window, {metric: found.value for metric, found in estimates.items()})
         state: JsonObject = {"estimates": [one.to_json() for one in kept]}
         if data.past is not None:
-            state["reached_us"] = data.past.reached_us
+            state["past"] = data.past.memory
         return Judged(tuple(checks), state)
 
     def past_windows(self, question: PastQuestion) -> tuple[Window, ...]:
@@ -102,8 +97,8 @@ class EstimatedQualityMonitor:
     def _limits(self, data: WindowData) -> tuple[list[Limit], str | None]:
         """Return the limits of the metrics that can be estimated here; or else why there are none."""
         rows = data.answers
-        if rows is None or len(rows) < self.settings.min_rows:
-            seen = counted(0 if rows is None else len(rows), "answered row")
+        if rows is None or rows.answered < self.settings.min_rows:
+            seen = counted(0 if rows is None else rows.answered, "answered row")
             return [], f"{seen} in the window, {self.settings.min_rows} needed"
         if data.task is Task.REGRESSION and rows.losses is None:
             return [], rows.no_losses or "nothing was kept of the errors that the model is to be expected to make"
@@ -163,7 +158,7 @@ def _finding(data: WindowData, limit: Limit, estimate: Estimate, kept: Sequence[
     detail: JsonObject = {
         "metric": limit.metric,
         "estimated": True,
-        "answered": 0 if data.answers is None else len(data.answers),
+        "answered": 0 if data.answers is None else data.answers.answered,
         "reconciled": len(record.residuals),
     }
     if math.isfinite(limit.baseline):

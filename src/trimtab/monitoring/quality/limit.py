@@ -18,7 +18,7 @@ from trimtab.monitoring.answered import LabelledRows
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 
-__all__ = ["Limit", "LimitedSettings", "Measured", "answers_of", "limit_of", "measured"]
+__all__ = ["Limit", "LimitedSettings", "Measured", "answers_of", "exactly", "limit_of", "measured"]
 
 _DRAWS = 1000
 _BLOCKS = 20
@@ -121,12 +121,13 @@ def measured(
     probabilities have by chance: there it is the share of such errors, on top of the limit, that the found one exceeds.
     """
     sums = block_sums(limit.metric, answers, contiguous_blocks(len(answers.truth), _BLOCKS), weights=weights)
-    value = _exactly(limit.metric, answers) if weights is None or sums is None else sums.value
+    value = exactly(limit.metric, answers) if weights is None or sums is None else sums.value
     exceeded = limit.exceeded(value)
     # A fixed seed: a monitor is pure, the same window gets the same verdict.
     rng = np.random.default_rng(0)
     if limit.metric == "ece":
-        beyond = float((value > limit.value + _by_chance(answers, rng)).mean()) if exceeded else None
+        counted = np.ones(len(answers.truth)) if weights is None or sums is None else weights
+        beyond = float((value > limit.value + _by_chance(answers, counted, rng)).mean()) if exceeded else None
         return Measured(value, beyond)
     if sums is None or not math.isfinite(value) or not (exceeded or with_bounds):
         return Measured(value, None)
@@ -138,7 +139,8 @@ def measured(
     return Measured(value, beyond, (float(low), float(high)) if len(known) else None)
 
 
-def _exactly(metric: str, answers: Answers) -> float:
+def exactly(metric: str, answers: Answers) -> float:
+    """Return the metric of rows that all weigh alike; NaN where it is undefined."""
     return evaluate(
         answers.task,
         [metric],
@@ -149,10 +151,10 @@ def _exactly(metric: str, answers: Answers) -> float:
     )[metric]
 
 
-def _by_chance(answers: Answers, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return calibration errors that rows with these probabilities have though these are true, ``(draws,)``."""
+def _by_chance(answers: Answers, weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return calibration errors that rows of these weights have though their probabilities are true, ``(draws,)``."""
     chance = np.asarray(answers.probability, dtype=np.float64)
     bins = np.clip((chance * _CALIBRATION_BINS).astype(np.int64), 0, _CALIBRATION_BINS - 1)
-    spread = np.sqrt(np.bincount(bins, weights=chance * (1 - chance), minlength=_CALIBRATION_BINS))
+    spread = np.sqrt(np.bincount(bins, weights=weights**2 * chance * (1 - chance), minlength=_CALIBRATION_BINS))
     gaps = np.abs(rng.normal(size=(_DRAWS, _CALIBRATION_BINS)) * spread)
-    return np.asarray(gaps.sum(axis=1) / max(len(chance), 1), dtype=np.float64)
+    return np.asarray(gaps.sum(axis=1) / max(float(weights.sum()), 1.0), dtype=np.float64)

@@ -19,11 +19,11 @@ from trimtab.core.enums import Task, Verdict
 from trimtab.core.wording import counted
 from trimtab.measures.curves import reliability
 from trimtab.measures.metrics import confusion_matrix
-from trimtab.monitoring.answered import LabelledRows, PastRows
-from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.answered import LabelledRows, PastLabels, PastRows
+from trimtab.monitoring.base import Finding, Judged, check_of, relation
 from trimtab.monitoring.check import Check, Window
-from trimtab.monitoring.quality.limit import Limit, LimitedSettings, Measured, answers_of, limit_of, measured
-from trimtab.monitoring.quality.past import PastQuestion, aligned_windows, windows_from
+from trimtab.monitoring.quality.limit import Limit, LimitedSettings, Measured, answers_of, exactly, limit_of, measured
+from trimtab.monitoring.quality.past import PastQuestion, aligned_windows
 from trimtab.monitoring.quality.segments import judge_segments
 from trimtab.monitoring.quality.selection import Selection, selection_of
 from trimtab.monitoring.settings import MonitorSettings
@@ -32,7 +32,6 @@ from trimtab.monitoring.window import WindowData
 __all__ = ["ModelQualityMonitor", "ModelQualitySettings"]
 
 _SURE = 0.95
-_MOST_SELECTIVE = 5.0
 _MOST_CLASSES = 20
 _REMEMBERED = 400
 
@@ -83,42 +82,39 @@ class ModelQualityMonitor:
     def check(self, data: WindowData) -> Judged:
         """Return a check for each metric that has a limit or a holdout value; one where nothing can be judged."""
         checks = [check_of(self.settings, data, finding) for finding in self._findings(data)]
-        if data.past is None:
+        past = data.past
+        if past is None:
             return Judged(tuple(checks))
-        judged: dict[str, str] = dict((data.state or {}).get("judged", {}))
-        for past in data.past.windows:
-            place, fingerprint = str(past.window.start_us), past.labelled.fingerprint
+        judged: dict[int, str] = {int(place): said for place, said in (data.state or {}).get("judged", ())}
+        for then in past.windows:
+            place, fingerprint = then.window.start_us, then.labelled.fingerprint
             # Read twice, a delivery changes nothing: only what its rows now say does.
-            if judged.get(place) != fingerprint:
-                checks += self._late(data, past)
+            if judged.pop(place, None) != fingerprint:
+                checks += self._late(data, then)
             judged[place] = fingerprint
-        kept = sorted(judged, key=int)[-_REMEMBERED:]
-        return Judged(
-            tuple(checks),
-            {
-                "reached_us": data.past.reached_us,
-                "judged": {place: judged[place] for place in kept},
-                "waiting": [[window.start_us, window.end_us] for window in data.past.waiting],
-            },
-        )
+        checks[0] = _with_waiting(checks[0], past)
+        # The last judged are remembered, not the latest windows: an old one that is read twice is judged once, too.
+        kept = list(judged.items())[-_REMEMBERED:]
+        return Judged(tuple(checks), {"past": past.memory, "judged": [[place, said] for place, said in kept]})
 
     def past_windows(self, question: PastQuestion) -> tuple[Window, ...]:
         """Return the windows before the one judged now whose outcomes have changed, the latest first."""
         before_us = question.window.start_us - question.label_delay_us
         touched = aligned_windows(question.touched_us, length_us=question.length_us, before_us=before_us)
-        waiting = windows_from((question.state or {}).get("waiting", ()))
-        return tuple(sorted({*touched, *waiting}, key=lambda window: -window.start_us))
+        return tuple(reversed(touched))
 
     def _late(self, data: WindowData, past: PastRows) -> Iterable[Check]:
         """Judge a past window as it is known now; say nothing of one that still has too few labels."""
         if len(past.labelled.truth) < self.settings.min_labels:
             return
-        then = dataclasses.replace(data, window=past.window, labelled=past.labelled)
+        then = dataclasses.replace(data, window=past.window, labelled_in=lambda _window: past.labelled)
         days = " to ".join(
             from_micros(moment).isoformat(timespec="minutes")[:16]
             for moment in (past.window.start_us, past.window.end_us)
         )
-        for finding in self._findings(then):
+        # Of the whole alone: a look has one check of a column.
+        whole = ModelQualityMonitor(self.settings.model_copy(update={"segments": ()}))
+        for finding in whole._findings(then):
             text = f"{days}, judged again since outcomes came or changed: {finding.explanation}"
             late = dataclasses.replace(finding, explanation=text, detail={**finding.detail, "late": True})
             yield check_of(self.settings, then, late)
@@ -141,10 +137,20 @@ class ModelQualityMonitor:
         return [
             *found,
             *(
-                judge_segments(data, rows, column, limits[0], min_labels=self.settings.min_labels)
+                judge_segments(data, rows, column, limits[0], min_labels=self.settings.min_labels, selection=selection)
                 for column in self.settings.segments
             ),
         ]
+
+
+def _with_waiting(check: Check, past: PastLabels) -> Check:
+    """Return the check with how many past windows have not been looked at again, where there are such."""
+    if not past.waiting and not past.left_out:
+        return check
+    detail = {**check.detail, "past_waiting": past.waiting, "past_left_out": past.left_out}
+    parts = [f"{counted(past.waiting, 'past window')} with news of outcomes waiting"] if past.waiting else []
+    parts += [f"{past.left_out} that are older left out"] if past.left_out else []
+    return dataclasses.replace(check, explanation=f"{check.explanation}; {', '.join(parts)}", detail=detail)
 
 
 def _judged(data: WindowData, rows: LabelledRows, limit: Limit, selection: Selection | None) -> Finding:
@@ -165,10 +171,10 @@ def _judged(data: WindowData, rows: LabelledRows, limit: Limit, selection: Selec
     verdict = found.verdict(limit, sure=0.0 if observed else _SURE)
     text = _explained(found, limit, verdict, rows)
     if selection is not None:
-        plain = measured(limit, answers).value
+        plain = exactly(limit.metric, answers)
         detail |= {"plain": plain if math.isfinite(plain) else None, "coverage_by_answer": selection.to_json()}
         text += f"; labels are selective ({selection.told}): weighed for that, {plain:.4g} without"
-        if selection.factor > _MOST_SELECTIVE:
+        if selection.is_too_selective:
             verdict, text = Verdict.INCONCLUSIVE, f"{text}; too selective to conclude from"
             detail["too_selective"] = True
     return Finding(verdict, text, None, found.value, limit.value, limit.effect(found.value), detail)
@@ -208,17 +214,12 @@ def _pictures(data: WindowData, rows: LabelledRows) -> JsonObject:
 
 
 def _explained(found: Measured, limit: Limit, verdict: Verdict, rows: LabelledRows) -> str:
-    relation = {
-        Verdict.OK: f"is not {limit.side}",
-        Verdict.BREACH: f"is {limit.side}",
-        Verdict.INCONCLUSIVE: f"is {limit.side}, perhaps by chance,",
-    }[verdict]
     holdout = f"; {limit.baseline:.4g} on the holdout" if math.isfinite(limit.baseline) else ""
     lag = ""
     if rows.known_us is not None and len(rows.known_us):
         lag = f", 95 % of them within {_roughly(float(np.quantile((rows.known_us - rows.event_us) / 1e6, 0.95)))}"
     return (
-        f"{limit.metric} {found.value:.4g} {relation} {limit.value:.4g}{holdout}; "
+        f"{limit.metric} {found.value:.4g} is {relation(verdict, limit.side)} {limit.value:.4g}{holdout}; "
         f"{len(rows.truth)} of {rows.answered} answers have labels{lag}"
     )
 

@@ -15,6 +15,7 @@ from trimtab.measures.class_codes import class_codes
 from trimtab.monitoring.answered import LabelledRows
 from trimtab.monitoring.base import Finding
 from trimtab.monitoring.quality.limit import Limit, Measured, answers_of, measured
+from trimtab.monitoring.quality.selection import Selection
 from trimtab.monitoring.window import WindowData
 
 __all__ = ["judge_segments", "parts_of"]
@@ -66,12 +67,21 @@ def _of_numbers(values: NDArray[np.float64]) -> tuple[list[str], NDArray[np.int6
     return names, codes
 
 
-def judge_segments(data: WindowData, rows: LabelledRows, column: str, limit: Limit, *, min_labels: int) -> Finding:
+def judge_segments(
+    data: WindowData,
+    rows: LabelledRows,
+    column: str,
+    limit: Limit,
+    *,
+    min_labels: int,
+    selection: Selection | None = None,
+) -> Finding:
     """Return one finding for all segments of ``column``: the worst one's metric against the limit of the whole.
 
     A segment with fewer than ``min_labels`` rows is listed and not judged. With m judged ones a segment is in breach
     when it is beyond the limit in a share of at least 1 − 0.05 / m of the resamples: looking at many parts must not
-    find what chance did.
+    find what chance did. Where labels are selective, rows are weighed as in the whole; where they are too selective,
+    nothing is concluded of its parts either.
     """
     values = rows.columns.get(column)
     if values is None:
@@ -79,7 +89,11 @@ def judge_segments(data: WindowData, rows: LabelledRows, column: str, limit: Lim
     names, codes = parts_of(values)
     counts = np.bincount(codes, minlength=len(names))
     judged = {
-        name: measured(limit, answers_of(data, rows.take(codes == place)))
+        name: measured(
+            limit,
+            answers_of(data, rows.take(codes == place)),
+            None if selection is None else selection.weights[codes == place],
+        )
         for place, name in enumerate(names)
         if counts[place] >= min_labels
     }
@@ -103,6 +117,8 @@ def judge_segments(data: WindowData, rows: LabelledRows, column: str, limit: Lim
         f"{limit.metric} of {column} = {worst} is {value:.4g}, the worst of {len(finite)} segments; limit "
         f"{limit.value:.4g}{which}"
     )
+    if selection is not None and selection.is_too_selective:
+        verdict, text = Verdict.INCONCLUSIVE, f"{text}; labels are too selective to conclude from"
     return Finding(
         verdict, text, column, value, limit.value, limit.effect(value), {**detail, "segment": worst, "beyond": beyond}
     )

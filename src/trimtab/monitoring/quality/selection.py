@@ -14,7 +14,10 @@ from trimtab.monitoring.answered import LabelledRows
 __all__ = ["Selection", "selection_of"]
 
 _SURELY = 2.326  # of a normal variable: 1 % lie beyond
+_MOST_SELECTIVE = 5.0
 _SMALL_SHARE = 0.05
+_ENOUGH = 5
+_BY_CHANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,14 +25,19 @@ class Selection:
     """How labels lie over the answers: by class, how many rows were answered so, and how many of these have labels.
 
     ``weights`` ``(n,)`` make the labelled rows stand for all answered ones: inverse coverage of their class, of mean 1.
-    ``factor``: how many times as often the best covered class has labels as the worst one that is a twentieth of the
-    answers at least; infinite where such a class has none.
+    ``factor``: how many times as often the best covered class has labels as the worst one, of those that are a
+    twentieth of the answers or would have five labels if all were covered alike; infinite where such a class has none.
     """
 
     answered: dict[str, int]
     labelled: dict[str, int]
     weights: NDArray[np.float64]
     factor: float
+
+    @property
+    def is_too_selective(self) -> bool:
+        """Whether no weights mend it: a class has labels more than five times as often as another."""
+        return self.factor > _MOST_SELECTIVE
 
     def to_json(self) -> JsonObject:
         """Return the counts as JSON: of each class, how many of how many rows have labels."""
@@ -46,29 +54,32 @@ def selection_of(rows: LabelledRows) -> Selection | None:
     """Return how selective the labels of classes are; None where they may well be a random part of the answers.
 
     They are not when a chi-square test of labelled by answered class says so at 1 % (by Wilson's and Hilferty's
-    normal approximation [1]).
+    normal approximation [1]), nor when a class has no label at all, and chance would leave any class without one in
+    less than 1 %: no weight can make the others stand for it, however seldom it was answered.
 
     [1] E. B. Wilson, M. M. Hilferty, "The distribution of chi-square", PNAS 17 (1931).
     """
-    others = rows.unlabelled
-    if others is None or not len(others) or not len(rows.truth):
+    total = sum(rows.answered_as.values())
+    if len(rows.answered_as) < 2 or not len(rows.truth) or total <= len(rows.truth):
         return None
-    # Sized alike: joined texts of another width would be copied twice.
-    names, codes = class_codes(np.concatenate([rows.prediction, others.prediction]))
-    mine = codes[: len(rows.truth)]
-    answered = np.bincount(codes, minlength=len(names)).astype(np.float64)
+    names = sorted(rows.answered_as)
+    answered = np.array([rows.answered_as[name] for name in names], dtype=np.float64)
+    found, codes = class_codes(rows.prediction)
+    mine = np.searchsorted(np.array(names), found)[codes]
     labelled = np.bincount(mine, minlength=len(names)).astype(np.float64)
-    if len(names) < 2 or not _differs(labelled, answered):
+    expected = answered * (len(rows.truth) / total)
+    missing = (labelled == 0) & (np.exp(-expected) < _BY_CHANCE / len(names))
+    if not missing.any() and not _differs(labelled, answered):
         return None
     coverage = labelled / answered
-    large = answered >= _SMALL_SHARE * answered.sum()
-    worst = float(coverage[large].min()) if large.any() else 0.0
+    counts = missing | (answered >= _SMALL_SHARE * total) | (expected >= _ENOUGH)
+    worst = float(coverage[counts].min()) if counts.any() else 0.0
     weights = (answered / np.maximum(labelled, 1.0))[mine]
     return Selection(
-        answered={str(name): int(count) for name, count in zip(names, answered, strict=True)},
-        labelled={str(name): int(count) for name, count in zip(names, labelled, strict=True)},
+        answered={name: int(count) for name, count in zip(names, answered, strict=True)},
+        labelled={name: int(count) for name, count in zip(names, labelled, strict=True)},
         weights=np.asarray(weights / weights.mean(), dtype=np.float64),
-        factor=float(coverage[large].max()) / worst if worst else float("inf"),
+        factor=float(coverage[counts].max()) / worst if worst else float("inf"),
     )
 
 

@@ -14,7 +14,7 @@ from trimtab.monitoring.answered import AnsweredRows, ExpectedLosses, LabelledRo
 from trimtab.monitoring.base import Judged
 from trimtab.monitoring.check import Check, Window
 from trimtab.monitoring.quality.estimated import EstimatedQualityMonitor, EstimatedQualitySettings
-from trimtab.monitoring.quality.past import PastQuestion
+from trimtab.monitoring.quality.past import PastMemory, PastQuestion
 from trimtab.monitoring.window import WindowData
 
 DAY_US = 86_400_000_000
@@ -44,12 +44,14 @@ class Days:
         window = Window(start_us, start_us + DAY_US)
         question = PastQuestion(self.state, np.array([], dtype=np.int64), window, DAY_US, DAY_US)
         asked = self.watcher.past_windows(question)
-        past = PastLabels(window.end_us, tuple(PastRows(one, self.past[one.start_us]) for one in asked))
+        past = PastLabels(
+            PastMemory(window.end_us).to_json(), tuple(PastRows(one, self.past[one.start_us]) for one in asked)
+        )
         data = replace(
             window_of({}, baseline={"accuracy": 0.87}),
             window=window,
-            answers=AnsweredRows(event_us, said, chance),
-            past=past,
+            answers_in=lambda _window: AnsweredRows(event_us, said, chance),
+            look_back=lambda: past,
             state=self.state,
         )
         judged = self.watcher.check(data)
@@ -126,7 +128,7 @@ def test_labels_that_come_in_numbers_far_below_the_usual_prove_nothing() -> None
 
 def regression(rows: AnsweredRows) -> WindowData:
     data = window_of({}, baseline={"mae": 1.0}, metrics=("mae",))
-    return replace(data, task=Task.REGRESSION, positive_class=None, answers=rows)
+    return replace(data, task=Task.REGRESSION, positive_class=None, answers_in=lambda _window: rows)
 
 
 def checked(data: WindowData) -> Check:
@@ -150,14 +152,16 @@ def test_a_bundle_without_a_loss_model_says_so() -> None:
 @pytest.mark.parametrize("rows", [0, 3, 100])
 def test_few_rows_and_no_probabilities_are_inconclusive(rows: int) -> None:
     answers = AnsweredRows(START_US + np.arange(rows), np.full(rows, "yes"), np.full(rows, np.nan))
-    check = checked(replace(window_of({}, baseline={"accuracy": 0.9}), answers=answers))
+    check = checked(replace(window_of({}, baseline={"accuracy": 0.9}), answers_in=lambda _window: answers))
     assert check.verdict is Verdict.INCONCLUSIVE
 
 
 def test_of_many_classes_only_accuracy_is_estimated() -> None:
     answers = AnsweredRows(START_US + np.arange(100), np.full(100, "ant"), np.full(100, 0.6))
     data = window_of({}, baseline={"accuracy": 0.9, "f1": 0.9}, metrics=("accuracy", "f1"))
-    judged = monitor().check(replace(data, task=Task.MULTICLASS, positive_class=None, answers=answers))
+    judged = monitor().check(
+        replace(data, task=Task.MULTICLASS, positive_class=None, answers_in=lambda _window: answers)
+    )
     (check,) = judged.checks
     assert check.detail["metric"] == "accuracy"
     assert check.value == pytest.approx(0.6)

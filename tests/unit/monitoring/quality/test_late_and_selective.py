@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +13,12 @@ from tests.unit.monitoring.windows import START_US, labels, window_of
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Task, Verdict
 from trimtab.measures.class_metrics import calibration_error
-from trimtab.monitoring.answered import AnsweredRows, LabelledRows, PastLabels, PastRows
+from trimtab.monitoring.answered import LabelledRows, PastLabels, PastRows
 from trimtab.monitoring.base import Judged
 from trimtab.monitoring.check import Check, Window
 from trimtab.monitoring.quality.model_quality import ModelQualityMonitor, ModelQualitySettings
-from trimtab.monitoring.quality.past import PastQuestion
+from trimtab.monitoring.quality.past import PastMemory, PastQuestion
+from trimtab.monitoring.run import run_monitor
 from trimtab.monitoring.window import WindowData
 
 DAY_US = 86_400_000_000
@@ -33,10 +34,6 @@ def of(rows: LabelledRows, **settings: object) -> tuple[Check, ...]:
     return judged(window_of({}, labelled=rows), **settings).checks
 
 
-def answers(said: Sequence[str]) -> AnsweredRows:
-    return AnsweredRows(START_US + np.arange(len(said)), np.array(said), None)
-
-
 def part(right: int, wrong: int, answer: str) -> tuple[list[str], list[str]]:
     other = "no" if answer == "yes" else "yes"
     return [answer] * right + [other] * wrong, [answer] * (right + wrong)
@@ -47,7 +44,7 @@ def test_labels_of_one_class_only_are_weighed_by_their_coverage() -> None:
     truth, said = (a + b for a, b in zip(part(270, 30, "yes"), part(60, 40, "no"), strict=True))
     order = np.random.default_rng(0).permutation(len(truth))
     rows = labels(np.array(truth)[order].tolist(), np.array(said)[order].tolist(), answered=800)
-    (check,) = of(replace(rows, unlabelled=answers(["yes"] * 100 + ["no"] * 300)))
+    (check,) = of(replace(rows, answered_as={"yes": 400, "no": 400}))
     assert check.value == pytest.approx(0.75)
     assert check.detail["plain"] == pytest.approx(330 / 400)
     assert check.detail["coverage_by_answer"] == {"no": [100, 400], "yes": [300, 400]}
@@ -56,16 +53,63 @@ def test_labels_of_one_class_only_are_weighed_by_their_coverage() -> None:
 
 def test_labels_that_leave_out_a_class_conclude_nothing() -> None:
     truth, said = part(190, 10, "yes")
-    (check,) = of(replace(labels(truth, said, answered=400), unlabelled=answers(["no"] * 200)))
+    (check,) = of(replace(labels(truth, said, answered=400), answered_as={"yes": 200, "no": 200}))
     assert check.verdict is Verdict.INCONCLUSIVE
     assert "too selective" in check.explanation
+
+
+@pytest.mark.parametrize("rare", [20, 400])
+def test_a_rare_class_without_any_label_concludes_nothing(rare: int) -> None:
+    # What is blocked as fraud never gets an outcome: no other answer can stand for it.
+    others = 9600
+    (check,) = of(replace(labels(["no"] * others, ["no"] * others), answered_as={"no": others, "yes": rare}))
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert f"0 of {rare} answers 'yes'" in check.explanation
+
+
+def test_a_rare_class_with_a_label_in_a_hundred_concludes_nothing() -> None:
+    truth, said = ["no"] * 9600 + ["yes"] * 4, ["no"] * 9600 + ["yes"] * 4
+    (check,) = of(replace(labels(truth, said, answered=10_000), answered_as={"no": 9600, "yes": 400}))
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert check.detail["too_selective"]
+
+
+def test_a_class_that_chance_left_without_a_label_is_no_reason_for_doubt() -> None:
+    (check,) = of(replace(labels(["no"] * 300, ["no"] * 300), answered_as={"no": 990, "yes": 10}))
+    assert (check.verdict, "plain" in check.detail) == (Verdict.OK, False)
+
+
+def test_segments_are_weighed_as_the_whole_and_conclude_nothing_where_it_does_not() -> None:
+    # In zone 'a' 'yes' is right and 'no' is not; one in four 'no' has a label, and three in four 'yes'.
+    truth, said = (a + b for a, b in zip(part(300, 0, "yes"), part(0, 100, "no"), strict=True))
+    zone = np.array(["a"] * 400)
+    rows = replace(labels(truth, said, answered=800), columns={"zone": zone}, answered_as={"yes": 400, "no": 400})
+    whole, segments = of(rows, segments=["zone"])
+    assert whole.value == pytest.approx(0.5)
+    assert segments.value == pytest.approx(0.5)
+    none = replace(rows, answered_as={"yes": 300, "no": 5000})
+    assert {check.verdict for check in of(none, segments=["zone"])} == {Verdict.INCONCLUSIVE}
+
+
+def test_calibrated_probabilities_of_weighed_rows_are_no_breach() -> None:
+    breaches = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        chance = np.concatenate([rng.uniform(0.5, 0.9, 900), rng.uniform(0.1, 0.5, 100)])
+        truth = np.where(rng.random(1000) < chance, "yes", "no").tolist()
+        said = ["yes"] * 900 + ["no"] * 100
+        rows = replace(labels(truth, said, answered=1300), probability=chance, answered_as={"yes": 900, "no": 400})
+        (check,) = of(rows, limits={"ece": 0.01})
+        assert "labels are selective" in check.explanation
+        breaches += check.verdict is Verdict.BREACH
+    assert breaches <= 2
 
 
 def test_labels_of_a_random_part_are_left_as_they_are() -> None:
     rng = np.random.default_rng(1)
     said = np.where(rng.random(1000) < 0.5, "yes", "no")
     rows = labels(said[:400].tolist(), said[:400].tolist(), answered=1000)
-    (check,) = of(replace(rows, unlabelled=answers(said[400:].tolist())))
+    (check,) = of(replace(rows, answered_as=Counter(said.tolist())))
     assert (check.value, "plain" in check.detail) == (1.0, False)
 
 
@@ -141,8 +185,8 @@ def test_a_changed_past_window_is_judged_once_for_each_change() -> None:
     window = Window(0, DAY_US)
 
     def look(rows: LabelledRows, state: JsonObject | None) -> Judged:
-        past = PastLabels(5, (PastRows(window, rows),))
-        return judged(replace(window_of({}, labelled=good), past=past, state=state))
+        past = PastLabels(PastMemory(5).to_json(), (PastRows(window, rows),))
+        return judged(replace(window_of({}, labelled=good), look_back=lambda: past, state=state))
 
     first = look(bad, None)
     assert [(one.window, one.verdict) for one in first.checks if one.detail.get("late")] == [(window, Verdict.BREACH)]
@@ -152,13 +196,38 @@ def test_a_changed_past_window_is_judged_once_for_each_change() -> None:
     assert [one.verdict for one in corrected.checks if one.detail.get("late")] == [Verdict.OK]
 
 
-def test_past_windows_are_those_of_the_touched_rows_and_those_that_wait() -> None:
+def test_an_old_window_that_is_read_twice_is_judged_once_however_many_newer_ones_there_are() -> None:
+    """More windows than fingerprints are kept of: the last judged are kept, not the latest."""
+    rows = labels(["yes"] * 60, ["yes"] * 60)
+    state: JsonObject | None = None
+
+    def look(*days: int) -> list[int]:
+        nonlocal state
+        windows = tuple(PastRows(Window(day * DAY_US, (day + 1) * DAY_US), rows) for day in days)
+        past = PastLabels(PastMemory(5).to_json(), windows)
+        found = judged(replace(window_of({}, labelled=rows), look_back=lambda: past, state=state))
+        state = found.state
+        return [one.window.start_us // DAY_US for one in found.checks if one.detail.get("late")]
+
+    assert len(look(*range(500, 920))) == 420
+    assert look(3) == [3]
+    assert look(3) == []
+
+
+def test_what_waits_and_what_is_left_out_is_told() -> None:
+    rows = labels(["yes"] * 60, ["yes"] * 60)
+    past = PastLabels(PastMemory(5).to_json(), (), waiting=7, left_out=2)
+    check = judged(replace(window_of({}, labelled=rows), look_back=lambda: past)).checks[0]
+    assert (check.detail["past_waiting"], check.detail["past_left_out"]) == (7, 2)
+    assert "7 past windows with news of outcomes waiting, 2 that are older left out" in check.explanation
+
+
+def test_past_windows_are_those_of_the_touched_rows_before_the_one_judged_now() -> None:
     monitor = ModelQualityMonitor(ModelQualitySettings(limits={"accuracy": 0.5}))
     now = Window(20 * DAY_US, 21 * DAY_US)
     touched = np.array([3 * DAY_US + 5, 3 * DAY_US + 9, 19 * DAY_US, 20 * DAY_US + 1], dtype=np.int64)
-    state = {"waiting": [[7 * DAY_US, 8 * DAY_US]]}
-    found = monitor.past_windows(PastQuestion(state, touched, now, DAY_US, 0))
-    assert [window.start_us // DAY_US for window in found] == [19, 7, 3]
+    found = monitor.past_windows(PastQuestion(None, touched, now, DAY_US, 0))
+    assert [window.start_us // DAY_US for window in found] == [19, 3]
 
 
 def test_numbers_have_neither_confusion_nor_selective_classes() -> None:
@@ -172,3 +241,16 @@ def test_numbers_have_neither_confusion_nor_selective_classes() -> None:
     assert check.detail["label_lag_p95_s"] == pytest.approx(3600)
     assert "95 % of them within 1h" in check.explanation
     assert "confusion" not in check.detail
+
+
+def test_segments_and_windows_that_are_judged_again_can_be_stored_with_each_other() -> None:
+    settings = ModelQualitySettings(limits={"accuracy": 0.8}, segments=("zone",))
+    rows = replace(labels(["yes"] * 90, ["yes"] * 60 + ["no"] * 30), columns={"zone": np.array(["a", "b", "c"] * 30)})
+    over = tuple(PastRows(Window(day * DAY_US, (day + 1) * DAY_US), rows) for day in (1, 2))
+    past = PastLabels(PastMemory(5).to_json(), over)
+    found = run_monitor(settings, replace(window_of({}, labelled=rows), look_back=lambda: past))
+    assert Counter((check.is_late, check.column) for check in found.checks) == {
+        (False, None): 1,
+        (False, "zone"): 1,
+        (True, None): 2,
+    }

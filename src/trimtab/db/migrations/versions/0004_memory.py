@@ -49,7 +49,6 @@ def _rules() -> None:
         sa.Column("end_us", sa.BigInteger(), nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("loss", sa.Float(), nullable=False),
-        sa.Column("squares", sa.Float(), nullable=False),
         sa.Column("spec", sa.JSON(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
