@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,19 +25,22 @@ _TOP: Final = 58
 _LOSS_PX: Final = 240
 _LANE_PX: Final = 26
 _AXIS_PX: Final = 34
+_USUAL: Final = 0.99
+_FAR: Final = 1.5
 _MOST_BANDS: Final = 4_000
 
 _STYLE: Final = """\
 svg { font: 12px system-ui, sans-serif; background: #ffffff; }
 text { fill: #3c4650; } .title { font-size: 15px; font-weight: 600; fill: #161b20; } .end { text-anchor: end; }
 .middle { text-anchor: middle; } .grid { stroke: #e3e7eb; } .axis { stroke: #98a2ad; }
-.loss { fill: none; stroke: #1f5fbf; stroke-width: 1.8; stroke-linejoin: round; } .dot { fill: #1f5fbf; }
+.loss { fill: none; stroke: #1f5fbf; stroke-width: 1.8; stroke-linejoin: round; } .dot, .beyond { fill: #1f5fbf; }
 .breach { fill: #d9822b; } .fired { fill: #7a4fb5; } .fit { fill: #1f5fbf; } .kept { fill: none; stroke: #1f5fbf; }
 .release { stroke: #2f8f5b; stroke-dasharray: 3 3; } .v0 { fill: #cfe3d8; } .v1 { fill: #9fc9b3; }
 .planted { fill: #c0392b; opacity: 0.14; }
 @media (prefers-color-scheme: dark) {
   svg { background: #14181c; } text { fill: #b9c3cd; } .title { fill: #eef2f5; } .grid { stroke: #2a3138; }
-  .axis { stroke: #66717c; } .loss { stroke: #6ea8ff; } .dot, .fit { fill: #6ea8ff; } .kept { stroke: #6ea8ff; }
+  .axis { stroke: #66717c; } .loss { stroke: #6ea8ff; } .dot, .beyond, .fit { fill: #6ea8ff; }
+  .kept { stroke: #6ea8ff; }
   .breach { fill: #f0a04b; } .fired { fill: #b48ae8; } .release { stroke: #5cc08a; } .v0 { fill: #23402f; }
   .v1 { fill: #2f5c43; } .planted { fill: #ff6b5b; opacity: 0.2; }
 }"""
@@ -66,7 +70,7 @@ class _Frame:
 
     def y(self, value: float) -> float:
         low, high = self.ticks[0], self.ticks[-1]
-        return _TOP + (high - value) / (high - low) * _LOSS_PX
+        return _TOP + (high - min(value, high)) / (high - low) * _LOSS_PX
 
     def lane(self, number: int) -> float:
         """Return the top of a lane below the loss."""
@@ -82,13 +86,14 @@ def simulation_svg(result: Mapping[str, Any]) -> Markup:
     """Return the picture as an SVG document that follows light and dark.
 
     What is known to have been wrong is shaded. Loss is drawn by chunk, each check in breach as a mark in its monitor's
-    lane, then firings, fits (hollow: the version was not released) and who served.
+    lane, then firings, fits (hollow: the version was not released) and who served. A triangle above the frame is a loss
+    far beyond the others.
     """
     monitors = sorted({check["monitor"] for check in result["checks"]})
     chunks = [chunk for chunk in result["chunks"] if chunk["loss"] is not None]
     losses = [float(chunk["loss"]) for chunk in chunks] or [0.0, 1.0]
     frame = _Frame(
-        _us(result["from"]), _us(result["to"]), number_ticks(min(losses), max(losses)), lanes=len(monitors) + 3
+        _us(result["from"]), _us(result["to"]), number_ticks(min(losses), _most_drawn(losses)), lanes=len(monitors) + 3
     )
     parts = [
         *(_planted(frame, one) for one in result["planted"]),
@@ -106,6 +111,12 @@ def simulation_svg(result: Mapping[str, Any]) -> Markup:
     ).format(w=_WIDTH, h=frame.height, title=_title(result), style=Markup(_STYLE))
     title = _text(16, 24, _title(result), "title")
     return head + title + _text(16, 43, _subtitle(result)) + Markup("").join(parts) + Markup("</svg>\n")
+
+
+def _most_drawn(losses: Sequence[float]) -> float:
+    """Return up to where losses are drawn: where one in a hundred lies far beyond all others, not up to that."""
+    usual = sorted(losses)[math.ceil(_USUAL * (len(losses) - 1))]
+    return usual if max(losses) > _FAR * usual > 0 else max(losses)
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -147,6 +158,10 @@ def _loss(frame: _Frame, chunks: Sequence[Mapping[str, Any]]) -> Iterable[Markup
     if len(points) == 1:
         yield Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(*points[0])
     elif points:
+        for (x, _), chunk in zip(points, chunks, strict=True):
+            if float(chunk["loss"]) > frame.ticks[-1]:
+                shape = Markup('<path class="beyond" d="M{:.1f},{} l-4,7 h8 z"><title>{}</title></path>')
+                yield shape.format(x, _TOP - 6, f"{chunk['from'][:10]}: {number_text(float(chunk['loss']))}")
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         yield Markup('<polyline class="loss" points="{}"/>').format(path)
 
@@ -189,8 +204,8 @@ def _served(frame: _Frame, lane: int, releases: Sequence[Mapping[str, Any]]) -> 
     yield _text(16, top + 15, "serving version")
     served = [one for one in releases if one["phase"] == "promoted" and one["ended"] is not None]
     ends = [_us(one["ended"]) for one in served[1:]] + [frame.end_us]
-    for number, (one, until_us) in enumerate(zip(served, ends, strict=True)):
-        left, right = frame.x(_us(one["ended"])), frame.x(until_us)
+    for number, one in enumerate(served):
+        left, right = frame.x(_us(one["ended"])), frame.x(ends[number])
         yield _rect(f"v{number % 2}", left, top + 3, max(right - left, 1), 18)
         if right - left > 8 * len(str(one["version"])) + 6:
             yield _text((left + right) / 2, top + 16, str(one["version"]), "middle")
