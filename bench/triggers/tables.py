@@ -18,7 +18,8 @@ def text_of(results: Results) -> str:
     ]
     for stream in streams:
         runs = list(results.of(stream))
-        names = list(runs[0].played)
+        # Dense calendars are not played with each learner.
+        names = list(max(runs, key=lambda run: len(run.played)).played)
         head = [stream, *(f"{run.learner}, seed {run.seed}" for run in runs)]
         rows = [[name, *(_cell(run, name) for run in runs)] for name in names]
         told = {
@@ -39,6 +40,8 @@ def text_of(results: Results) -> str:
 
 
 def _cell(run: Run, name: str) -> str:
+    if name not in run.played:
+        return "–"
     loss, fits, switches = run.mean(name)
     losses = [one.loss for one in run.played[name]]
     moved = f" / {switches:.0f}" if switches else ""

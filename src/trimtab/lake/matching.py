@@ -18,6 +18,9 @@ ROW = "@place"
 PART_ROWS = 200_000
 """So many rows are in memory at once where files are read a part at a time."""
 
+_LARGEST = 1e50
+"""An outcome beyond it measures nothing: one is enough to make every mean infinite, and all that is judged silent."""
+
 TRUTH = {
     "prediction_id": pl.String,
     "record_key": pl.String,
@@ -72,7 +75,7 @@ def newest_told(answered: pl.DataFrame, truths: Iterable[pl.DataFrame]) -> pl.Da
 
     An outcome belongs to the row of its ``prediction_id``; if it names none, to the rows of its ``record_key`` and
     event time; if it says no time either, to all rows of its ``record_key``. Of several the one that was known last
-    holds. Where predictions are numbers, an outcome that is no finite number is left out.
+    holds. Where predictions are numbers, an outcome that is no number, or one beyond 1e50, is left out.
     """
     kind = pl.Float64 if answered.schema["prediction"] == pl.Float64 else pl.String
     found = pl.DataFrame(schema={ROW: pl.UInt32, "truth": kind, "labelled_us": pl.Int64, "received_us": pl.Int64})
@@ -87,7 +90,7 @@ def newest_told(answered: pl.DataFrame, truths: Iterable[pl.DataFrame]) -> pl.Da
 
 def _numbers(truth: pl.DataFrame) -> pl.DataFrame:
     truth = truth.with_columns(pl.col("truth").str.strip_chars().cast(pl.Float64, strict=False))
-    return truth.filter(pl.col("truth").is_finite())
+    return truth.filter(pl.col("truth").abs() <= _LARGEST)
 
 
 def _told(rows: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:

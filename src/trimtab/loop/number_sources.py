@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 import orjson
+import structlog
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -34,6 +36,10 @@ _READING: Final = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 )
 _LOADS_CODE: Final = frozenset({"load_extension", "readfile", "writefile", "edit"})
+_SECRET: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_DIVIDES_URL: Final = frozenset("@:/?#[]")
+
+_log = structlog.get_logger(__name__)
 
 
 def read_numbers(
@@ -56,6 +62,10 @@ def read_numbers(
                 found[settings.title] = within(limit_s, name, lambda source=source, own=own: source.read(own))  # type: ignore[misc]
             except TrimtabError as error:
                 found[settings.title] = NumberReading(None, str(error))
+            except Exception as error:  # noqa: BLE001 - a boundary: one source must not silence all other monitors
+                # Its text may hold what was read, or a secret.
+                _log.warning("number.unread", monitor=settings.title, error=type(error).__name__)
+                found[settings.title] = NumberReading(None, f"the source failed: {type(error).__name__}; look at it")
     return found
 
 
@@ -85,7 +95,7 @@ class SqlNumbers:
         """Return the number for ``question``."""
         secret: str | None = None
         try:
-            url = make_url(expand_secrets(self._settings.url))
+            url = _address(self._settings.url)
             secret = url.password
             is_file = url.drivername.startswith("sqlite")
             return _only(self._of_file(url.database, question) if is_file else self._of_server(url, question))
@@ -123,6 +133,18 @@ class SqlNumbers:
         told = {"options": options, "connect_timeout": max(2, timeout_ms // 1000), "prepare_threshold": 0}
         engine = create_engine(url.set(drivername="postgresql+psycopg"), connect_args=told, poolclass=NullPool)
         return engine.execution_options(postgresql_readonly=True)
+
+
+def _address(text: str) -> URL:
+    """Return a URL with its secrets in it.
+
+    Raises:
+        ConfigError: a secret is not set, or not percent-encoded: a part of it would be read as host, and told in errors.
+    """
+    for secret in _SECRET.findall(text.rpartition("@")[0]):
+        if _DIVIDES_URL & set(expand_secrets(secret)):
+            raise ConfigError(f"source: {secret} holds a character that divides a URL; expected it percent-encoded")
+    return make_url(expand_secrets(text))
 
 
 def _only_reading(action: int, _first: str | None, second: str | None, *_rest: str | None) -> int:
@@ -169,13 +191,19 @@ class PromqlNumbers:
             return self._asked(question, headers)
         except ConfigError as error:
             return NumberReading(None, str(error))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             told = f"{type(error).__name__}: {str(error)[:200]}"
             return NumberReading(None, f"{self._settings.url} cannot be asked: {told}; expected Prometheus' API")
 
     def _headers(self) -> Mapping[str, str]:
         name = self._settings.token_env
-        return {} if name is None else {"Authorization": f"Bearer {expand_secrets(f'${{{name}}}')}"}
+        if name is None:
+            return {}
+        token = expand_secrets(f"${{{name}}}")
+        if not token.isascii() or not token.isprintable():
+            # The client would refuse it, and say it.
+            raise ConfigError(f"${{{name}}} holds what no header may, e.g. a line's end; expected a bare token; mend it")
+        return {"Authorization": f"Bearer {token}"}
 
     def _asked(self, question: Question, headers: Mapping[str, str]) -> NumberReading:
         window, timeout_s = question.window, self._settings.timeout.total_seconds()

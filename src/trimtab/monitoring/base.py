@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
@@ -12,7 +13,9 @@ from trimtab.monitoring.check import Check
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
 
-__all__ = ["Finding", "Judged", "Monitor", "check_of", "relation"]
+__all__ = ["Finding", "Judged", "Monitor", "check_of", "relation", "unjudged"]
+
+_MOST_NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,17 @@ def check_of(settings: MonitorSettings, data: WindowData, finding: Finding) -> C
         detail=finding.detail,
         opens=finding.opens,
     )
+
+
+def unjudged(columns: Sequence[Finding]) -> str:
+    """Return which columns nothing could be said of, at most ten by name; no text where there is none.
+
+    >>> unjudged([Finding(Verdict.INCONCLUSIVE, "age: absent", column="age"), Finding(Verdict.OK, "", column="sex")])
+    'not judged: age'
+    """
+    names = [str(finding.column) for finding in columns if finding.verdict is Verdict.INCONCLUSIVE]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"not judged: {', '.join(names[:_MOST_NAMED])}{more}" if names else ""
 
 
 def relation(verdict: Verdict, side: str) -> str:

@@ -24,7 +24,7 @@ from trimtab.profiles.categories import CategoryProfile
 from trimtab.profiles.numbers import NumberProfile
 from trimtab.profiles.profile import ColumnProfile, merge_columns
 
-__all__ = ["name_causes"]
+__all__ = ["name_causes", "unknown_share"]
 
 _MIN_ROWS = 10
 _MIN_EFFECT = 0.1
@@ -119,7 +119,7 @@ def _of_categories(data: WindowData, name: str, before: CategoryProfile) -> Caus
     known = _known_categories(data.columns.get(name), before)
     parts = _parts(data, name)
     sizes = np.array([float(part.column.count) for part in parts])
-    shares = np.array([_unknown_share(part.column, known) for part in parts])
+    shares = np.array([unknown_share(part.column, known) for part in parts])
     total = float(np.nansum(sizes * np.nan_to_num(shares)) / max(sizes.sum(), 1.0))
     if before.error == 0 and total >= _NEW_SHARE:
         extent = _extent(parts, sizes, shares, 0.0, math.sqrt(total * (1 - total)))
@@ -128,8 +128,8 @@ def _of_categories(data: WindowData, name: str, before: CategoryProfile) -> Caus
             return swapped
         counts = extent.column.counts if isinstance(extent.column, CategoryProfile) else {}
         new = sorted((value for value in counts if value not in known), key=lambda value: -counts[value])[:10]
-        share = _unknown_share(extent.column, known)
-        text = f"{name}: {share:.0%} of values are new {extent.when}: {', '.join(map(repr, new[:3]))}"
+        share = unknown_share(extent.column, known)
+        text = f"{name}: {share:.0%} of values are new {extent.when}: {', '.join(map(repr, new[:3])) or 'very many'}"
         return _told(CauseKind.NEW_CATEGORY, name, extent, text, {"new": new, "share": share})
     current = data.current.columns[name]
     assert isinstance(current, CategoryProfile)
@@ -269,10 +269,16 @@ def _known_categories(contract: ColumnContract | None, before: CategoryProfile) 
     return frozenset(before.counts) | frozenset(declared)
 
 
-def _unknown_share(profile: ColumnProfile, known: frozenset[str]) -> float:
+def unknown_share(profile: ColumnProfile, known: frozenset[str]) -> float:
+    """Return at least how large a share of the present values is not among ``known``; NaN where there is none.
+
+    Of very many different values a profile lists the frequent ones, perhaps none: the others are unknown, too, but for
+    its stated error of each known one.
+    """
     if not isinstance(profile, CategoryProfile) or not profile.count:
         return math.nan
-    return sum(number for value, number in profile.counts.items() if value not in known) / profile.count
+    listed = sum(number for value, number in profile.counts.items() if value not in known)
+    return (listed + max(0, profile.uncounted - profile.error * len(known))) / profile.count
 
 
 def _share_of_category(profile: ColumnProfile, value: str) -> float:

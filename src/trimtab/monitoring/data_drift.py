@@ -18,7 +18,7 @@ from trimtab.core.enums import ColumnKind, Verdict
 from trimtab.core.wording import counted
 from trimtab.measures.cell_distances import Measure
 from trimtab.measures.max_t import benjamini_yekutieli
-from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.base import Finding, Judged, check_of, unjudged
 from trimtab.monitoring.cause import Cause
 from trimtab.monitoring.causes import name_causes
 from trimtab.monitoring.check import Check
@@ -142,9 +142,8 @@ class DataDriftMonitor:
         drifted = self._drifted(found, raised=told.raised) if told.state.alarmed else ()
         findings = [self._column(span, found, name, drifted) for name in names]
         overall = self._overall(span, found, drifted, told.state, mean_windows)
-        which = _which(data, span, parts)
-        if which:
-            overall = replace(overall, explanation=f"{overall.explanation}; {which}")
+        more = [unjudged(findings), _which(data, span, parts)]
+        overall = replace(overall, explanation="; ".join([overall.explanation, *filter(None, more)]))
         return tuple(check_of(self.settings, data, finding) for finding in [*findings, overall])
 
     def _unknown(self, data: WindowData, names: Sequence[str], why: str, state: JsonObject | None = None) -> Judged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -13,16 +13,18 @@ from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import Verdict
 from trimtab.core.wording import counted
 from trimtab.monitoring.base import Finding, Judged, check_of
-from trimtab.monitoring.causes import name_causes
+from trimtab.monitoring.causes import name_causes, unknown_share
 from trimtab.monitoring.row_quality import duplicates, violations, volume
 from trimtab.monitoring.sameness import greatest_share, most_frequent
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
-from trimtab.profiles.categories import CategoryProfile
+from trimtab.profiles.categories import MAX_VALUES, CategoryProfile
 from trimtab.profiles.numbers import NumberProfile
 from trimtab.profiles.profile import ColumnProfile, is_number
 
 __all__ = ["DataQualityMonitor", "DataQualitySettings"]
+
+_NO_REFERENCE: Final = "the reference has no such column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class DataQualityMonitor:
 
     Faults of a column: values missing beyond the reference's share, categories that neither contract nor reference
     knows, numbers outside the contract's range or infinite, or one number far more often than in any window of the
-    reference; a column that is absent or of another type. All of a column's shares stand in ``detail["shares"]``.
+    reference; a column that is absent or of another type. All of a column's shares stand in ``detail["shares"]``. What
+    the reference lacks is INCONCLUSIVE where it is no BREACH: nothing says what usually stands in it.
     """
 
     kind: ClassVar[str] = "data_quality"
@@ -89,7 +92,7 @@ class DataQualityMonitor:
         broken = violations(data, most=settings.max_violation_share, min_rows=settings.min_rows)
         if broken is not None:
             yield broken
-        yield volume(data, at_least=settings.min_volume, factor=settings.volume_factor)
+        yield volume(data, at_least=settings.min_volume, factor=settings.volume_factor, min_rows=settings.min_rows)
 
     def _column(self, data: WindowData, name: str) -> Finding:
         rows = data.current.rows
@@ -103,11 +106,11 @@ class DataQualityMonitor:
         causes = name_causes(data, [name]) if breach else ()
         found = "; ".join(problem.text for problem in problems if problem.share > problem.limit)
         unchecked = None if breach else _unchecked(data.columns[name], column, before)
-        fine = f"{'complete and in range' if isinstance(column, NumberProfile) else 'complete and known'}"
+        fine = "complete and in range" if isinstance(column, NumberProfile) else "complete and known"
         fine = f"{fine if unchecked is None else 'complete'} in {counted(rows, 'row')}"
         verdict = Verdict.BREACH if breach else Verdict.OK
         if unchecked is not None and before is None:
-            # A column that the model has not learnt: nothing says what may stand in it.
+            # A column that the model has not learnt: nothing says what usually stands in it.
             verdict = Verdict.INCONCLUSIVE
         return Finding(
             verdict=verdict,
@@ -154,7 +157,9 @@ class DataQualityMonitor:
         outside = (below + above) * column.count + column.infinite
         share = outside / max(column.count + column.infinite, 1)
         low, high = ("…" if limit is None else f"{limit:g}" for limit in (contract.min, contract.max))
-        text = f"{share:.0%} of values lie outside {low} to {high} (from {column.min:g} to {column.max:g})"
+        seen = [f"from {column.min:g} to {column.max:g}"] if column.count else []
+        infinite = [f"{column.infinite} infinite"] if column.infinite else []
+        text = f"{share:.0%} of values lie outside {low} to {high} ({', '.join([*seen, *infinite])})"
         return _Problem("out_of_range", share, self.settings.max_out_of_range_share, text)
 
     def _stuck(self, data: WindowData, name: str, column: NumberProfile) -> Iterator[_Problem]:
@@ -173,9 +178,9 @@ class DataQualityMonitor:
         if not known:
             return
         unseen = {value: number for value, number in column.counts.items() if value not in known}
-        share = sum(unseen.values()) / column.count
+        share = unknown_share(column, known)
         first = ", ".join(repr(value) for value in sorted(unseen, key=lambda value: -unseen[value])[:3])
-        text = f"{share:.0%} of values are unknown: {first}"
+        text = f"{share:.0%} of values are unknown: {first or f'more than {MAX_VALUES} different ones'}"
         yield _Problem("unseen", share, self.settings.max_unseen_share, text)
 
 
@@ -190,8 +195,12 @@ def _known(contract: ColumnContract, before: ColumnProfile | None) -> frozenset[
 
 
 def _unchecked(contract: ColumnContract, column: ColumnProfile | None, before: ColumnProfile | None) -> str | None:
-    """Return why nobody can say whether the values are known; None where it was looked at, or there are none."""
-    if not isinstance(column, CategoryProfile) or not column.count or _known(contract, before):
+    """Return what nobody can say of the values, and why; None where all was looked at, or there are none."""
+    if column is None or not column.count:
         return None
-    why = "the reference has no such column" if before is None else "the reference lists none, or not all of its own"
+    if isinstance(column, NumberProfile) or contract.values:
+        return None if before is not None else "whether its values are usual was not looked at: " + _NO_REFERENCE
+    if _known(contract, before):
+        return None
+    why = _NO_REFERENCE if before is None else "the reference lists none, or not all of its own"
     return f"whether its values are known was not looked at: {why}, and the contract lists none"

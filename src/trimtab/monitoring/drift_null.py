@@ -35,6 +35,9 @@ __all__ = ["MADE_BEFORE", "Compared", "Span", "compare", "span_of", "unseen_befo
 MADE_BEFORE = "the version was made before references kept what this is judged by: retrain once"
 
 _FEWEST_WINDOWS = 20
+_FEWEST_HELD = 3.0
+"""Windows with rows, one after the other: by fewer no p-value gets small, however far a window lies."""
+
 _REFERENCE_CHANCE = 4.0
 """What the chance of one reference, held against for ever, adds to a window's variance, in windows; measured by
 ``bench/monitoring``."""
@@ -155,6 +158,10 @@ def compare(
     null = _null(span, coded, tuple(names), rows, measure)
     if not len(null.distances) or not np.isfinite(null.distances).any():
         return f"the reference has no window like this one of {counted(rows, 'row')}"
+    if not span.mixed and null.windows < _FEWEST_HELD:
+        # A span of years says nothing where rows stand at a few moments of it, as in snapshots.
+        held = counted(len(null.distances), "window")
+        return f"the reference has rows in {held} like this one, overlapping ones counted: too few to say what is usual"
     seen = observed(null, coded.rulers, span.data.current.columns, measure=measure)
     far = seen.distances >= min_effect
     widening = 1.0 if span.mixed else math.sqrt(1 + _REFERENCE_CHANCE / null.windows)

@@ -23,7 +23,7 @@ from trimtab.measures.distances import (
     sturges_edges,
 )
 from trimtab.measures.wasserstein import wasserstein_of_steps
-from trimtab.monitoring.base import Finding, Judged, check_of
+from trimtab.monitoring.base import Finding, Judged, check_of, unjudged
 from trimtab.monitoring.causes import name_causes
 from trimtab.monitoring.settings import MonitorSettings
 from trimtab.monitoring.window import WindowData
@@ -160,9 +160,10 @@ class PlainDriftMonitor:
             return Finding(Verdict.INCONCLUSIVE, f"no column could be judged: {reason}")
         drifted = [str(finding.column) for finding in judged if finding.verdict is Verdict.BREACH]
         share, limit = len(drifted) / len(judged), self.settings.drift_share
+        told = f"{len(drifted)} of {len(judged)} columns drifted ({share:.0%}; a breach from {limit:.0%} on)"
         return Finding(
             verdict=Verdict.BREACH if share >= limit else Verdict.OK,
-            explanation=f"{len(drifted)} of {len(judged)} columns drifted ({share:.0%}; a breach from {limit:.0%} on)",
+            explanation="; ".join(filter(None, [told, unjudged(findings)])),
             value=share,
             threshold=limit,
             effect=share,

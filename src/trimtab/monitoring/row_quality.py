@@ -25,8 +25,11 @@ _DAY_US = 86_400_000_000
 _MIN_WINDOWS = 4
 
 
-def volume(data: WindowData, *, at_least: int, factor: float | None) -> Finding:
-    """Return whether as many rows came as should: ``at_least``, and within ``factor`` of the reference's rhythm."""
+def volume(data: WindowData, *, at_least: int, factor: float | None, min_rows: int) -> Finding:
+    """Return whether as many rows came as should: ``at_least``, and within ``factor`` of the reference's rhythm.
+
+    Where neither is stated nobody knows how many should come: fewer than ``min_rows`` are inconclusive.
+    """
     rows = data.current.rows
     detail = {"problem": "volume", "rows": rows}
     if rows < at_least:
@@ -41,6 +44,9 @@ def volume(data: WindowData, *, at_least: int, factor: float | None) -> Finding:
             return Finding(Verdict.BREACH, text, None, float(rows), limit, effect, {**detail, "usual": list(usual)})
     if not rows:
         return Finding(Verdict.INCONCLUSIVE, "no rows in the window; nothing to judge", value=0.0, detail=detail)
+    if factor is None and not at_least and rows < min_rows:
+        text = f"{counted(rows, 'row')} in the window, {min_rows} needed; neither min_volume nor volume_factor is given"
+        return Finding(Verdict.INCONCLUSIVE, text, value=float(rows), detail=detail)
     if factor is not None and usual is None:
         text = f"{counted(rows, 'row')} in the window; the reference has no times of its rows, or too few windows"
         return Finding(Verdict.INCONCLUSIVE, text, value=float(rows), detail=detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from functools import partial
 import structlog
 
 from trimtab.core.canonical import JsonObject, canonical_json
-from trimtab.core.enums import Verdict
+from trimtab.core.enums import Severity, Verdict
 from trimtab.core.errors import DataContractError
 from trimtab.monitoring.answered import PastLabels
 from trimtab.monitoring.base import Finding, Judged, check_of
@@ -21,6 +22,8 @@ from trimtab.monitoring.time_limit import within
 from trimtab.monitoring.window import WindowData
 
 __all__ = ["Look", "not_judged", "run_monitor", "run_monitors"]
+
+_MOST_US = 1 << 62
 
 _log = structlog.get_logger(__name__)
 
@@ -67,7 +70,32 @@ def _require_storable(settings: MonitorSettings, judged: Judged) -> None:
             f"monitor {settings.title!r}: found {len(judged.checks)} checks, signed by {sorted(signed)}; expected at "
             "least one, one a column, made by check_of; correct the monitor"
         )
+    for check in judged.checks:
+        _require_typed(settings, check)
     canonical_json([judged.state, [check.to_json() for check in judged.checks]])
+
+
+def _require_typed(settings: MonitorSettings, check: Check) -> None:
+    """Refuse a check that the database could not take: with it, those of all other monitors would be lost.
+
+    Raises:
+        DataContractError: a field is of another type.
+    """
+    numbers = check.value, check.threshold, check.effect
+    sound = (
+        isinstance(check.verdict, Verdict)
+        and isinstance(check.severity, Severity)
+        and isinstance(check.explanation, str)
+        and isinstance(check.column, str | None)
+        and all(number is None or (isinstance(number, int | float) and math.isfinite(number)) for number in numbers)
+        and all(isinstance(part, str) and part.isprintable() for part in (check.model, check.endpoint, check.variant))
+        and all(abs(moment) < _MOST_US for moment in (check.window.start_us, check.window.end_us))
+    )
+    if not sound:
+        raise DataContractError(
+            f"monitor {settings.title!r}: a check with verdict {check.verdict!r} and numbers {numbers!r} cannot be "
+            "stored; expected a Verdict, numbers and text, made by check_of; correct the monitor"
+        )
 
 
 def run_monitors(

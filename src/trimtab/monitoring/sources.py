@@ -97,5 +97,12 @@ class PromqlSource(_Asked):
         description="Name of the environment variable that holds the bearer token, if one is asked for.",
     )
 
+    @model_validator(mode="after")
+    def _no_secret(self) -> Self:
+        # The address stands in messages and in checks, which every viewer may read.
+        if _PASSWORD.search(self.url):
+            raise ValueError("url holds a password; leave it out, and name the variable of a token in token_env")
+        return self
+
 
 Source = Annotated[SqlSource | PromqlSource, Field(discriminator="type")]

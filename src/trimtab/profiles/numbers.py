@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,10 @@ class NumberProfile:
         held = [part for part in parts if part.count]
         counts = np.array([part.count for part in held], dtype=np.float64)
         means = np.array([part.mean for part in held], dtype=np.float64)
-        mean = float((counts @ means) / counts.sum()) if held else math.nan
-        m2 = math.fsum(part.m2 for part in held) + float(counts @ (means - mean) ** 2)
+        # One huge value makes them infinite, and nothing else: hours with it are still to be merged.
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float((counts @ means) / counts.sum()) if held else math.nan
+            m2 = _sum(part.m2 for part in held) + float(counts @ (means - mean) ** 2)
         return NumberProfile(
             count=sum(part.count for part in parts),
             missing=sum(part.missing for part in parts),
@@ -144,6 +146,14 @@ class NumberProfile:
             )
         sketch = kll_doubles_sketch.deserialize(checked_sketch(wire.sketch, k=SKETCH_K, count=wire.count))
         return NumberProfile(wire.count, wire.missing, wire.infinite, wire.mean, wire.m2, sketch)
+
+
+def _sum(values: Iterable[float]) -> float:
+    """Return the sum, the same in any order; infinite where it is beyond what a float holds."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
 
 
 def sketch_of(values: NDArray[np.float64]) -> kll_doubles_sketch:

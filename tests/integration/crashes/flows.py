@@ -62,7 +62,7 @@ def run(project: Path, flow: str, *, at: str | None, job_at: str | None) -> bool
     FLOWS[flow](platform)
     done = _is_quiet if job_at is None else _job_runs
     finished = build_conductor(platform).run_until(lambda: done(platform), timeout_s=_WITHIN_S)
-    if finished and flow == "checks":
+    if finished and flow == "go_back":
         _checkpoint(platform)
     platform.database.close()
     return finished

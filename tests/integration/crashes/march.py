@@ -56,8 +56,8 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         "rollout.spec_written",
         "serving.switched",
     ),
-    "go_back": ("approval.granted", "approval.answered", "action.executed"),
-    "checks": ("monitors.judged", "monitors.recorded", "verification.judged", "trigger.recorded", "audit.checkpointed"),
+    "go_back": ("approval.granted", "approval.answered", "action.executed", "audit.checkpointed"),
+    "checks": ("monitors.judged", "monitors.recorded", "verification.judged", "trigger.recorded"),
     "retrain": (
         "retraining.requested",
         "approval.decided",

@@ -209,6 +209,10 @@ def told(kind: str, result: object) -> bytes:
         (200, b"[]", None, "expected Prometheus' API"),
         (200, b" " * 2_000_000, None, "more than 1000000 bytes"),
         (302, b"{}", None, "Prometheus answered 302"),
+        (502, b"[]", None, "expected Prometheus' API"),
+        (500, b'"oops"', None, "expected Prometheus' API"),
+        (200, told("scalar", []), None, "expected Prometheus' API"),
+        (200, told("vector", [{"value": []}]), None, "expected Prometheus' API"),
     ],
 )
 def test_promql_gives_one_number_or_says_why_not(
@@ -229,6 +233,40 @@ def test_promql_gives_one_number_or_says_why_not(
     assert "s3cret" not in reading.problem
     assert asked[0]["query"] == 'sum(rate(orders_total{variant="v1"}[3600s])) and $'
     assert (asked[0]["time"], asked[0]["key"]) == ("4600.000", "Bearer s3cret")
+
+
+@pytest.mark.parametrize("secret", ["p@ss:w0rd", "p@ssw0rd", "pass/w0rd", "w0rd?host=elsewhere"])
+def test_a_secret_that_would_be_read_as_an_address_is_never_told(
+    shop: Path, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_PASSWORD", secret)
+    url = "postgresql://reader:${SHOP_PASSWORD}@127.0.0.1:1/shop"
+    problem = SqlNumbers(SqlSource(url=url, query="SELECT 1", timeout=timedelta(seconds=2)), shop).read(ASKED).problem
+    assert "${SHOP_PASSWORD}" in problem
+    assert "percent-encoded" in problem
+    assert "w0rd" not in problem
+
+
+@pytest.mark.parametrize("token", ["s3cret\n", "s3crét"])
+def test_a_token_that_no_header_may_hold_is_never_told(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROM_TOKEN", token)
+    source = PromqlSource(url="http://127.0.0.1:1", query="up", token_env="PROM_TOKEN")
+    problem = PromqlNumbers(source).read(ASKED).problem
+    assert "PROM_TOKEN} holds what no header may" in problem
+    assert "s3cr" not in problem
+
+
+def test_prometheus_address_holds_no_password() -> None:
+    with pytest.raises(ValueError, match="url holds a password"):
+        PromqlSource(url="http://admin:hunter2@127.0.0.1:9090", query="up")
+
+
+def test_a_source_that_raises_what_nobody_expected_is_no_number(shop: Path) -> None:
+    (shop / "loop.db").symlink_to(shop / "loop.db")
+    source = {"type": "sql", "url": "sqlite:///loop.db", "query": "SELECT 1"}
+    monitor = {"type": "business", "name": "a", "source": source, "at_least": 1}
+    config = MonitoringConfig.model_validate({"window": "1h", "monitors": [monitor]})
+    assert read_numbers(config, shop, ASKED, source_of)["a"].value is None
 
 
 def test_each_monitor_gets_the_number_of_its_own_window(shop: Path) -> None:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 from tests.conftest import BOTH
+from tests.unit.loop.going import Going
 from tests.unit.loop.projects import MODEL, World
-from tests.unit.loop.test_observing import Going
 
 from trimtab.loop.outages import MOST_DEATHS, SILENT_S
 from trimtab.loop.rollouts import operate_rollout

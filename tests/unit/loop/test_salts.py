@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 from tests.conftest import BOTH
+from tests.unit.loop.going import Going
 from tests.unit.loop.projects import MODEL, World
-from tests.unit.loop.test_observing import Going
 
 from trimtab.rollout import endpoint_store
 from trimtab.serving.spec import EndpointSpec, VariantSpec

@@ -303,6 +303,7 @@ def test_few_rows_few_values_and_unknown_columns_are_inconclusive_with_the_reaso
     found = drift(window_of(sparse))["chol"]
     assert (found.verdict, found.value) == (Verdict.INCONCLUSIVE, None)
     assert "5 values in 60 rows" in found.explanation
+    assert drift(window_of(sparse))[None].explanation.endswith("; not judged: chol")
     assert "not in the reference" in drift(window_of(patients(60, seed=1)), columns=["weight"])["weight"].explanation
 
 

@@ -8,7 +8,7 @@ from tests.unit.monitoring.windows import CONTRACTS, Columns, patients, referenc
 
 from trimtab.config.columns import ColumnContract
 from trimtab.core.enums import ColumnKind, Verdict
-from trimtab.monitoring.check import Check
+from trimtab.monitoring.check import Check, Window
 from trimtab.monitoring.data_quality import DataQualityMonitor, DataQualitySettings
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.categories import MAX_VALUES
@@ -89,6 +89,38 @@ def test_where_nobody_says_which_categories_are_known_the_check_says_so() -> Non
     assert "lists none, or not all of its own" in found.explanation
 
 
+def test_very_many_different_unknown_values_are_unknown_though_a_profile_lists_none_of_them() -> None:
+    contracts = {**CONTRACTS, "pain": ColumnContract(type=ColumnKind.CATEGORY)}
+    rows = MAX_VALUES + 200
+    for every in (1, 2):
+        columns = patients(rows * every, seed=1)
+        columns["pain"] = [f"u{row}" if row % every == 0 else columns["pain"][row] for row in range(rows * every)]
+        data = window_of(columns, contracts=contracts)
+        found = quality(replace(data, window=Window(data.window.start_us, data.periods[-1].end_us)))["pain"]
+        assert (found.verdict, found.detail["problem"]) == (Verdict.BREACH, "unseen"), every
+        assert found.value == pytest.approx(1 / every, abs=0.01)
+        (cause,) = found.detail["causes"]
+        assert (cause["kind"], cause["evidence"]["share"]) == ("new_category", pytest.approx(1 / every, abs=0.01))
+
+
+def test_a_column_that_the_reference_lacks_is_inconclusive_unless_it_breaks_the_contract() -> None:
+    older = reference_of({"age": patients(200, seed=3)["age"]})
+    checks = quality(window_of(patients(ROWS, seed=1), reference=older))
+    assert checks["age"].verdict is Verdict.OK
+    for name in ("chol", "pain", "smokes"):
+        assert checks[name].verdict is Verdict.INCONCLUSIVE
+        assert "the reference has no such column" in checks[name].explanation
+    far = quality(window_of(spoiled("chol", 0.2, 9_000.0), reference=older))["chol"]
+    assert far.verdict is Verdict.BREACH
+
+
+def test_infinite_numbers_are_counted_beside_the_range_of_the_others() -> None:
+    some = quality(window_of(spoiled("chol", 0.2, float("inf"))))["chol"].explanation
+    assert "20% of values lie outside 50 to 700 (from 1" in some
+    assert ", 20 infinite)" in some
+    assert "(100 infinite)" in quality(window_of(spoiled("chol", 1.0, float("inf"))))["chol"].explanation
+
+
 def test_an_absent_column_and_one_of_another_type_are_breaches() -> None:
     columns = {name: values for name, values in patients(ROWS, seed=1).items() if name != "chol"}
     assert "absent from all 100 rows" in quality(window_of(columns))["chol"].explanation
@@ -101,6 +133,10 @@ def test_too_few_rows_breach_the_volume_and_none_at_all_are_inconclusive_without
     assert quality(window_of(patients(40, seed=1)), min_volume=50)[None].verdict is Verdict.BREACH
     assert quality(window_of({}), min_volume=50)[None].verdict is Verdict.BREACH
     assert quality(window_of({}))[None].verdict is Verdict.INCONCLUSIVE
+    alone = quality(window_of(patients(1, seed=1)))[None]
+    assert alone.verdict is Verdict.INCONCLUSIVE
+    assert alone.explanation == "1 row in the window, 30 needed; neither min_volume nor volume_factor is given"
+    assert quality(window_of(patients(1, seed=1)), min_volume=1)[None].verdict is Verdict.OK
 
 
 def test_causes_stand_in_the_detail() -> None:

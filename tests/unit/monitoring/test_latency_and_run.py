@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.monitoring import windows
 
 from trimtab.core.enums import Verdict
 from trimtab.monitoring.answered import LabelledRows, PastLabels
+from trimtab.monitoring.base import Finding, Judged, check_of
 from trimtab.monitoring.check import Window
 from trimtab.monitoring.latency import LatencyMonitor, LatencySettings
 from trimtab.monitoring.run import run_monitors
@@ -117,3 +120,31 @@ def test_rows_that_cannot_be_read_are_the_failure_of_the_monitor_that_asks() -> 
     )
     assert (quality.verdict, latency.verdict) == (Verdict.INCONCLUSIVE, Verdict.OK)
     assert "the disk is gone" in quality.explanation
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"verdict": "breach"},
+        {"severity": "high"},
+        {"value": "0.3"},
+        {"threshold": [1]},
+        {"effect": math.inf},
+        {"column": 3},
+        {"explanation": None},
+        {"variant": "a\0"},
+        {"window": Window(0, 1 << 70)},
+    ],
+)
+def test_a_check_that_could_not_be_stored_is_the_failure_of_its_monitor_alone(
+    wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(self: LatencyMonitor, data: WindowData) -> Judged:
+        return Judged((replace(check_of(self.settings, data, Finding(Verdict.OK, "fine", value=1.0)), **wrong),))
+
+    monkeypatch.setattr(LatencyMonitor, "check", odd)
+    monitors = {"type": "latency", "p95_ms": 50}, {"type": "data_quality"}
+    first, *others = windows.checks_of(config(*monitors), windows.window_of(windows.patients(60, seed=1)))
+    assert first.verdict is Verdict.INCONCLUSIVE
+    assert "cannot be stored" in first.explanation
+    assert {check.verdict for check in others} == {Verdict.OK}

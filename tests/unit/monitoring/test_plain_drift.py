@@ -114,6 +114,13 @@ def test_a_limit_is_reached_as_the_method_says() -> None:
     assert plain(columns, method="ks", threshold=0.2, drift_share=0.25)[None].verdict is Verdict.BREACH
 
 
+def test_the_whole_names_the_columns_that_it_says_nothing_of() -> None:
+    found = plain({**patients(60, seed=1), "chol": [None] * 60}, method="psi", threshold=0.5)
+    assert found["chol"].verdict is Verdict.INCONCLUSIVE
+    assert found[None].explanation.startswith("0 of 3 columns drifted")
+    assert found[None].explanation.endswith("; not judged: chol")
+
+
 def test_a_category_that_was_never_expected_has_no_chance() -> None:
     found = plain({**patients(60, seed=1), "pain": ["purple"] * 60}, method="chi2", p_value=0.05)["pain"]
     assert (found.verdict, found.value) == (Verdict.BREACH, 0.0)

@@ -159,3 +159,10 @@ def test_merging_leaves_the_parts_as_they_were() -> None:
 def test_nothing_merged_is_empty() -> None:
     assert merge_all([]).rows == 0
     assert Profile.empty().merge(Profile.of_table(TABLE, KINDS)).rows == 3
+
+
+@pytest.mark.parametrize("value", [7e153, 1e154, 1e308])
+def test_periods_with_huge_values_are_merged_all_the_same(value: float) -> None:
+    hours = [NumberProfile.of(np.array([value, -value])) for _ in range(3)]
+    merged = NumberProfile.merged([*hours, NumberProfile.of(np.array([1.0, 2.0]))])
+    assert (merged.count, merged.min, merged.max, merged.m2) == (8, -value, value, math.inf)

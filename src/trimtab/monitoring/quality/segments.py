@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
+from trimtab.core.wording import counted
 from trimtab.measures.class_codes import class_codes
 from trimtab.monitoring.answered import LabelledRows
 from trimtab.monitoring.base import Finding
@@ -21,6 +23,7 @@ from trimtab.monitoring.window import WindowData
 __all__ = ["judge_segments", "parts_of"]
 
 _MOST = 20
+_MOST_NAMED = 10
 _PARTS = 4
 _ALPHA = 0.05
 
@@ -114,14 +117,20 @@ def judge_segments(
     value = finite[worst].value
     which = f"; beyond the limit: {', '.join(sorted(beyond))}" if beyond else ""
     text = (
-        f"{limit.metric} of {column} = {worst} is {value:.4g}, the worst of {len(finite)} segments; limit "
-        f"{limit.value:.4g}{which}"
+        f"{limit.metric} of {column} = {worst} is {value:.4g}, the worst of {counted(len(finite), 'segment')}; limit "
+        f"{limit.value:.4g}{which}{_left_out([name for name in names if name not in finite])}"
     )
     if selection is not None and selection.is_too_selective:
         verdict, text = Verdict.INCONCLUSIVE, f"{text}; labels are too selective to conclude from"
     return Finding(
         verdict, text, column, value, limit.value, limit.effect(value), {**detail, "segment": worst, "beyond": beyond}
     )
+
+
+def _left_out(names: Sequence[str]) -> str:
+    """Return which segments were not judged, as the end of a sentence."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"; too few labelled rows of {', '.join(names[:_MOST_NAMED])}{more}" if names else ""
 
 
 def _seriousness(limit: Limit, found: Measured) -> float:

@@ -125,6 +125,7 @@ def test_a_bad_segment_is_found_though_the_whole_is_well() -> None:
     small = next(one for one in segments.detail["segments"] if one["segment"] == "tiny")
     assert small["value"] is None
     assert small["labelled"] < 30
+    assert segments.explanation.endswith("; too few labelled rows of tiny")
 
 
 def test_many_segments_without_trouble_raise_none() -> None:
