@@ -45,7 +45,7 @@ READS: dict[tuple[str, ...], tuple[str, dict[str, object]]] = {
     ("retrain", "explain", MODEL): ("retraining.conditions", {"model": MODEL}),
     ("triggers", "explain", MODEL): ("retraining.conditions", {"model": MODEL}),
     ("triggers", "list"): ("retraining.events", {}),
-    ("checks", MODEL): ("monitoring.checks", {"model": MODEL, "limit": 50}),
+    ("checks", MODEL): ("monitoring.checks", {"model": MODEL}),
     ("audit", "show"): ("audit.show", {"limit": 50}),
     ("audit", "verify"): ("audit.verify", {}),
     ("reports", "list"): ("reports.list", {}),

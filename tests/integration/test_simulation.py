@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from tests.integration.processes import trimtab
+from tests.integration.processes import TRIMTAB, environment, eventually, trimtab
 from tests.integration.recorded_load import BEGIN, MODEL, TURN, asked, make_project, rows, write_rows
 
 from trimtab import __version__
@@ -126,6 +127,30 @@ def test_one_that_was_stopped_goes_on_only_if_asked_to(played: Played, tmp_path:
     (folder / "ticks.jsonl").touch()
     with pytest.raises(ConflictError, match="was stopped before its end; add --resume to go on"):
         simulate(project, asked(played.table))
+
+
+def test_in_a_pipe_it_says_each_tenth_and_once_that_it_was_stopped(played: Played, tmp_path: Path) -> None:
+    root, told = make_project(tmp_path / "piped"), tmp_path / "told.txt"
+    asked_for = ("--stream", played.table, "--time", "at", "--from", BEGIN.isoformat(), "--project", root)
+    with told.open("w") as stream:
+        child = subprocess.Popen(
+            [*TRIMTAB, "simulate", MODEL, *map(str, asked_for)],
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            env=environment(),
+        )
+    try:
+        eventually(lambda: ", 20 %" in told.read_text(), within_s=240, wanted="a fifth that was played")
+        child.send_signal(signal.SIGINT)
+        child.wait(120)
+    finally:
+        child.kill()
+        child.wait()
+    first, *lines, kept, last = told.read_text().splitlines()
+    assert first == f"{MODEL} {BEGIN:%Y-%m-%d}: the first version learns, 0 %"
+    tenths = [int(re.findall(r"plays, (\d+)0 %, \d+ fit", line)[0]) for line in lines]
+    assert tenths == sorted(set(tenths))
+    assert (kept, last) == ("what was played is kept: --resume goes on from here", "stopped")
 
 
 def test_what_becomes_known_later_changes_nothing_before(played: Played, tmp_path: Path) -> None:

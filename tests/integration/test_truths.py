@@ -27,8 +27,8 @@ from trimtab.records.identity import event_micros
 from trimtab.records.schema import SchemaFrame
 from trimtab.records.segments import predictions_table, segment_id, write_segment
 
-KNOWN = {"endpoint": MODEL, "truth": "yes", "labelled_at": "2030-01-05T00:00:00Z"}
-ROW = {**KNOWN, "record_key": "c1", "event_time": "2030-01-01T00:00:00Z"}
+KNOWN = {"endpoint": MODEL, "truth": "yes", "labelled_at": "2020-01-05T00:00:00Z"}
+ROW = {**KNOWN, "record_key": "c1", "event_time": "2020-01-01T00:00:00Z"}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_outcomes_sent_to_the_control_plane_reach_the_lake_once(platform: Platfo
         "conflicting": 0,
         "repeated": 0,
     }
-    send(platform, {**ROW, "truth": "no", "labelled_at": "2030-01-06T00:00:00Z"})
+    send(platform, {**ROW, "truth": "no", "labelled_at": "2020-01-06T00:00:00Z"})
     send(platform, {**ROW, "record_key": "c2", "truth": "no"})
     counts = show(platform)
     assert (counts["outcomes"], counts["corrected"], counts["conflicting"]) == (4, 1, 1)
@@ -78,6 +78,10 @@ def test_outcomes_of_which_one_is_wrong_are_refused_as_a_whole(platform: Platfor
         ({**KNOWN, "prediction_id": "1"}, "none of ours"),
         ({**ROW, "endpoint": "../secrets"}, "no endpoint's name"),
         ({**ROW, "truth": "\ud800"}, ""),
+        (
+            {**ROW, "labelled_at": "9999-12-31T00:00:00Z"},
+            "labelled_at: '9999-12-31T00:00:00Z' lies more than a day",
+        ),
     ):
         with pytest.raises(ConfigError) as refused:
             send(platform, ROW, wrong)
@@ -98,7 +102,7 @@ def test_a_file_of_outcomes_is_sent_by_the_command_line(tmp_path: Path, capsys: 
         root = built.project.root
     file = tmp_path / "outcomes.csv"
     file.write_text(
-        "customer,at,known,churned\nc1,2030-01-01,2030-02-01,yes\nc2,2030-01-01,2030-02-01,\nc3,2030-01-02,2030-02-01,no\n"
+        "customer,at,known,churned\nc1,2020-01-01,2020-02-01,yes\nc2,2020-01-01,2020-02-01,\nc3,2020-01-02,2020-02-01,no\n"
     )
     where = ("--project", str(root), "--json")
     columns = ("--truth", "churned", "--key", "customer", "--time", "at", "--labelled-at", "known")

@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 __all__ = ["Cron", "moment_after", "newest_moment"]
 
 _MINUTE = timedelta(minutes=1)
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def moment_after(cron: str, last: datetime) -> datetime | None:
@@ -51,6 +52,8 @@ def _readable(cron: str) -> str:
         CronTrigger.from_crontab(cron, timezone=UTC)
     except ValueError as error:
         raise ValueError(f"{cron!r} is no cron expression ({error}); write five fields, e.g. '0 3 * * 1'") from error
+    if moment_after(cron, _ANY_DAY) is None:
+        raise ValueError(f"{cron!r} has no moment, such as the 31st of February; write days that come")
     return cron
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -181,10 +181,12 @@ def _explain_kind(
 
 
 def _instead_of(location: Location, model: type[BaseModel]) -> str:
-    name = str(location[-1])
-    close = difflib.get_close_matches(name, _field_names(model, location[:-1]), n=1)
-    if name in close:
+    name, possible = str(location[-1]), _possible(model, location[:-1])
+    if name in _field_names(possible):
         return "another type has it, this one has not; remove it"
+    # A field of another type is no help to who has named the type.
+    own = [one for one in possible if any(_is_tag(field, location) for field in one.get("properties", {}).values())]
+    close = difflib.get_close_matches(name, _field_names(own or possible), n=1)
     return f"did you mean {close[0]!r}?" if close else "remove it, or look it up in the configuration reference"
 
 
@@ -197,9 +199,14 @@ def _known_part(location: Location, lines: Mapping[Location, int]) -> Location:
     return known
 
 
-def _field_names(model: type[BaseModel], location: Location) -> list[str]:
-    """Return the fields that there are at ``location``, of every kind that may stand there."""
-    return sorted({name for one in _possible(model, location) for name in one.get("properties", {})})
+def _field_names(possible: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the fields of every kind that may stand in a place."""
+    return sorted({name for one in possible for name in one.get("properties", {})})
+
+
+def _is_tag(field: Mapping[str, Any], location: Location) -> bool:
+    """Return whether ``field`` says which kind of a union ``location`` leads through."""
+    return "const" in field and field["const"] in location
 
 
 def _kinds(model: type[BaseModel], location: Location, field: str) -> list[str]:

@@ -46,7 +46,6 @@ _WINDOW = {
     "probability": pl.Float64,
 }
 _ALWAYS_US = 1 << 62
-_LONGEST_LAG_US = 400 * 86_400_000_000
 _SOUGHT_ROWS = 20_000
 
 
@@ -129,8 +128,8 @@ def outcomes_since(lake: Lake, endpoint: str, segments: Collection[str], *, sinc
     """Return how many answered rows have an outcome, known by the end, that was not received by ``since_us``.
 
     ``segments`` are those that may tell such outcomes: what was processed since then. One that says what was received
-    before counts for nothing, nor does one of a row that happened 400 days before it was known. Outcomes belong to
-    rows as `matching.newest_told` says.
+    before counts for nothing. Outcomes belong to rows as `labelled_rows` says, however late they are known: what a
+    training would learn counts.
     """
     files = lake.listed_truths(
         endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=known_until_us, segments=segments
@@ -163,11 +162,16 @@ def _together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
 def _rows_told(lake: Lake, endpoint: str, told: pl.DataFrame) -> pl.DataFrame:
     """Return the answered rows that these outcomes may belong to, with their places."""
     start_us, end_us = _span_of(told)
-    columns = ["prediction_id", "record_key", "event_us", "prediction"]
-    found = [
-        rows.filter(_named(rows, told))
-        for rows in parts_of(lake.fetched(lake.listed_records(endpoint, start_us=start_us, end_us=end_us)), columns)
-    ]
+    by_key = bool(told["prediction_id"].null_count())
+    ids = told["prediction_id"].drop_nulls().unique()
+    # The latest first: most outcomes are about them, and when all ids are found the rest need not be fetched.
+    files = sorted(lake.listed_records(endpoint, start_us=start_us, end_us=end_us), key=lambda file: -file.end_us)
+    columns, found = ["prediction_id", "record_key", "event_us", "prediction"], list[pl.DataFrame]()
+    for rows in parts_of(lake.fetched(files), columns, rows=_SOUGHT_ROWS):
+        found.append(rows.filter(_named(rows, told)))
+        ids = ids.filter(~ids.is_in(found[-1]["prediction_id"].implode()))
+        if ids.is_empty() and not by_key:
+            break
     if not found:
         return pl.DataFrame(schema={"event_us": pl.Int64})
     return pl.concat(found, how="diagonal_relaxed").with_row_index(ROW)
@@ -180,9 +184,8 @@ def _named(rows: pl.DataFrame, told: pl.DataFrame) -> pl.Series:
 
 def _span_of(truth: pl.DataFrame) -> tuple[int, int]:
     """Return from when up to when rows may lie that these outcomes are about."""
-    known = truth.select(first=pl.col("labelled_us").min(), last=pl.col("labelled_us").max()).row(0)
     if truth["event_us"].null_count() or truth["prediction_id"].null_count() < truth.height:
-        return int(known[0]) - _LONGEST_LAG_US, _ALWAYS_US
+        return -_ALWAYS_US, _ALWAYS_US
     first, last = truth.select(first=pl.col("event_us").min(), last=pl.col("event_us").max()).row(0)
     return int(first), int(last) + 1
 
@@ -230,13 +233,15 @@ def _times_of_named(
             return
 
 
-def answered_rows(lake: Lake, endpoint: str, segments: Collection[str], *, shadow: bool = False) -> pa.Table:
+def answered_rows(
+    lake: Lake, endpoint: str, segments: Collection[str], *, known_until_us: int, shadow: bool = False
+) -> pa.Table:
     """Return the rows of these segments that were drawn, with their outcomes as far as these segments tell them.
 
     Sorted by receipt, then request and prediction. Columns: those of a prediction segment that say who was asked, when
-    and with what chance, ``prediction``, ``probability``, ``truth`` and ``labelled_us`` (null while it is not known).
-    With ``shadow`` they are what shadows answered, with ``shadow_of`` and without outcomes. Outcomes belong to rows as
-    `labelled_rows` says; only rows that passed the contract are there.
+    and with what chance, ``prediction``, ``probability``, ``truth`` and ``labelled_us`` (null where it was not known by
+    ``known_until_us``). With ``shadow`` they are what shadows answered, with ``shadow_of`` and without outcomes.
+    Outcomes belong to rows as `labelled_rows` says; only rows that passed the contract are there.
     """
     files = lake.record_files(endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, segments=segments, shadow=shadow)
     columns = [*_DRAWN, "prediction", *(["shadow_of"] if shadow else [])]
@@ -250,9 +255,9 @@ def answered_rows(lake: Lake, endpoint: str, segments: Collection[str], *, shado
         return plain(answered.to_arrow())
     answered = answered.with_row_index(ROW)
     outcomes = lake.listed_truths(
-        endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=None, segments=segments
+        endpoint, start_us=-_ALWAYS_US, end_us=_ALWAYS_US, known_until_us=known_until_us, segments=segments
     )
-    told = newest_told(answered, truth_parts(lake.fetched(outcomes)))
+    told = newest_told(answered, truth_parts(lake.fetched(outcomes), known_until_us))
     joined = answered.join(told, on=ROW, how="left", maintain_order="left")
     return plain(joined.select(*columns, "truth", "labelled_us").to_arrow())
 

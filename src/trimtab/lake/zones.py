@@ -231,6 +231,16 @@ class Lake:
                 chosen.append(ListedRecords(file, int(match[1]), int(match[2])))
         return chosen
 
+    def broken_record_files(self, endpoint: str, *, start_us: int, end_us: int) -> list[Path]:
+        """Return the quarantines of the segments that `record_files` names, by name, as far as there are any.
+
+        They are at hand; raises as `at_hand` does.
+        """
+        kept = newest(self._listed(self.root / "quarantine" / "records" / _safe(endpoint)))
+        names = newest(file.stored for file in self.listed_records(endpoint, start_us=start_us, end_us=end_us))
+        broken = [kept.get(name.split("_", 2)[2]) for name in names]
+        return self.storage.fetch([file for file in broken if file is not None])
+
     def truth_files(
         self,
         endpoint: str,

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import ColumnKind, VariantRole
 from trimtab.core.errors import BackendError, ConfigError, DataContractError, NotFoundError
+from trimtab.lake.broken_records import broken_window_rows
 from trimtab.lake.labelled import window_rows
 from trimtab.lake.snapshots import find_snapshot
 from trimtab.loop.model_files import ModelFiles
@@ -33,6 +35,7 @@ __all__ = ["MOST_ROWS", "drill_down"]
 MOST_ROWS: Final = 20_000
 """So many rows of each side are given to Evidently: of a million it would need minutes and gigabytes."""
 
+_BROKE: Final = "@broke"
 _LEAST_ROWS: Final = 2
 _LIMIT_S: Final = 50.0
 """Less than whoever asks over HTTP waits for."""
@@ -43,6 +46,9 @@ def drill_down(
 ) -> JsonObject:
     """Compare what a variant was asked in the ``window`` until ``until`` (event time) with what its version learnt.
 
+    Rows that broke the contract are among what it was asked, as they are for the monitors of inputs; the answer says
+    how many. What could not be read as its kind is missing there.
+
     Return where the report lies, and what Evidently found by column. Evidently's own defaults hold: no season, no
     memory, nothing held across looks.
 
@@ -52,7 +58,7 @@ def drill_down(
         ConfigError: Evidently is not installed.
         BackendError: its process failed, or took too long.
     """
-    served, reference, current = _sides(platform, files, window, until, variant)
+    served, reference, current, quarantined = _sides(platform, files, window, until, variant)
     shared = [name for name in files.features if name in reference.column_names and name in current.column_names]
     if not shared or min(len(reference), len(current)) < _LEAST_ROWS:
         raise DataContractError(
@@ -72,28 +78,40 @@ def drill_down(
     with platform.database.transaction() as connection:
         kind, at_us = ReportKind.EVIDENTLY, platform.now_us()
         record_report(connection, kind=kind, subject=subject, path=path, at_us=at_us)
-    rows = {"rows": len(current), "reference_rows": len(reference)}
+    rows = {"rows": len(current), "quarantined": quarantined, "reference_rows": len(reference)}
     return {"path": str(path), "variant": served.name, "version": served.model_version, **rows, **found}
 
 
 def _sides(
     platform: Platform, files: ModelFiles, window: timedelta, until: datetime, variant: str | None
-) -> tuple[VariantSpec, pa.Table, pa.Table]:
+) -> tuple[VariantSpec, pa.Table, pa.Table, int]:
+    """Return the variant, samples of what it learnt and was asked, and how many of the latter lay in quarantine."""
     with platform.database.reading() as connection:
         served = _served(endpoint_store.desired(connection, files.endpoint), files, variant)
         version = registry.get(connection, files.model.name, served.model_version)
         learnt = find_snapshot(connection, platform.lake, version.snapshot_id)
-    current = window_rows(
+    start_us, end_us = to_micros(until - window), to_micros(until)
+    passed = window_rows(
         platform.lake,
         files.endpoint,
-        start_us=to_micros(until - window),
-        end_us=to_micros(until),
+        start_us=start_us,
+        end_us=end_us,
         variant=served.name,
         model_version=served.model_version,
-        known_until_us=to_micros(until),
+        known_until_us=end_us,
         features=files.features,
     )
-    return served, _sampled(pq.read_table(learnt.path)), _sampled(current)
+    contracts = {name: files.contract.columns[name] for name in files.features if name in passed.column_names}
+    broken = broken_window_rows(
+        platform.lake, files.endpoint, start_us=start_us, end_us=end_us, variant=served.name, features=contracts
+    )
+    asked = pa.concat_tables([passed.select(broken.column_names), broken], promote_options="permissive")
+    current = _sampled(asked.append_column(_BROKE, _marks(passed, broken)).sort_by("event_us"))
+    return served, _sampled(pq.read_table(learnt.path)), current, int(pc.sum(current[_BROKE]).as_py() or 0)
+
+
+def _marks(passed: pa.Table, broken: pa.Table) -> pa.Array:
+    return pa.array([0] * len(passed) + [1] * len(broken), pa.int8())
 
 
 def _served(spec: Any, files: ModelFiles, variant: str | None) -> VariantSpec:

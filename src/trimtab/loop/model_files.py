@@ -92,6 +92,7 @@ def load_model_files(project: ProjectFolder, name: str) -> ModelFiles:
     _check_limits(model.value, deployment)
     _check_reporters(monitoring, [route.name for route in project.config.notifications])
     _check_monitors(retrain, monitoring.value)
+    _check_wanted(monitoring, model, contract.value)
     digests = [loaded.digest for loaded in (model, contract, training, deployment, monitoring, retrain)]
     return ModelFiles(
         model=model.value,
@@ -196,6 +197,35 @@ def _check_monitors(retrain: Loaded[RetrainConfig], monitoring: MonitoringConfig
                 f"{retrain.at(*at)}: {path}: found {name!r}; expected a monitor of monitoring_config.yaml that judges "
                 f"{what}, {', '.join(fitting) or 'which has none'}; add it there, or name one of these"
             )
+
+
+def _check_wanted(monitoring: Loaded[MonitoringConfig], model: Loaded[ModelConfig], contract: ContractConfig) -> None:
+    """Refuse monitors of what no record will ever hold: they would be inconclusive without end."""
+    features = [name for name in contract.columns if name not in model.value.not_features]
+    for place, settings in enumerate(monitoring.value.monitors):
+        at = f"{monitoring.at('monitors', place)}: monitor {settings.title}"
+        for column in settings.row_columns:
+            if column not in features:
+                why = _instead_of_a_feature(column, model, contract)
+                raise ConfigError(
+                    f"{at}: found column {column!r}, which {why}, so that no record holds it; expected one of "
+                    f"{', '.join(features)}; fairness by a column that the model must not see takes 'from: deliveries'"
+                )
+        if settings.delivered_columns and model.value.key is None:
+            raise ConfigError(
+                f"{at}: found 'from: deliveries', but {model.path.name} names no key, by which a record's row is found "
+                "in delivered tables; expected one; name the column under key there"
+            )
+
+
+def _instead_of_a_feature(column: str, model: Loaded[ModelConfig], contract: ContractConfig) -> str:
+    if column not in contract.columns:
+        return "contract.yaml does not declare"
+    if column in model.value.ignore:
+        return f"{model.path.name} ignores"
+    named = {"target": model.value.target, "key": model.value.key}
+    role = next((role for role, name in named.items() if name == column), "time")
+    return f"is the {role} in {model.path.name}"
 
 
 def _check_errors(limits: Limits, deployment: Loaded[DeploymentConfig]) -> None:

@@ -14,12 +14,12 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import check_result
 from trimtab.loop.platform import Platform
 
-__all__ = ["NewestLook", "NewestLooks", "ToldCheck"]
+__all__ = ["LOUDEST_FIRST", "NewestLook", "NewestLooks", "ToldCheck"]
 
 _LATE = check_result.c.spec[("detail", "late")].as_string()
 """Set where a window that was over was judged again: that is no word of the present."""
 
-_LOUDEST_FIRST = (Verdict.BREACH, Verdict.INCONCLUSIVE, Verdict.OK)
+LOUDEST_FIRST = (Verdict.BREACH, Verdict.INCONCLUSIVE, Verdict.OK)
 
 _Key = tuple[str, str, str]
 
@@ -40,7 +40,7 @@ class ToldCheck:
     @property
     def rank(self) -> tuple[int, float]:
         """Orders checks: breaches first, then the greatest effects."""
-        return _LOUDEST_FIRST.index(self.verdict), -(self.effect or 0.0)
+        return LOUDEST_FIRST.index(self.verdict), -(self.effect or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,13 @@ class NewestLooks:
                 func.max(check_result.c.at_us).label("at_us"),
                 func.max(judged_us).label("judged_us"),
             )
-            # Not only later ones: another run may be stored under the moment of the last.
-            .where(check_result.c.model == model, check_result.c.at_us >= since_us)
+            # Not only later ones: another run may be stored under the moment of the last. None as of a moment to
+            # come: it would be told as the present until then, and what is looked at meanwhile never.
+            .where(
+                check_result.c.model == model,
+                check_result.c.at_us >= since_us,
+                check_result.c.at_us <= self._platform.now_us(),
+            )
             .group_by(check_result.c.endpoint, check_result.c.monitor)
         )
         for row in connection.execute(newest).all():

@@ -35,9 +35,14 @@ _CLEAR_OF_US: Final = 1e6
 _READING: Final = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 )
+# bool, the integers, oid, the floats and numeric: none has cells of any size.
+_NUMBERS_OF_POSTGRESQL: Final = frozenset({16, 20, 21, 23, 26, 700, 701, 1700})
 _LOADS_CODE: Final = frozenset({"load_extension", "readfile", "writefile", "edit"})
 _SECRET: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _DIVIDES_URL: Final = frozenset("@:/?#[]")
+
+_MISREAD: Final = (AttributeError, LookupError, TypeError, ValueError)
+"""What an answer that is none of Prometheus' gives when it is read as one."""
 
 _log = structlog.get_logger(__name__)
 
@@ -121,10 +126,21 @@ class SqlNumbers:
             return connection.execute(self._settings.query, _named(question)).fetchmany(2)
 
     def _of_server(self, url: URL, question: Question) -> Sequence[Any]:
-        statement = text(self._settings.query)
+        # By a cursor of the server: what kind a column has is known before one cell of it is sent.
+        statement = text(f"DECLARE asked NO SCROLL CURSOR FOR {self._settings.query}")
         given = {name: value for name, value in _named(question).items() if name in statement.compile().params}
         with self._postgresql(url).connect() as connection:
-            return connection.execute(statement, given).fetchmany(2)
+            if connection.execute(text("SHOW is_superuser")).scalar_one() == "on":
+                # A read-only session does not bind it: it reads and writes files of the server.
+                raise ConfigError(f"source: role {url.username!r} is a superuser; expected one that may only read")
+            connection.execute(statement, given)
+            with connection.execute(text("FETCH FORWARD 0 FROM asked")) as nothing:
+                columns = nothing.cursor.description
+            if len(columns) != 1:
+                raise ConfigError(f"the query gave {len(columns)} columns; expected one row of one column")
+            if columns[0][1] not in _NUMBERS_OF_POSTGRESQL:
+                raise ConfigError("the query gave no column of numbers; expected a number: cast it, e.g. ::float")
+            return connection.execute(text("FETCH FORWARD 2 FROM asked")).fetchall()
 
     def _postgresql(self, url: URL) -> Engine:
         timeout_ms = int(self._settings.timeout.total_seconds() * 1000)
@@ -139,7 +155,7 @@ def _address(text: str) -> URL:
     """Return a URL with its secrets in it.
 
     Raises:
-        ConfigError: a secret is not set, or not percent-encoded: a part of it would be read as host, and told in errors.
+        ConfigError: a secret is not set, or not percent-encoded: a part of it would be read as host, and told.
     """
     for secret in _SECRET.findall(text.rpartition("@")[0]):
         if _DIVIDES_URL & set(expand_secrets(secret)):
@@ -165,8 +181,8 @@ def _named(question: Question) -> dict[str, Any]:
 
 def _only(rows: Sequence[Any]) -> NumberReading:
     if len(rows) != 1 or len(rows[0]) != 1:
-        found = "no row" if not rows else "more than one row" if len(rows) > 1 else f"{len(rows[0])} columns"
-        return NumberReading(None, f"the query gave {found}; expected one row of one column")
+        many = "gave more than one row" if len(rows) > 1 else f"gave {len(rows[0])} columns" if rows else ""
+        return NumberReading(None, f"the query {many or 'found nothing'}; expected one row of one column")
     return _number(rows[0][0])
 
 
@@ -191,7 +207,7 @@ class PromqlNumbers:
             return self._asked(question, headers)
         except ConfigError as error:
             return NumberReading(None, str(error))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, *_MISREAD) as error:
             told = f"{type(error).__name__}: {str(error)[:200]}"
             return NumberReading(None, f"{self._settings.url} cannot be asked: {told}; expected Prometheus' API")
 
@@ -202,7 +218,7 @@ class PromqlNumbers:
         token = expand_secrets(f"${{{name}}}")
         if not token.isascii() or not token.isprintable():
             # The client would refuse it, and say it.
-            raise ConfigError(f"${{{name}}} holds what no header may, e.g. a line's end; expected a bare token; mend it")
+            raise ConfigError(f"${{{name}}} holds what no header may, e.g. a line's end; expected a bare token")
         return {"Authorization": f"Bearer {token}"}
 
     def _asked(self, question: Question, headers: Mapping[str, str]) -> NumberReading:
@@ -213,7 +229,7 @@ class PromqlNumbers:
             "time": f"{window.end_us / _CLEAR_OF_US:.3f}",
             "timeout": f"{timeout_s:g}s",
         }
-        url = f"{self._settings.url.rstrip('/')}/api/v1/query"
+        url, until_s = f"{self._settings.url.rstrip('/')}/api/v1/query", time.monotonic() + timeout_s
         with (
             httpx.Client(timeout=timeout_s, trust_env=False, follow_redirects=False) as client,
             client.stream("GET", url, params=asked, headers=headers) as answer,
@@ -221,6 +237,9 @@ class PromqlNumbers:
             content = b""
             for part in answer.iter_bytes():
                 content += part
+                if time.monotonic() > until_s:
+                    # The client's own limit is for each part: one that drips would be read for days.
+                    return NumberReading(None, f"no whole answer within {timeout_s:g} s; expected one number")
                 if len(content) > _MOST_BYTES:
                     return NumberReading(None, f"the query gave more than {_MOST_BYTES} bytes; expected one number")
         return _of_answer(answer.status_code, orjson.loads(content))
@@ -234,5 +253,6 @@ def _of_answer(status: int, answer: Any) -> NumberReading:
     if kind == "scalar":
         return _number(result[1])
     if kind != "vector" or len(result) != 1:
-        return NumberReading(None, f"the query gave a {kind} of {len(result)}; expected a scalar, or a vector of one")
+        found = f"gave a {kind} of {len(result)}" if result else "found nothing"
+        return NumberReading(None, f"the query {found}; expected a scalar, or a vector of one")
     return _number(result[0]["value"][1])

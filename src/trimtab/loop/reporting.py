@@ -144,7 +144,13 @@ def _diagnosis(incident: Incident) -> DiagnosisData | None:
         columns=found.columns,
         factor=found.factor,
         since_us=found.since_us,
+        since_window=_is_windows_start(incident, found.since_us),
     )
+
+
+def _is_windows_start(incident: Incident, moment_us: int | None) -> bool:
+    """Whether a diagnosis' moment is but where a judged window starts: when in it things changed was not found."""
+    return any(moment_us in {one.first_us, one.check.window.start_us} for one in incident.signals)
 
 
 def _action(action: ActionRequest) -> ActionData:
@@ -218,7 +224,7 @@ def _quality_charts(connection: Connection, incident: Incident) -> Iterable[Qual
 
 def _markers(incident: Incident) -> tuple[Marker, ...]:
     since_us = None if incident.diagnosis is None else incident.diagnosis.since_us
-    return () if since_us is None else (Marker(since_us, "it began"),)
+    return () if since_us is None or _is_windows_start(incident, since_us) else (Marker(since_us, "it began"),)
 
 
 def _version(connection: Connection, version: ModelVersion) -> VersionData:

@@ -112,9 +112,9 @@ def quality_since(
     if not segments:
         return cursor, QualityUnits()
     model = platform.files(rollout.spec.model).model
-    live = answered_rows(platform.lake, rollout.spec.endpoint, segments)
+    live = answered_rows(platform.lake, rollout.spec.endpoint, segments, known_until_us=now_us)
     if plan.paired:
-        shadow = answered_rows(platform.lake, rollout.spec.endpoint, segments, shadow=True)
+        shadow = answered_rows(platform.lake, rollout.spec.endpoint, segments, known_until_us=now_us, shadow=True)
         return _of_shadow(rollout, plan, cursor, model, live=live, shadow=shadow, now_us=now_us)
     return _of_split(rollout, plan, cursor, model, live, now_us=now_us)
 

@@ -164,8 +164,8 @@ def standing_of(connection: Connection, platform: Platform, files: ModelFiles) -
         record_key=model.key,
         event_time=model.time,
         target=model.target,
-        newer_rows=_newer_rows(connection, files),
-        breaches=tuple(connection.execute(_breaches(files)).scalars()),
+        newer_rows=_newer_rows(connection, files, platform.now_us()),
+        breaches=tuple(connection.execute(_breaches(files, platform.now_us())).scalars()),
     )
 
 
@@ -319,13 +319,16 @@ def _counts(connection: Connection, endpoint: str) -> dict[str, int]:
     return {"records": totals.get("records", 0), "truth": totals.get("truth", 0), "first_us": first}
 
 
-def newest_checks(files: ModelFiles) -> ColumnElement[bool]:
-    """Return the condition of being a check of the last run of its monitor: monitors may run at times of their own."""
+def newest_checks(files: ModelFiles, until_us: int) -> ColumnElement[bool]:
+    """Return the condition of being a check of the last run of its monitor: monitors may run at times of their own.
+
+    Runs as of a moment after ``until_us`` are left out: one of a year to come would hide the present until then.
+    """
     mine = check_result.c.model == files.model.name
     last = check_result.alias()
     ordered = (
         select(last.c.run_id)
-        .where(last.c.model == files.model.name)
+        .where(last.c.model == files.model.name, last.c.at_us <= until_us)
         .order_by(last.c.at_us.desc(), last.c.run_id.desc())
         .limit(1)
     )
@@ -339,20 +342,20 @@ def newest_checks(files: ModelFiles) -> ColumnElement[bool]:
     return and_(mine, or_(*of_each))
 
 
-def _breaches(files: ModelFiles) -> Select[str]:
+def _breaches(files: ModelFiles, now_us: int) -> Select[str]:
     return (
         select(check_result.c.monitor)
         .distinct()
-        .where(newest_checks(files), check_result.c.verdict == Verdict.BREACH.value)
+        .where(newest_checks(files, now_us), check_result.c.verdict == Verdict.BREACH.value)
         .order_by(check_result.c.monitor)
     )
 
 
-def _newer_rows(connection: Connection, files: ModelFiles) -> int:
+def _newer_rows(connection: Connection, files: ModelFiles, now_us: int) -> int:
     """Return how many rows came since the newest checks; 0 where those could judge, for then nobody has to look."""
     drift = connection.execute(
         select(check_result.c.verdict, func.max(check_result.c.at_us))
-        .where(newest_checks(files), check_result.c.kind == _DRIFT)
+        .where(newest_checks(files, now_us), check_result.c.kind == _DRIFT)
         .group_by(check_result.c.verdict)
     ).all()
     if [row[0] for row in drift] != [Verdict.INCONCLUSIVE.value]:

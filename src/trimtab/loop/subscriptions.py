@@ -40,6 +40,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = {
     "incident.updated": ("remediation",),
     "incident.louder": ("messages",),
     "incident.repeated": ("messages",),
+    "incident.diagnosed": ("evidence",),
     "incident.recovered": ("remediation", "messages", "evidence"),
     "incident.closed": ("messages", "evidence"),
     "action.waiting": ("messages",),

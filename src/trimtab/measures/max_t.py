@@ -20,7 +20,7 @@ class MaxT:
 
     ``p_columns`` ``(c,)`` are adjusted for there being many (step-down), ``p_single`` ``(c,)`` each column's own;
     1 where a column was not measured. ``usual`` ``(c,)`` are the distances that a window without a change exceeds, in
-    any column, with a chance of about ``alpha``.
+    any column, with a chance of about ``alpha``. ``beyond`` ``(c,)``: farther out than any window was in any column.
     """
 
     p_window: float
@@ -28,6 +28,7 @@ class MaxT:
     p_single: NDArray[np.float64]
     usual: NDArray[np.float64]
     greatest: int
+    beyond: NDArray[np.bool_]
 
 
 def max_t(
@@ -81,7 +82,7 @@ def max_t(
         adjusted[column] = highest
     reached = float(np.quantile(usual.max(axis=1), 1 - alpha))
     limits = middle + spread * widening * reached
-    return MaxT(float(adjusted[order[0]]), adjusted, single, limits, int(order[0]))
+    return MaxT(float(adjusted[order[0]]), adjusted, single, limits, int(order[0]), asked > usual.max())
 
 
 def benjamini_yekutieli(p: NDArray[Any], alpha: float) -> NDArray[np.bool_]:

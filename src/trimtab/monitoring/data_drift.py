@@ -79,12 +79,16 @@ class DataDriftSettings(MonitorSettings):
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """The part of the window that is told, the state after it, and whether it would be the one to raise an alarm."""
+    """The part of the window that is told, the state after it, and whether it would be the one to raise an alarm.
+
+    ``counted_us`` is set where it would, but no detector is due yet: when one is.
+    """
 
     span: Span
     found: Compared
     state: DriftState
     raised: bool
+    counted_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,12 @@ class DataDriftMonitor:
                 why = found
                 continue
             raised = not state.alarmed
+            counted_us = state.waiting_until_us(found.p_window, span.window, mean_windows)
             state = state.looked(found.p_window, span.window, mean_windows=mean_windows, alpha=self.settings.alpha)
             why = ""
             # Of several parts the latest that is in alarm is told, though all may be well by the newest.
             if told is None or state.alarmed or not told.state.alarmed:
-                told = _Told(span, found, state, raised)
+                told = _Told(span, found, state, raised, counted_us)
         if told is None or (why and not told.state.alarmed):
             return self._unknown(data, names, why, None if told is None else state.to_json())
         return Judged(self._checks(data, names, told, len(spans), mean_windows), state.to_json())
@@ -139,10 +144,15 @@ class DataDriftMonitor:
         self, data: WindowData, names: Sequence[str], told: _Told, parts: int, mean_windows: float
     ) -> tuple[Check, ...]:
         span, found = told.span, told.found
-        drifted = self._drifted(found, raised=told.raised) if told.state.alarmed else ()
+        far = self._drifted(found, raised=told.raised) if told.state.alarmed or told.counted_us is not None else ()
+        drifted = far if told.state.alarmed else ()
         findings = [self._column(span, found, name, drifted) for name in names]
         overall = self._overall(span, found, drifted, told.state, mean_windows)
         more = [unjudged(findings), _which(data, span, parts)]
+        if told.counted_us is not None:
+            findings, overall = _waiting(findings, overall, far, found, told.counted_us)
+        elif not told.state.alarmed:
+            findings, overall = _unproven(findings, overall, found, self.settings.alpha)
         overall = replace(overall, explanation="; ".join([overall.explanation, *filter(None, more)]))
         return tuple(check_of(self.settings, data, finding) for finding in [*findings, overall])
 
@@ -271,6 +281,47 @@ class DataDriftMonitor:
                 "basis": found.basis,
             },
         )
+
+
+def _waiting(
+    findings: list[Finding], overall: Finding, far: tuple[str, ...], found: Compared, counted_us: int
+) -> tuple[list[Finding], Finding]:
+    """Return the findings, open where OK would deny what p says, though it does not count yet."""
+    when = from_micros(counted_us).isoformat(timespec="minutes")
+    who = ", ".join(far[:10]) or "all columns together"
+    said = (
+        f"{who} far out (p {found.p_window:.2g}, by {found.basis}), too soon after a window that this one overlaps: "
+        f"counted from {when} on, and an alarm if it is so then"
+    )
+    held, overall = _left_open(findings, overall, far, f"far out, counted from {when} on", said)
+    return held, replace(overall, detail={**overall.detail, "counted_from_us": counted_us})
+
+
+def _unproven(
+    findings: list[Finding], overall: Finding, found: Compared, alpha: float
+) -> tuple[list[Finding], Finding]:
+    """Return the findings, open where a column lies beyond the reference, of which there is too little to say more."""
+    names = found.unproven(alpha)
+    if not names:
+        return findings, overall
+    why = "farther out than any window of the reference, which is too short to say how rare that is"
+    said = (
+        f"{', '.join(names[:10])} {why} (p {found.p_window:.2g}, by {found.basis}): learn from a longer history, or "
+        "choose a shorter window"
+    )
+    return _left_open(findings, overall, names, why, said)
+
+
+def _left_open(
+    findings: list[Finding], overall: Finding, names: tuple[str, ...], why: str, said: str
+) -> tuple[list[Finding], Finding]:
+    held = [
+        replace(one, verdict=Verdict.INCONCLUSIVE, explanation=f"{one.explanation}; {why}")
+        if one.column in names
+        else one
+        for one in findings
+    ]
+    return held, replace(overall, verdict=Verdict.INCONCLUSIVE, explanation=said)
 
 
 def _which(data: WindowData, span: Span, parts: int) -> str:

@@ -81,6 +81,7 @@ class Compared:
 
     ``limits`` ``(2, c)`` are usual distances and usual shifts, ``p_columns`` ``(c,)`` step-down p-values, ``p_single``
     ``(c,)`` each column's own; ``p_window`` is that of the column that is farthest out, which is at ``greatest``.
+    ``beyond`` ``(c,)``: farther out than the reference's windows ever were, which are worth ``independent`` ones.
     """
 
     columns: tuple[str, ...]
@@ -90,7 +91,18 @@ class Compared:
     p_columns: NDArray[np.float64]
     p_single: NDArray[np.float64]
     greatest: int
+    beyond: NDArray[np.bool_]
+    independent: float
     basis: str
+
+    def unproven(self, alpha: float) -> tuple[str, ...]:
+        """Return the columns that lie beyond all that was seen, where too little was seen to call that usual or rare.
+
+        Fewer than 1/``alpha`` − 1 independent windows cannot, by count, show that a share of ``alpha`` lies so far out.
+        """
+        if (self.independent + 1) * alpha >= 1:
+            return ()
+        return tuple(name for name, is_beyond in zip(self.columns, self.beyond, strict=True) if is_beyond)
 
     def moved(self, place: int) -> str | None:
         """Return how far a column's numbers have moved, if that is farther than usual; else None."""
@@ -201,6 +213,8 @@ def _together(names: tuple[str, ...], seen: Observed, first: MaxT, second: MaxT,
         p_columns,
         shared(first.p_single, second.p_single),
         first.greatest if first.p_window / part <= second.p_window / rest else second.greatest,
+        first.beyond | second.beyond,
+        null.independent,
         basis,
     )
 

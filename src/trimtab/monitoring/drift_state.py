@@ -73,6 +73,22 @@ class DriftState:
             return DriftState((), window.end_us, detector.since_us, window.end_us)
         return DriftState(lanes)
 
+    def waiting_until_us(self, p: float, window: Window, mean_windows: float) -> int | None:
+        """Return when a p-value that no detector is due for is counted, if it would raise the alarm; else None.
+
+        That is the end of the first window, of this length, that steps one. None while the alarm is on, too.
+        """
+        if self.alarmed or self._due(window) is not None:
+            return None
+        first = min(self.lanes, key=lambda lane: lane.end_us)
+        due, place = first.end_us + window.end_us - window.start_us, self.lanes.index(first)
+        if len(self.lanes) < LANES:
+            begins = math.ceil(self._begins_us(window))
+            due, place = (due, place) if due <= begins else (begins, len(self.lanes))
+        old = self.lanes[place].detector if place < len(self.lanes) else EDetector()
+        alarms = old.stepped(p, start_us=window.start_us).alarms(mean_windows / _share(place))
+        return due if alarms else None
+
     def evidence(self, mean_windows: float) -> float:
         """Return how near the nearest detector is to its limit: R over it, 1 in alarm, 0 at the start."""
         if self.alarmed:
@@ -111,12 +127,15 @@ class DriftState:
         return DriftState() if window.start_us >= self.low_us else self
 
     def _due(self, window: Window) -> int | None:
-        length = window.end_us - window.start_us
         waiting = sorted((lane.end_us, place) for place, lane in enumerate(self.lanes))
         if waiting and waiting[0][0] <= window.start_us:
             return waiting[0][1]
-        newest = waiting[-1][0] if waiting else -math.inf
-        return len(self.lanes) if len(self.lanes) < LANES and window.end_us >= newest + length / LANES else None
+        return len(self.lanes) if len(self.lanes) < LANES and window.end_us >= self._begins_us(window) else None
+
+    def _begins_us(self, window: Window) -> float:
+        """Return at which end of a window like this a new detector may begin."""
+        newest = max((lane.end_us for lane in self.lanes), default=-math.inf)
+        return newest + (window.end_us - window.start_us) / LANES
 
 
 def _share(place: int) -> float:

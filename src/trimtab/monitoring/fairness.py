@@ -155,8 +155,10 @@ class FairnessMonitor:
             return [Finding(Verdict.INCONCLUSIVE, text)]
         shares = self._shares(data, favourable)
         if shares is None:
-            where = "delivered tables" if self.settings.delivered_columns else "records"
-            text = f"groups by {column}: the {where} of the window hold no such column, or no row"
+            where, hint = ("records", "what model.yaml ignores is in no record: have it come 'from: deliveries'")
+            if self.settings.delivered_columns:
+                where, hint = "delivered tables", "records are found there by the key of model.yaml, their record_key"
+            text = f"groups by {column}: the {where} of the window hold no such column, or no row; {hint}"
             return [Finding(Verdict.INCONCLUSIVE, text)]
         rows = 0 if data.answers is None else data.answers.answered
         if rows < self.settings.min_rows:

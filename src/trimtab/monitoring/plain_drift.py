@@ -117,6 +117,9 @@ class PlainDriftMonitor:
 
     def _column(self, data: WindowData, name: str) -> Finding:
         current, before = data.current.columns.get(name), data.reference.merged.columns.get(name)
+        if not data.current.rows:
+            text = f"{name}: 0 rows in the window, {self.settings.min_rows} needed"
+            return Finding(Verdict.INCONCLUSIVE, text, column=name)
         if current is None or before is None or type(current) is not type(before):
             where = "the reference" if before is None else "the window"
             text = f"{name}: not in {where}, or of another type there; nothing to compare"
@@ -125,6 +128,9 @@ class PlainDriftMonitor:
             text = f"{name}: {counted(current.count, 'value')} in the window, {self.settings.min_rows} needed"
             return Finding(Verdict.INCONCLUSIVE, text, column=name)
         method = self._method(before)
+        if _reach_too_far(current, before, method):
+            text = f"{name}: its values lie too far apart for {method}; correct those beyond 1e150, or use ks"
+            return Finding(Verdict.INCONCLUSIVE, text, column=name)
         if self.settings.p_value is not None:
             value, limit = plain_p_value(current, before, method), self.settings.p_value
             breach, words = value < limit, f"p-value of {method} {value:.3g}"
@@ -194,6 +200,15 @@ def plain_distance(current: ColumnProfile, before: ColumnProfile, method: Method
     low, high = (-math.inf, math.inf) if exact else _bounds(current, before)
     moved = wasserstein_of_steps(*current.points(), *before.points(), low=low, high=high)
     return moved / max(before.std, _LEAST_STD)
+
+
+def _reach_too_far(current: ColumnProfile, before: ColumnProfile, method: Method) -> bool:
+    """Return whether no float holds how far these values lie apart, or their squares; ranks (``ks``) do not mind."""
+    if method == "ks" or not (isinstance(current, NumberProfile) and isinstance(before, NumberProfile)):
+        return False
+    reach = max(current.max, before.max) - min(current.min, before.min)
+    # A distance in units of an infinite spread would be 0, and silent.
+    return not math.isfinite(reach) or (method == "wasserstein" and not math.isfinite(before.std))
 
 
 def _bounds(current: NumberProfile, before: NumberProfile) -> tuple[float, float]:

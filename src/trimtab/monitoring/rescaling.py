@@ -25,6 +25,10 @@ _LOOSE_FIT = 0.1
 _MIN_OUTSIDE_SHARE = 0.15
 _BLIND_FACTOR = 5.0
 _BLIND_DISTANCE = 0.95
+_NEAR_FACTOR = math.log(1.02)
+_OWN_FACTOR = math.log(1.1)
+_IQR_OF_NORMAL = 1.349
+_MEDIAN_ERROR = 1.2533
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ def name_rescaling(current: NumberProfile, before: NumberProfile, *, unit: str |
     distribution are (KS at 0.1 %, or 0.1), and at most half as far as without it. Known conversions of ``unit`` are
     tried first, on all values, then on those outside the reference's range alone (one of several senders changed). A
     constant factor that no table knows is called a unit change only when it is at least 5 and the values overlap by no
-    more than 5 %: a smaller one may be growth.
+    more than 5 %: a smaller one may be growth. A known factor has to be the one that fits best, but for 2 % (10 % for
+    conversions of the declared unit itself) or what so few rows leave open. Where no unit was declared, none is named.
     """
     now, then = _Points(*current.points()), _Points(*before.points())
     distance = ks_of_steps(now.values, now.weights, then.values, then.weights)
@@ -88,22 +93,50 @@ def name_rescaling(current: NumberProfile, before: NumberProfile, *, unit: str |
     named = _known(now, then, unit, distance, memory) or _known_outside(now, then, unit, memory)
     if named is not None:
         fit, share = named
-        label = fit.conversion.label
-        part = "" if share == 1.0 else f" in {share:.0%} of rows"
+        known = fit.conversion
+        label, told = known.label, f"unit changed, {known.label}"
+        if unit is None:
+            label, told = "a known conversion", f"values {known.change}, as a known change of unit does"
         return Rescaling(
             CauseKind.UNIT_CHANGE,
-            fit.conversion.factor,
+            known.factor,
             label,
-            f"unit changed, {label}{part}",
+            f"{told}{_of_rows(share)}",
             {**evidence, "distance_after": fit.distance, "share": share},
         )
     return _unnamed(now, then, distance, memory, evidence)
 
 
+def _of_rows(share: float) -> str:
+    return "" if share == 1.0 else f" in {share:.0%} of rows"
+
+
 def _known(now: _Points, then: _Points, unit: str | None, distance: float, memory: float) -> tuple[_Fit, float] | None:
     fits = [_Fit(known, _distance(now, then, known)) for known in conversions_from(unit)]
     best = min(fits, key=_doubt)
-    return (best, 1.0) if best.distance <= _limit(now, then, distance, memory) else None
+    fits_well = best.distance <= _limit(now, then, distance, memory)
+    return (best, 1.0) if fits_well and _factor_fits(best.conversion, now, then, unit, memory) else None
+
+
+def _factor_fits(known: Conversion, now: _Points, then: _Points, unit: str | None, memory: float) -> bool:
+    """Return whether no other factor is clearly better: shapes alone cannot tell times 10 from times 12.
+
+    The factor that is left once the conversion is undone is near 1, but for its own standard error (of a difference
+    of two medians of logarithms), twice.
+    """
+    left = _scaling(_Points(*_ascending(known.undo(now.values), now.weights)), then)
+    if left is None:
+        return True  # about zero, as temperatures are, no factor can be told
+    sizes = np.abs(then.quantiles())
+    spread = float(np.subtract(*np.quantile(np.log(sizes[sizes > 0]), [0.75, 0.25]))) / _IQR_OF_NORMAL
+    error = _MEDIAN_ERROR * spread * math.sqrt(memory * (1 / now.total + 1 / then.total))
+    own = unit is not None and known in CONVERSIONS
+    return abs(math.log(left.conversion.factor)) <= max(_OWN_FACTOR if own else _NEAR_FACTOR, 2 * error)
+
+
+def _ascending(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    order = np.argsort(values, kind="stable")
+    return values[order], weights[order]
 
 
 def _doubt(fit: _Fit) -> float:
@@ -126,7 +159,28 @@ def _known_outside(now: _Points, then: _Points, unit: str | None, memory: float)
     best = min(found, key=_doubt, default=None)
     if best is None or best.distance > _limit(strange, then, 1.0, memory):
         return None
-    return best, share
+    moved = best.conversion.apply(then.values)
+    outside = then.kept((moved < low) | (moved > high))
+    return (best, share) if _factor_fits(best.conversion, strange, outside, unit, memory) else None
+
+
+def _scaled_outside(now: _Points, then: _Points, memory: float) -> tuple[_Fit, float] | None:
+    """Return the factor, 5 or more either way, of the values outside the reference's range, and their share."""
+    low, high = float(then.values[0]), float(then.values[-1])
+    strange = now.kept((now.values < low) | (now.values > high))
+    share, outside, best = strange.total / now.total, then, None
+    if strange.total < _MIN_ROWS or share < _MIN_OUTSIDE_SHARE:
+        return None
+    for _turn in range(2):  # which values a factor takes outside is known only once there is one
+        best = _scaling(strange, outside)
+        if best is None or abs(math.log(best.conversion.factor)) < math.log(_BLIND_FACTOR):
+            return None
+        moved = best.conversion.apply(then.values)
+        outside = then.kept((moved < low) | (moved > high))
+        if outside.total < then.total / 2:
+            return None
+    assert best is not None
+    return (best, share) if best.distance <= _limit(strange, then, 1.0, memory) else None
 
 
 def _unnamed(now: _Points, then: _Points, distance: float, memory: float, evidence: JsonObject) -> Rescaling:
@@ -140,8 +194,19 @@ def _unnamed(now: _Points, then: _Points, distance: float, memory: float, eviden
             CauseKind.UNIT_CHANGE if strange else CauseKind.SHIFT,
             factor,
             None,
-            f"values multiplied by {factor:.4g}, their shape kept ({moved})",
+            f"values multiplied by about {factor:.3g}, their shape kept ({moved})",
             {**evidence, "distance_after": scaled.distance},
+        )
+    some = _scaled_outside(now, then, memory)
+    if some is not None:
+        fit, share = some
+        factor = fit.conversion.factor
+        return Rescaling(
+            CauseKind.UNIT_CHANGE,
+            factor,
+            None,
+            f"values multiplied by about {factor:.3g}{_of_rows(share)}",
+            {**evidence, "distance_after": fit.distance, "share": share},
         )
     if shifted.distance <= limit:
         offset = shifted.conversion.offset

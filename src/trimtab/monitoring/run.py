@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -75,8 +76,8 @@ def _require_storable(settings: MonitorSettings, judged: Judged) -> None:
     canonical_json([judged.state, [check.to_json() for check in judged.checks]])
 
 
-def _require_typed(settings: MonitorSettings, check: Check) -> None:
-    """Refuse a check that the database could not take: with it, those of all other monitors would be lost.
+def _require_typed(settings: MonitorSettings, check: Any) -> None:
+    """Refuse what looks like a check, but the database could not take: those of all other monitors would be lost.
 
     Raises:
         DataContractError: a field is of another type.
@@ -110,8 +111,14 @@ def run_monitors(
     ``data`` should span `MonitoringConfig.longest_window`; each monitor is given the last part of it that is as long
     as its own window, and its own of ``states``, by title. ``past`` is asked when a monitor looks back.
     """
+    # Each has names of its own: one that drops some must not hide these columns from the others.
     return tuple(
-        _look(config, settings, replace(data, state=(states or {}).get(settings.title)), past)
+        _look(
+            config,
+            settings,
+            replace(data, state=(states or {}).get(settings.title), columns=dict(data.columns)),
+            past,
+        )
         for settings in config.monitors
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import ColumnElement, exists, insert, select
 
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Severity, Verdict
@@ -14,7 +15,15 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import check_result
 from trimtab.monitoring.check import Check, Window
 
-__all__ = ["checks_as_of", "recent_checks", "run_checks", "save_checks"]
+__all__ = ["StoredCheck", "checks_as_of", "recent_checks", "run_checks", "save_checks"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheck:
+    """A check, and the moment as of which its run was made, in microseconds UTC."""
+
+    check: Check
+    at_us: int
 
 
 def save_checks(
@@ -36,15 +45,22 @@ def save_checks(
 def recent_checks(
     connection: Connection,
     model: str,
-    limit: int = 100,
+    limit: int | None = 100,
     *,
     endpoint: str | None = None,
     monitor: str | None = None,
     verdict: Verdict | None = None,
     since_us: int | None = None,
-) -> list[Check]:
-    """Return the latest checks of ``model``, newest run first, within a run in the order they were made."""
+    until_us: int | None = None,
+    which: ColumnElement[bool] | None = None,
+) -> list[StoredCheck]:
+    """Return the latest checks of ``model``, newest run first, within a run in the order they were made.
+
+    ``limit``: None for all. ``since_us`` ≤ moment of the run ≤ ``until_us``. ``which``: a condition on the table.
+    """
     query = select(check_result).where(check_result.c.model == model)
+    if which is not None:
+        query = query.where(which)
     if endpoint is not None:
         query = query.where(check_result.c.endpoint == endpoint)
     if monitor is not None:
@@ -53,8 +69,10 @@ def recent_checks(
         query = query.where(check_result.c.verdict == verdict.value)
     if since_us is not None:
         query = query.where(check_result.c.at_us >= since_us)
+    if until_us is not None:
+        query = query.where(check_result.c.at_us <= until_us)
     query = query.order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc(), check_result.c.id).limit(limit)
-    return [_check(row) for row in connection.execute(query).mappings()]
+    return [StoredCheck(_check(row), row["at_us"]) for row in connection.execute(query).mappings()]
 
 
 def run_checks(connection: Connection, run_id: str) -> list[Check]:

@@ -30,8 +30,13 @@ class Conversion:
         >>> Conversion("mg/dL", "mmol/L", 1 / 38.67).label
         'mg/dL → mmol/L (÷ 38.67)'
         """
+        return f"{self.before} → {self.after} ({self.change})"
+
+    @property
+    def change(self) -> str:
+        """What befalls the numbers, for people."""
         times = f"× {self.factor:.5g}" if self.factor >= 1 else f"÷ {1 / self.factor:.5g}"
-        return f"{self.before} → {self.after} ({times}{f', {self.offset:+.5g}' if self.offset else ''})"
+        return f"{times}{f', {self.offset:+.5g}' if self.offset else ''}"
 
     def undo(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return values in the unit before, of values in the unit after."""
@@ -76,6 +81,8 @@ _PAIRS = (
     Conversion("min", "s", 60.0),
     Conversion("h", "min", 60.0),
     Conversion("d", "h", 24.0),
+    Conversion("weeks", "d", 7.0),
+    Conversion("years", "months", 12.0),
     Conversion("%", "fraction", 0.01),
 )
 

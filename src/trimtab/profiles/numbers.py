@@ -59,8 +59,9 @@ class NumberProfile:
         values = np.asarray(values, dtype=np.float64)
         finite = values[np.isfinite(values)]
         missing = int(np.isnan(values).sum())
-        mean = float(finite.mean()) if len(finite) else math.nan
-        m2 = float(((finite - mean) ** 2).sum()) if len(finite) else 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(finite.mean()) if len(finite) else math.nan
+            m2 = float(((finite - mean) ** 2).sum()) if len(finite) else 0.0
         sketch = sketch_of(finite)
         return NumberProfile(len(finite), missing, len(values) - len(finite) - missing, mean, m2, sketch)
 

@@ -18,6 +18,9 @@ from trimtab.records.schema import TruthFrame
 __all__ = ["TruthRecord", "truth_frames", "truth_text", "truths_id"]
 
 _MAX_TRUTH: Final = 1_000
+_AHEAD_US: Final = 86_400_000_000
+"""So far clocks may differ, and time zones that were left out."""
+
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -93,14 +96,21 @@ def _frame(record: TruthRecord, at: str, received_us: int) -> TruthFrame:
     truth = truth_text(record.truth)
     if not 1 <= len(truth) <= _MAX_TRUTH:
         raise ConfigError(f"{at}: truth of {len(truth)} characters, expected 1 to {_MAX_TRUTH}; correct it")
+    labelled_us = received_us
+    if record.labelled_at is not None:
+        labelled_us = event_micros(record.labelled_at, f"{at}.labelled_at")
+    if labelled_us > received_us + _AHEAD_US:
+        # Of several the one known last holds: one of the year 9999 would beat every correction.
+        raise ConfigError(
+            f"{at}.labelled_at: {record.labelled_at!r} lies more than a day ahead of now, and nothing is known before "
+            "its time; correct it, or send the outcome then"
+        )
     return TruthFrame(
         endpoint=record.endpoint or "",
         prediction_id=record.prediction_id,
         record_key=None if record.record_key is None else checked_key(record.record_key, f"{at}.record_key"),
         event_us=None if record.event_time is None else event_micros(record.event_time, f"{at}.event_time"),
         truth=truth,
-        labelled_us=received_us
-        if record.labelled_at is None
-        else event_micros(record.labelled_at, f"{at}.labelled_at"),
+        labelled_us=labelled_us,
         received_us=received_us,
     )

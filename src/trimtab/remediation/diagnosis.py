@@ -265,10 +265,12 @@ def _diagnosis(
 def _inputs_of(checks: tuple[Check, ...]) -> tuple[_Inputs, tuple[str, ...]]:
     drift = [check for check in checks if check.kind in _DRIFT and not (check.column or "").startswith("@")]
     judged = [check for check in drift if check.column is not None and check.verdict is not Verdict.INCONCLUSIVE]
-    drifted = tuple(str(check.column) for check in judged if check.verdict is Verdict.BREACH)
+    breached = [str(check.column) for check in judged if check.verdict is Verdict.BREACH]
+    # Several drift monitors may watch one column: it is named once.
+    drifted = tuple(dict.fromkeys(breached))
     overall = [check for check in drift if check.column is None]
     if any(_all_moved(check) for check in overall) or (
-        not overall and judged and len(drifted) / len(judged) >= _MANY_COLUMNS
+        not overall and judged and len(breached) / len(judged) >= _MANY_COLUMNS
     ):
         return _Inputs.MOVED, drifted
     if drifted:

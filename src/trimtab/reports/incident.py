@@ -25,7 +25,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisData:
-    """What it was: its class, how bad (0..1, with the parts that make it up), and what speaks for and against."""
+    """What it was: its class, how bad (0..1, with the parts that make it up), and what speaks for and against.
+
+    ``since_us`` is when it began; with ``since_window`` all that is known is that it was seen in a window from then on.
+    """
 
     kind: str
     explanation: str
@@ -36,6 +39,7 @@ class DiagnosisData:
     columns: tuple[str, ...] = ()
     factor: float | None = None
     since_us: int | None = None
+    since_window: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def answer_performance(leaf: PerformanceLeaf, facts: Facts) -> Explanation:
     # An old window that was judged again says nothing of now, even where nothing else has labels.
     asked = [check for check in meant if not check.is_late]
     if not asked:
-        why = f"{leaf.metric} is not known: {_asked_monitor(leaf)} has judged nothing yet"
+        why = f"{leaf.metric} is not known: {_asked_monitor(leaf)} has judged no window yet that counts here"
         return Explanation("performance", None, why, None, leaf.limit)
     voices = _voices(asked)
     answers = [_quality_of(leaf, mine) for mine in voices.values()]
@@ -174,7 +174,7 @@ def answer_age(longer_than: timedelta, facts: Facts) -> Explanation:
     if trained is None:
         return Explanation("age", None, "when it was last trained is not known", None, limit)
     age = max(facts.now - trained, timedelta(0))
-    finest = timedelta(minutes=1) if age >= timedelta(days=1) else timedelta(milliseconds=1)
+    finest = timedelta(minutes=1) if age >= timedelta(days=1) else timedelta(seconds=1)
     text = format_duration(age // finest * finest)
     return Explanation("age", age > longer_than, f"trained {text} ago, limit {limit}", text, limit)
 

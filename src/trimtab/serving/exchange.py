@@ -62,7 +62,7 @@ class Exchange(msgspec.Struct):
 class RowContext(msgspec.Struct, frozen=True):
     """What a caller says of the rows beside their features. Sequences are as long as the rows, or None."""
 
-    record_keys: Sequence[str] | None = None
+    record_keys: Sequence[str | None] | None = None
     event_us: Sequence[int] | None = None
     source: str | None = None
     sticky_keys: Sequence[str] | None = None

@@ -112,10 +112,15 @@ def test_what_was_asked_for_is_listed_with_its_cause_and_outcome(run: Run, world
     assert f"{MODEL}: a retraining is asked for, as of 2030-01-01 03:00 UTC" in said
     assert "last asked for 2030-01-01 03:00 by performance: under way" in said
     listed = run("triggers", "list")
-    assert listed.splitlines()[0].split() == ["at", "model", "cause", "reason", "outcome", "action", "id", "job", "id"]
-    assert "accuracy 0.5 is below 0.6, for 3h (4 times)" in listed
     told: Any = json.loads(run("triggers", "list", "--json"))
     assert [(one["cause"], one["fired"]) for one in told["events"]] == [("performance", True)]
+    assert listed.splitlines() == [
+        f"2030-01-01 03:00  {MODEL}  asked for by performance: {told['events'][0]['reason']}",
+        f"  action {told['events'][0]['action_id']}",
+    ]
+    assert "accuracy 0.5 is below 0.6, for 3h (4 times)" in listed
+    shown = run("triggers", "list", "--all").splitlines()
+    assert shown[2].startswith(f"2030-01-01 00:00  {MODEL}  nothing asked for: ")
     everything: Any = json.loads(run("triggers", "list", "--all", "--model", MODEL, "--json"))
     assert [one["fired"] for one in everything["events"]] == [True, False]
 

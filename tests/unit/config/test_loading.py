@@ -182,3 +182,11 @@ def test_a_contract_that_contradicts_itself_says_where(text: str, said: str) -> 
 def test_a_contract_names_only_columns_that_it_has() -> None:
     with pytest.raises(ConfigError, match=r"unique names \['id'\]"):
         parse_yaml(b"columns: {x: {type: number}}\nunique: [id]\n", ContractConfig, source="c.yaml")
+
+
+def test_a_type_that_was_named_is_offered_its_own_fields_alone(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text("endpoint: churn\nstrategy: {type: recreate, stepss: []}\n")
+    with pytest.raises(ConfigError) as told:
+        load_yaml(path, _Deployment)
+    assert "did you mean" not in str(told.value), "steps are of the canary"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import polars as pl
 from tests.unit.lake.heart import (
     HOUR_US,
     MODEL,
@@ -17,6 +18,7 @@ from tests.unit.lake.heart import (
 from trimtab.lake.deliveries import processed_since
 from trimtab.lake.intake import take_in
 from trimtab.lake.labelled import LabelledTable, labelled_rows, times_told, window_rows
+from trimtab.lake.matching import ROW, TRUTH, newest_told
 from trimtab.records.schema import TruthFrame
 from trimtab.records.segments import write_segment
 
@@ -206,3 +208,17 @@ def test_new_segments_tell_of_the_rows_they_answered_and_of_those_whose_outcomes
     assert told(truths, NOW_US + 2) == {1}
     assert told(set(everything) - truths, NOW_US + 100) == {1, 2, 3, 4, 5}
     assert told((), NOW_US + 100) == set()
+
+
+def test_an_outcome_that_measures_nothing_takes_no_rows_place_and_silences_no_mean() -> None:
+    rows = pl.DataFrame({ROW: [0, 1, 2, 3], "prediction_id": list("abcd"), "event_us": [1, 2, 3, 4]}).with_columns(
+        pl.col(ROW).cast(pl.UInt32), record_key=pl.lit(None, pl.String), prediction=pl.lit(1.0)
+    )
+    said = [("a", "1e308"), ("a", "5"), ("b", "-1e51"), ("c", "nan"), ("d", "1e50")]
+    truth = pl.DataFrame(
+        [(told, None, None, text, moment, moment) for moment, (told, text) in enumerate(reversed(said))],
+        schema=TRUTH,
+        orient="row",
+    )
+    found = newest_told(rows, [truth])
+    assert dict(zip(found[ROW], found["truth"], strict=True)) == {0: 5.0, 3: 1e50}

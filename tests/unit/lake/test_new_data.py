@@ -22,7 +22,7 @@ from tests.unit.lake.heart import (
 
 from trimtab.lake.deliveries import processed_since, rows_since
 from trimtab.lake.intake import take_in
-from trimtab.lake.labelled import outcomes_since
+from trimtab.lake.labelled import labelled_rows, outcomes_since
 from trimtab.records.schema import TruthFrame
 from trimtab.records.segments import write_segment
 
@@ -70,6 +70,15 @@ def test_before_any_training_every_labelled_row_is_new_and_afterwards_none(place
     taken_in(place, FILES)
     assert new_outcomes(place, since_us=0, known_until_us=END_US) == 4
     assert new_outcomes(place, since_us=END_US, known_until_us=END_US) == 0
+
+
+@pytest.mark.parametrize("years", [0, 1, 3])
+def test_what_a_training_would_learn_is_new_however_late_it_is_known(place: Workplace, years: int) -> None:
+    late_us = NOW_US + years * 365 * 24 * HOUR_US + 5
+    id_ = ASKED[0].prediction_id
+    taken_in(place, [[outcome_of("1", prediction_id=id_, labelled_us=late_us)]])
+    learnt = labelled_rows(place.lake, MODEL, known_until_us=late_us).table.num_rows
+    assert new_outcomes(place, since_us=0, known_until_us=late_us) == learnt == 1
 
 
 def test_where_nothing_was_answered_or_told_nothing_is_new(place: Workplace) -> None:

@@ -16,7 +16,7 @@ from tests.unit.loop.shipping import Asked, Shipping
 from trimtab.core.clock import from_micros
 from trimtab.core.errors import ConfigError, DataContractError, NotFoundError
 from trimtab.db.tables import report, snapshot
-from trimtab.loop.drill_down import MOST_ROWS, _sampled, drill_down
+from trimtab.loop.drill_down import MOST_ROWS, _sampled, _sides, drill_down
 from trimtab.loop.observing import RolloutWatch
 from trimtab.loop.releases import start_rollout
 from trimtab.loop.rollouts import advance_rollouts, apply_desired
@@ -60,11 +60,32 @@ def test_without_evidently_it_says_what_to_install_and_leaves_no_rows_behind(shi
 @pytest.mark.skipif(not INSTALLED, reason="the extra 'evidently' is not installed")
 def test_evidently_compares_what_was_asked_with_what_was_learnt(shipping: Shipping) -> None:
     found = drilled(shipping)
-    assert (found["rows"], found["reference_rows"], found["version"]) == (60, 60, 1)
+    assert (found["rows"], found["quarantined"], found["reference_rows"], found["version"]) == (60, 0, 60, 1)
     assert found["by_column"].keys() == {"age", "sex"}  # type: ignore[attr-defined]
     assert "age" in Path(str(found["path"])).read_text("utf-8")
     stored = shipping.world.platform.database.read(lambda c: c.execute(report.select()).all())
     assert [(row.kind, row.path) for row in stored] == [("evidently", found["path"])]
+
+
+def test_rows_in_quarantine_are_looked_at_too(shipping: Shipping) -> None:
+    world = shipping.world
+    shipping.rows(*(Asked(at_s=10, age=840.0 + n, place=1 + n) for n in range(40)))
+    shipping.rows(Asked(at_s=90, age=840.0))
+    files, until = world.platform.files(MODEL), from_micros(shipping.start_us + 60_000_000)
+    _served, _learnt, asked, quarantined = _sides(world.platform, files, timedelta(seconds=60), until, None)
+    assert (len(asked), quarantined) == (100, 40)
+    assert asked["age"].type == pa.float64()
+    ages = asked["age"].to_pylist()
+    assert sorted(age for age in ages if age > 120) == [840.0 + n for n in range(40)]
+    assert set(ages[:10] + ages[-10:]) == {70.0 + n for n in range(9)}, "all stand by their time"
+    assert asked["sex"].to_pylist() == ["male"] * 100
+
+
+def test_a_window_of_broken_rows_alone_can_be_looked_at(shipping: Shipping) -> None:
+    shipping.rows(*(Asked(at_s=100 + n, age=840.0) for n in range(5)))
+    files, until = shipping.world.platform.files(MODEL), from_micros(shipping.start_us + 110_000_000)
+    _served, _learnt, asked, quarantined = _sides(shipping.world.platform, files, timedelta(seconds=10), until, None)
+    assert (len(asked), quarantined) == (5, 5)
 
 
 def test_a_window_without_rows_and_a_variant_that_does_not_serve_are_told(shipping: Shipping) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sqlite3
 import threading
 import time
@@ -16,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
-from tests.postgres import PostgresServer
+from tests.postgres import USER, PostgresServer
 from tests.unit.serving.running import ROW, Running, variant, write_spec
 
 from trimtab.loop.number_sources import PromqlNumbers, SqlNumbers, read_numbers, source_of
@@ -64,7 +65,12 @@ def postgres_shop(postgres: PostgresServer) -> str:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE visits (at_s float, bought int)"))
         connection.execute(text(ROWS))
-    return url
+        password = str(make_url(url).password)
+        connection.execute(text(f"CREATE ROLE shopkeeper LOGIN PASSWORD '{password}'"))
+        # More than it should: what is refused is refused by the session, not for want of a right.
+        connection.execute(text("GRANT ALL ON visits TO shopkeeper"))
+        connection.execute(text("GRANT CREATE ON SCHEMA public TO shopkeeper"))
+    return make_url(url).set(username="shopkeeper").render_as_string(hide_password=False)
 
 
 def of_sqlite(shop: Path, query: str, **more: Any) -> NumberReading:
@@ -114,7 +120,7 @@ def test_postgresql_refuses_to_write(postgres_shop: str, query: str, monkeypatch
     [
         ("SELECT at_s FROM visits", "more than one row"),
         ("SELECT at_s, bought FROM visits LIMIT 1", "2 columns"),
-        ("SELECT at_s FROM visits WHERE at_s < 0", "no row"),
+        ("SELECT at_s FROM visits WHERE at_s < 0", "query found nothing"),
         ("SELECT max(at_s) FROM visits WHERE at_s < 0", "gave no number"),
         ("SELECT 'many'", "expected a number"),
         ("SELECT 9e999", "gave no number"),
@@ -146,13 +152,53 @@ def test_sqlite_makes_no_cell_of_any_size(shop: Path) -> None:
     assert of_sqlite(shop, "SELECT length(zeroblob(1000))").value == 1000
 
 
+def test_a_superuser_is_no_reader(postgres_shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    almighty = make_url(postgres_shop).set(username=USER).render_as_string(hide_password=False)
+    reading = of_postgres(almighty, "SELECT count(*) FROM visits", monkeypatch)
+    assert reading == NumberReading(None, f"source: role '{USER}' is a superuser; expected one that may only read")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT repeat('x', 200000000)", "no column of numbers; expected a number"),
+        ("SELECT '\\x00'::bytea", "no column of numbers; expected a number"),
+        ("SELECT repeat('x', 200000000), 1", "the query gave 2 columns"),
+        ("SELECT generate_series(1, 100000000)", "more than one row"),
+        ("SELECT 1 WHERE false", "query found nothing"),
+        ("SELECT NULL::float", "gave no number"),
+    ],
+)
+def test_postgresql_sends_no_cell_of_any_size_and_no_row_too_many(
+    postgres_shop: str, query: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reading = of_postgres(postgres_shop, query, monkeypatch)
+    assert reading.value is None
+    assert said in reading.problem
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 100_000
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH seen AS (SELECT * FROM visits) SELECT sum(bought) FROM seen;",
+        "SELECT 2 -- as text it would be none",
+        "SELECT count(*)::numeric / 2 FROM visits",
+        "VALUES (2::float4)",
+    ],
+)
+def test_postgresql_is_asked_as_people_write(postgres_shop: str, query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of_postgres(postgres_shop, query, monkeypatch).value == 2.0
+
+
 FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
 
 def test_a_query_without_end_is_ended(shop: Path, postgres_shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     began_s = time.monotonic()
     assert "interrupted" in of_sqlite(shop, FOREVER, timeout="300ms").problem
-    assert "timeout" in of_postgres(postgres_shop, "SELECT pg_sleep(120)", monkeypatch, timeout="300ms").problem
+    assert "timeout" in of_postgres(postgres_shop, "SELECT 1 FROM pg_sleep(120)", monkeypatch, timeout="300ms").problem
     assert time.monotonic() - began_s < 60
 
 
@@ -201,7 +247,7 @@ def told(kind: str, result: object) -> bytes:
     [
         (200, told("vector", [{"metric": {}, "value": [1, "0.25"]}]), 0.25, ""),
         (200, told("scalar", [1, "7"]), 7.0, ""),
-        (200, told("vector", []), None, "vector of 0"),
+        (200, told("vector", []), None, "query found nothing"),
         (200, told("vector", [{"value": [1, "1"]}] * 2), None, "vector of 2"),
         (200, told("vector", [{"value": [1, "NaN"]}]), None, "no number"),
         (400, json.dumps({"status": "error", "error": "parse error"}).encode(), None, "400: parse error"),
@@ -254,6 +300,34 @@ def test_a_token_that_no_header_may_hold_is_never_told(token: str, monkeypatch: 
     problem = PromqlNumbers(source).read(ASKED).problem
     assert "PROM_TOKEN} holds what no header may" in problem
     assert "s3cr" not in problem
+
+
+def test_an_answer_that_drips_for_ever_is_left_alone() -> None:
+    gone = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            try:
+                while not gone.wait(0.05):
+                    self.wfile.write(b" ")
+            except OSError:
+                gone.set()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            source = PromqlSource(
+                url=f"http://127.0.0.1:{server.server_address[1]}", query="up", timeout=timedelta(seconds=1)
+            )
+            assert "no whole answer within 1 s" in PromqlNumbers(source).read(ASKED).problem
+        finally:
+            gone.set()
+            server.shutdown()
 
 
 def test_prometheus_address_holds_no_password() -> None:

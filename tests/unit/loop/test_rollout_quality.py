@@ -109,6 +109,15 @@ def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_the_label_delay(
     assert told(asked_of(shipping, canary(), cursor, after_s=91)[1]) == [], "too late: its turn is over"
 
 
+def test_an_outcome_of_the_future_hides_no_correction(world: World) -> None:
+    shipping = Shipping(world)
+    asked = [Asked(1), Asked(2, 2)]
+    shipping.rows(*asked)
+    shipping.outcomes("no", *asked, known_s=10**9)
+    shipping.outcomes("yes", *asked, known_s=1)
+    assert told(asked_of(shipping, canary(), START)[1]) == [(2, False, 0.0), (2, True, 0.0)]
+
+
 def test_what_comes_here_late_is_not_passed_over_by_what_was_received_after_it(world: World) -> None:
     shipping = Shipping(world)
     early, late, last = Asked(1), Asked(26, 2, prediction="no"), Asked(27)

@@ -134,3 +134,23 @@ def test_what_leaves_nothing_to_play_is_a_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         read(tmp_path, columns(), delay=delay, **bounds)
+
+
+@pytest.mark.parametrize(("row", "year", "parts"), [(0, 1, (1, 9)), (0, 1970, (1, 9)), (9, 9999, (9, 1))])
+def test_a_row_of_another_age_is_refused_before_ages_are_played(
+    tmp_path: Path, row: int, year: int, parts: tuple[int, int]
+) -> None:
+    given = columns()
+    given["at"][row] = datetime(year, 1, 1, tzinfo=UTC)
+    with pytest.raises(DataContractError, match="nothing happened between") as refused:
+        read(tmp_path, given)
+    assert f"({parts[0]} rows until then)" in str(refused.value)
+    assert f"({parts[1]} rows from then on)" in str(refused.value)
+
+
+def test_a_row_without_a_key_has_none(tmp_path: Path) -> None:
+    given = columns()
+    given["id"][3] = None
+    stream = read(tmp_path, given)
+    assert stream.keys is not None
+    assert stream.keys[2:5] == ["r2", None, "r4"]

@@ -202,6 +202,29 @@ def test_a_look_into_the_future_neither_asks_nor_silences_what_comes(world: Worl
     assert world.actions() == [("retrain", "waiting_approval")]
 
 
+def test_a_look_ahead_within_the_cool_down_neither_asks_nor_mutes_what_comes(world: World) -> None:
+    _conditions(world, _BAD_QUALITY.replace("cooldown: 0s", "cooldown: 1d"))
+    _quality(world, 0.5)
+    [event] = _events(world)
+    _decide(world, event["action_id"], approve=False)
+    world.clock.advance(timedelta(hours=23, minutes=1))
+    detail = {"metric": "accuracy", "labelled": 120}
+    run_id = world.checked(world.check(Verdict.OK, kind="model_quality", value=0.5, detail=detail))
+    world.deliver("triggers")
+    payload = {"run_id": run_id, "model": MODEL, "endpoint": MODEL}
+    ahead_us = to_micros(world.clock.now() + timedelta(minutes=59, seconds=59))
+    with world.platform.database.transaction() as connection:
+        world.platform.publish(connection, "checks.completed", f"model:{MODEL}", payload, at_us=ahead_us)
+    world.deliver("triggers")
+    assert len(world.actions()) == 1, "it would ask before its time"
+    world.clock.advance(timedelta(minutes=30))
+    _quality(world, 0.5)
+    assert "cools down for another 29m" in _explained(world)["latest"]["reason"]
+    world.clock.advance(timedelta(minutes=30))
+    _quality(world, 0.5)
+    assert len(world.actions()) == 2
+
+
 def test_news_that_come_late_ask_for_nothing_and_are_no_latest_answer(world: World) -> None:
     detail = {"metric": "accuracy", "labelled": 120}
     payload = {

@@ -105,3 +105,40 @@ def test_two_models_share_no_endpoint(tmp_path: Path, name: str, config: str, fo
     (folder / "model.yaml").write_text((folder / "model.yaml").read_text().replace("name: tiny", f"name: {name}"))
     (folder / "deployment_config.yaml").write_text("strategy: {type: recreate}\n" + config)
     assert any(found in problem for problem in validate_project(project.root))
+
+
+def _fairness(group: str) -> str:
+    monitor = f"type: fairness, group: {group}, limits: {{demographic_parity_difference: 0.2}}"
+    return f"window: 7d\nmonitors:\n  - {{type: data_drift}}\n  - {{{monitor}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ("chol", "which model.yaml ignores"),
+        ("disease", "which is the target in model.yaml"),
+        ("row_id", "which is the key in model.yaml"),
+        ("gender", "which contract.yaml does not declare"),
+    ],
+)
+def test_groups_by_what_no_record_holds_are_refused_with_their_line(tmp_path: Path, column: str, why: str) -> None:
+    model = (tiny_project(tmp_path / "as-it-is").root / "models/tiny/model.yaml").read_text() + "ignore: [chol]\n"
+    project = tiny_project(tmp_path / "by", model=model, monitoring_config=_fairness(f"{{column: {column}}}"))
+    (problem,) = validate_project(project.root)
+    assert problem.startswith(f"{project.root / 'models/tiny/monitoring_config.yaml'}:4: monitor fairness: ")
+    assert f"found column {column!r}, {why}, so that no record holds it; expected one of age, sex;" in problem
+    assert "'from: deliveries'" in problem
+    segments = f"window: 7d\nmonitors: [{{type: model_quality, limits: {{f1: 0.5}}, segments: [{column}]}}]\n"
+    project = tiny_project(tmp_path / "segments", model=model, monitoring_config=segments)
+    assert why in validate_project(project.root)[0]
+
+
+def test_groups_of_delivered_tables_need_the_key_that_finds_a_row_there(tmp_path: Path) -> None:
+    monitoring = _fairness("{column: chol, from: deliveries}")
+    project = tiny_project(tmp_path, monitoring_config=monitoring)
+    assert validate_project(project.root) == []
+    written = project.root / "models/tiny/model.yaml"
+    written.write_text(written.read_text().replace("key: row_id", "ignore: [row_id]"))
+    (problem,) = validate_project(project.root)
+    assert problem.startswith(f"{project.root / 'models/tiny/monitoring_config.yaml'}:4: monitor fairness: ")
+    assert "found 'from: deliveries', but model.yaml names no key" in problem

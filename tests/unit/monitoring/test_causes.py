@@ -31,13 +31,43 @@ def chol(after: np.ndarray, until: int = ROWS) -> np.ndarray:
 SOUND = np.asarray(patients(ROWS, seed=5)["chol"], dtype=float)
 
 
-@pytest.mark.parametrize("unit", ["mg/dL", "mg/dl", None])
-def test_unit_change_is_named_with_factor_and_moment(unit: str | None) -> None:
+@pytest.mark.parametrize("unit", ["mg/dL", "mg/dl"])
+def test_unit_change_is_named_with_factor_and_moment(unit: str) -> None:
     cause = cause_of("chol", chol(SOUND / 38.67), ColumnContract(type=ColumnKind.NUMBER, unit=unit))
     assert cause.kind is CauseKind.UNIT_CHANGE
     assert cause.factor == pytest.approx(1 / 38.67)
     assert cause.known_unit == "mg/dL → mmol/L (÷ 38.67)"
     assert (cause.since_us, cause.until_us) == (START_US + MOMENT * MINUTE_US, None)
+
+
+@pytest.mark.parametrize("factor", [1 / 38.67, 12.0, 1000.0])
+@pytest.mark.parametrize("every", [1, 2])
+def test_of_a_column_without_a_declared_unit_a_known_factor_is_told_and_no_unit(factor: float, every: int) -> None:
+    values = SOUND.copy()
+    values[MOMENT::every] *= factor
+    cause = cause_of("chol", values, ColumnContract(type=ColumnKind.NUMBER))
+    assert (cause.kind, cause.known_unit) == (CauseKind.UNIT_CHANGE, "a known conversion")
+    assert cause.factor == pytest.approx(factor)
+    assert "mg" not in cause.explanation
+    assert "→" not in cause.explanation
+
+
+@pytest.mark.parametrize("unit", ["mg/dL", None])
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_factor_that_lies_beside_a_known_one_is_not_taken_for_it(unit: str | None, every: int) -> None:
+    values = SOUND.copy()
+    values[MOMENT::every] *= 14.0
+    cause = cause_of("chol", values, ColumnContract(type=ColumnKind.NUMBER, unit=unit))
+    assert cause.known_unit is None
+    assert cause.factor == pytest.approx(14.0, rel=0.08)
+    assert "multiplied by about 1" in cause.explanation
+
+
+def test_ages_in_months_are_named_as_such() -> None:
+    ages = np.asarray(patients(ROWS, seed=5)["age"], dtype=float)
+    ages[MOMENT:] *= 12
+    cause = cause_of("age", ages, ColumnContract(type=ColumnKind.NUMBER, unit="years"))
+    assert (cause.kind, cause.known_unit) == (CauseKind.UNIT_CHANGE, "years → months (× 12)")
 
 
 def test_a_feed_that_was_repaired_has_an_end() -> None:
@@ -140,8 +170,8 @@ def test_sound_windows_have_no_causes() -> None:
 
 
 def test_every_known_conversion_is_named_when_it_happens() -> None:
-    rng = np.random.default_rng(6)
     for known in CONVERSIONS:
+        rng = np.random.default_rng(0)
         contracts = {"x": ColumnContract(type=ColumnKind.NUMBER, unit=known.before)}
         reference = reference_of({"x": rng.gamma(9, 12, 400)}, contracts)
         window = known.apply(rng.gamma(9, 12, 150))

@@ -278,6 +278,47 @@ def test_the_same_window_twice_says_the_same_and_looks_in_between_add_no_evidenc
     assert again[None].value == first[None].value
 
 
+def test_a_window_far_out_is_never_called_ok_because_the_last_look_was_a_moment_ago() -> None:
+    rng = np.random.default_rng(10)
+    stream = Stream.after({"x": rng.normal(size=26 * 168), "y": rng.normal(size=26 * 168)})
+    sound = {name: rng.normal(size=168) for name in ("x", "y")}
+    assert stream.week(sound)[None].verdict is Verdict.OK
+    stream.weeks -= 1
+    held = stream.state
+    bad = stream.week({**sound, "x": sound["x"] + 12.0})
+    assert (bad[None].verdict, bad["x"].verdict, bad["y"].verdict) == (
+        Verdict.INCONCLUSIVE,
+        Verdict.INCONCLUSIVE,
+        Verdict.OK,
+    )
+    assert bad[None].detail["counted_from_us"] > 27 * WEEK_US
+    assert bad[None].explanation.startswith("x far out (p ")
+    # Only the words differ: no evidence was taken from a window that had been counted already.
+    assert (stream.state or {})["lanes"] == (held or {})["lanes"]
+    assert stream.week({**sound, "x": sound["x"] + 12.0})[None].verdict is Verdict.BREACH
+
+
+def test_what_lies_beyond_a_reference_too_short_to_judge_it_is_never_called_ok() -> None:
+    rng = np.random.default_rng(11)
+    # A season of which the reference holds a part: 26 weeks that are worth a few independent ones.
+    hours = np.arange(34 * 168)
+    degrees = 12 - 10 * np.cos(2 * np.pi * hours / (50 * 168)) + rng.normal(0, 2, len(hours))
+    stream = Stream.after({"t": degrees[: 26 * 168], "y": rng.normal(size=26 * 168)})
+
+    def week(factor: float, offset: float) -> dict[str | None, Check]:
+        now = degrees[stream.weeks * 168 :][:168] * factor + offset
+        return stream.week({"t": now, "y": rng.normal(size=168)})
+
+    assert week(1.0, 0.0)[None].verdict is Verdict.OK
+    found = week(1.8, 32.0)
+    assert (found[None].verdict, found["t"].verdict, found["y"].verdict) == (
+        Verdict.INCONCLUSIVE,
+        Verdict.INCONCLUSIVE,
+        Verdict.OK,
+    )
+    assert "farther out than any window of the reference, which is too short" in found[None].explanation
+
+
 def test_a_version_from_before_this_monitor_is_inconclusive_and_says_what_to_do() -> None:
     old = replace(REFERENCE, coded=None)
     checks = drift(window_of(patients(80, seed=1), reference=old))
@@ -295,6 +336,19 @@ def test_a_day_is_held_against_days_and_a_night_against_nights() -> None:
     assert kept is not None
     night = time_slots(kept, start_us=61 * DAY_US, end_us=61 * DAY_US + 6 * HOUR_US)
     assert sorted(set((hours[night.slot >= 0] % 24).tolist())) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("moments", [2, 4])
+def test_a_reference_of_a_few_snapshots_says_nothing_of_weeks_however_long_ago_the_first_was(moments: int) -> None:
+    rng = np.random.default_rng(3)
+    rows = 300 * moments
+    times = np.repeat(np.arange(moments) * 400 * DAY_US, 300)
+    table = pa.table({"x": rng.normal(0, 1, rows)})
+    stream = Stream(build_reference(table, {"x": ColumnKind.NUMBER}, time_us=times), ("x",), weeks=60 * moments)
+    for _ in range(8):
+        found = stream.week({"x": rng.normal(10, 1, 168)})[None]
+        assert found.verdict is Verdict.INCONCLUSIVE, found.explanation
+        assert "the reference has" in found.explanation
 
 
 def test_few_rows_few_values_and_unknown_columns_are_inconclusive_with_the_reason() -> None:

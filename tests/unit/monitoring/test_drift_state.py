@@ -37,6 +37,27 @@ def test_a_look_that_is_repeated_changes_nothing() -> None:
     assert looks(once, [0.01]) == once
 
 
+def test_a_p_that_comes_too_soon_says_when_it_is_counted_and_raises_the_alarm_then() -> None:
+    state = looks(DriftState(), [0.5])
+    soon = Window(10, 10 + LENGTH)
+    assert state.looked(1e-9, soon, mean_windows=50, alpha=0.05).alarmed is False
+    counted = state.waiting_until_us(1e-9, soon, 50)
+    assert counted == LENGTH + LENGTH // LANES
+    then = Window(counted - LENGTH, counted)
+    assert state.waiting_until_us(1e-9, then, 50) is None
+    assert state.looked(1e-9, then, mean_windows=50, alpha=0.05).alarmed
+    assert state.waiting_until_us(0.05, soon, 50) is None
+    assert looks(DriftState(), [1e-9]).waiting_until_us(1e-9, soon, 50) is None
+
+
+def test_with_all_detectors_at_work_the_one_that_is_due_first_counts() -> None:
+    state = looks(DriftState(), [0.5] * LANES, every=LENGTH // LANES)
+    end = LENGTH + (LANES - 1) * (LENGTH // LANES)
+    soon = Window(end + 1 - LENGTH, end + 1)
+    assert len(state.lanes) == LANES
+    assert state.waiting_until_us(1e-9, soon, 50) == 2 * LENGTH
+
+
 def test_no_detector_steps_on_windows_that_overlap() -> None:
     state, ends = DriftState(), dict[int, int]()
     for start in range(0, 4000, 37):

@@ -141,6 +141,7 @@ def test_columns_that_the_model_must_not_see_come_with_deliveries() -> None:
     assert check.verdict is Verdict.BREACH
     (absent,) = checks(found)
     assert (absent.verdict, absent.value) == (Verdict.INCONCLUSIVE, None)
+    assert "from: deliveries" in absent.explanation, "who asks among the features is told where to find it"
 
 
 def test_numbers_are_cut_at_edges_and_rows_without_a_group_are_left_out() -> None:

@@ -143,8 +143,20 @@ def test_a_check_that_could_not_be_stored_is_the_failure_of_its_monitor_alone(
         return Judged((replace(check_of(self.settings, data, Finding(Verdict.OK, "fine", value=1.0)), **wrong),))
 
     monkeypatch.setattr(LatencyMonitor, "check", odd)
-    monitors = {"type": "latency", "p95_ms": 50}, {"type": "data_quality"}
-    first, *others = windows.checks_of(config(*monitors), windows.window_of(windows.patients(60, seed=1)))
+    both = config({"type": "latency", "p95_ms": 50}, {"type": "data_quality"})
+    first, *others = windows.checks_of(both, windows.window_of(windows.patients(60, seed=1)))
     assert first.verdict is Verdict.INCONCLUSIVE
     assert "cannot be stored" in first.explanation
     assert {check.verdict for check in others} == {Verdict.OK}
+
+
+def test_a_monitor_that_drops_columns_hides_none_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dropping(self: LatencyMonitor, data: WindowData) -> Judged:
+        assert isinstance(data.columns, dict)
+        data.columns.clear()
+        return Judged((check_of(self.settings, data, Finding(Verdict.OK, "fine")),))
+
+    monkeypatch.setattr(LatencyMonitor, "check", dropping)
+    data = windows.window_of({**windows.patients(60, seed=1), "chol": [math.nan] * 60})
+    checks = windows.checks_of(config({"type": "latency", "p95_ms": 50}, {"type": "data_quality"}), data)
+    assert [check.verdict for check in checks if check.column == "chol"] == [Verdict.BREACH]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 from scipy import stats
-from tests.unit.monitoring.windows import patients, window_of
+from tests.unit.monitoring.windows import patients, reference_of, window_of
 
 from trimtab.core.enums import ColumnKind, Verdict
 from trimtab.monitoring.check import Check
@@ -138,3 +138,33 @@ def test_a_category_that_was_never_expected_has_no_chance() -> None:
 def test_a_limit_that_the_method_has_not_is_refused(settings: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         PlainDriftSettings.model_validate(settings)
+
+
+def test_an_empty_window_has_no_rows_rather_than_no_columns() -> None:
+    found = plain({"age": []}, method="ks", p_value=0.05)
+    assert {check.verdict for check in found.values()} == {Verdict.INCONCLUSIVE}
+    assert found["age"].explanation == "age: 0 rows in the window, 30 needed"
+
+
+@pytest.mark.parametrize("huge", [1e308, 1e200])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "psi", "threshold": 0.1},
+        {"method": "js", "threshold": 0.1},
+        {"method": "wasserstein", "threshold": 0.1},
+        {"method": "chi2", "p_value": 0.05},
+    ],
+)
+def test_values_that_lie_beyond_all_measure_leave_the_other_columns_judged(
+    settings: dict[str, object], huge: float
+) -> None:
+    given = [float(row) for row in range(60)]
+    before = {"age": [*given[:-2], huge, -huge], "chol": given}
+    monitor = PlainDriftMonitor(PlainDriftSettings.model_validate(settings))
+    data = window_of({"age": given, "chol": given}, reference=reference_of(before))
+    found = {check.column: check for check in monitor.check(data).checks}
+    assert found["chol"].verdict is not Verdict.INCONCLUSIVE
+    if huge == 1e308 or settings["method"] == "wasserstein":
+        assert found["age"].verdict is Verdict.INCONCLUSIVE
+        assert "too far apart" in found["age"].explanation

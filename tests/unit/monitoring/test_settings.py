@@ -54,6 +54,7 @@ def test_a_monitors_own_window_beats_the_common_one() -> None:
         (b"window: 1h\nmonitors: [{type: data_drift}, {type: data_drift}]", "repeat"),
         (b"window: 1h\nschedule: hourly\nmonitors: [{type: data_drift}]", "five"),
         (b"window: 1h\nschedule: 99 * * * *\nmonitors: [{type: data_drift}]", "no cron expression"),
+        (b"window: 1h\nschedule: 0 0 31 2,4 *\nmonitors: [{type: data_drift}]", "has no moment"),
         (b"window: 1h\nmonitors: [{type: data_drift, schedule: 0 25 * * *}]", "no cron expression"),
         (b"window: 1h\nmonitors: [{type: data_drift, time_limit: 0s}]", "more than 0s"),
         (b"window: 1h\nmonitors: [{severity: low}]", "type"),

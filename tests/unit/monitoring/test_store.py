@@ -7,13 +7,18 @@ from tests.unit.monitoring.windows import checks_of, patients, window_of
 from trimtab.core.enums import Verdict
 from trimtab.core.ids import IdFactory
 from trimtab.db.engine import Database
+from trimtab.monitoring.check import Check
 from trimtab.monitoring.settings import MonitoringConfig
-from trimtab.monitoring.store import recent_checks, run_checks, save_checks
+from trimtab.monitoring.store import StoredCheck, recent_checks, run_checks, save_checks
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONFIG = MonitoringConfig.model_validate(
     {"window": "1d", "monitors": [{"type": "data_drift"}, {"type": "data_quality"}]}
 )
+
+
+def told(found: list[StoredCheck]) -> list[Check]:
+    return [one.check for one in found]
 
 
 def test_checks_read_back_as_they_were_newest_run_first(database: Database) -> None:
@@ -24,14 +29,16 @@ def test_checks_read_back_as_they_were_newest_run_first(database: Database) -> N
         run_id = save_checks(connection, first, at=NOW, ids=ids)
         save_checks(connection, second, at=NOW + timedelta(hours=1), ids=ids)
     with database.reading() as connection:
-        assert recent_checks(connection, "heart") == [*second, *first]
-        assert recent_checks(connection, "heart", 2) == list(second[:2])
+        assert told(recent_checks(connection, "heart")) == [*second, *first]
+        assert told(recent_checks(connection, "heart", 2)) == list(second[:2])
         assert run_checks(connection, run_id) == list(first)
         assert recent_checks(connection, "other") == []
         ok = recent_checks(connection, "heart", monitor="data_drift", verdict=Verdict.OK, endpoint="heart")
-        assert ok == [check for check in first if check.kind == "data_drift"]
+        assert told(ok) == [check for check in first if check.kind == "data_drift"]
+        assert {one.at_us for one in ok} == {int(NOW.timestamp()) * 1_000_000}
         since = int((NOW + timedelta(minutes=1)).timestamp()) * 1_000_000
-        assert recent_checks(connection, "heart", since_us=since) == list(second)
+        assert told(recent_checks(connection, "heart", since_us=since)) == list(second)
+        assert told(recent_checks(connection, "heart", until_us=since)) == list(first)
 
 
 def test_a_run_is_stored_once(database: Database) -> None:

@@ -59,6 +59,13 @@ def test_a_unit_change_outweighs_the_quality_that_it_ruins() -> None:
     assert "other columns drifted too: age" in found.evidence_against
 
 
+def test_a_column_that_two_monitors_watch_is_named_once() -> None:
+    found = diagnose(
+        Evidence((unit_change(), *(check(BREACH, kind=kind, column="age") for kind in ("data_drift", "plain_drift"))))
+    )
+    assert "other columns drifted too: age" in found.evidence_against
+
+
 def test_quality_lost_while_the_inputs_moved_is_covariate_drift() -> None:
     found = diagnose(Evidence((check(BREACH), overall(BREACH), quality(BREACH))))
     assert (found.kind, found.columns) == (DiagnosisKind.COVARIATE_DRIFT, ("chol",))

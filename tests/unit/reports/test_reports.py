@@ -79,6 +79,15 @@ def test_an_incident_report_tells_all_that_it_was_given(incident: IncidentReport
     assert page.text.rindex("chol changed its unit") < page.text.rindex("incident closed")
 
 
+def test_where_only_the_window_is_known_no_moment_is_claimed(incident: IncidentReportData) -> None:
+    assert incident.diagnosis is not None
+    seen = replace(incident, diagnosis=replace(incident.diagnosis, since_window=True))
+    text = _read(incident_report(seen)).text
+    assert "First seen in the window from" in text
+    assert "Began" not in text
+    assert "found after" not in text
+
+
 def test_an_incident_that_is_open_and_not_understood_says_so(incident: IncidentReportData) -> None:
     bare = replace(
         incident,

@@ -131,6 +131,10 @@ def test_new_labels_are_counted(labels: int | None, held: bool | None) -> None:
     assert ask({"new_labels": {"at_least": 50}}, facts(new_labels=labels)).held is held
 
 
+def test_an_age_is_told_by_the_second() -> None:
+    assert "trained 7m31s ago" in ask({"age": {"longer_than": "30d"}}, facts(trained_days_ago=451.0624 / 86_400)).why
+
+
 @pytest.mark.parametrize(("days", "held"), [(31.0, True), (30.0, False), (-5.0, False), (None, None)])
 def test_age_counts_from_the_last_training(days: float | None, held: bool | None) -> None:
     assert ask({"age": {"longer_than": "30d"}}, facts(trained_days_ago=days)).held is held

@@ -71,8 +71,9 @@ def evidently(
     asked = {"model": model, "window": window, "until": until, "variant": variant}
     given = {name: value for name, value in asked.items() if value is not None}
     answer = connect(Path(project)).ask("reports.evidently", **given)
+    broke = f" ({answer['quarantined']} of them in quarantine)" if answer["quarantined"] else ""
     text = (
-        f"{answer['drifted']} of {answer['columns']} columns drifted by Evidently's defaults, on {answer['rows']} rows "
-        f"against {answer['reference_rows']} learnt\n{escaped(answer['path'])}"
+        f"{answer['drifted']} of {answer['columns']} columns drifted by Evidently's defaults, on {answer['rows']} rows"
+        f"{broke} against {answer['reference_rows']} learnt\n{escaped(answer['path'])}"
     )
     say(answer, as_json, text)

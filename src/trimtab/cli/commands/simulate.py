@@ -15,6 +15,7 @@ from trimtab.cli.interrupts import left_behind
 from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, errors_console, escaped, say
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import ConfigError
+from trimtab.core.wording import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-_STOPPED = "stopped; --resume goes on from here"
+_STOPPED = "what was played is kept: --resume goes on from here"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -91,10 +92,13 @@ def simulate(
     )
     bar = _bar(as_json)
     task = bar.add_task(escaped(model), total=None, fits=0)
+    in_lines = _InLines(model)
 
     def tell(progress: Progress) -> None:
         told = f"{escaped(model)} {progress.at:%Y-%m-%d}: {progress.doing}"
         bar.update(task, description=told, total=progress.total, completed=progress.done, fits=progress.fits)
+        if bar.disable and not as_json:
+            in_lines.tell(progress)
 
     with left_behind(_STOPPED), bar:
         written, result = play(folder, asked, resume=resume, anew=anew, progress=tell)
@@ -142,6 +146,23 @@ def _bar(quiet: bool) -> Bar:
         # In a pipe it would leave an empty line.
         disable=quiet or not errors_console.is_terminal,
     )
+
+
+class _InLines:
+    """Says in a line of its own that it begins, and each tenth of the way: in a pipe no bar can be drawn."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._told = -1
+
+    def tell(self, progress: Progress) -> None:
+        tenth = int(10 * progress.done / progress.total) if progress.total else 10
+        if tenth <= self._told:
+            return
+        self._told = tenth
+        fits = "" if progress.fits == 0 else f", {counted(progress.fits, 'fit')}"
+        told = f"{self._model} {progress.at:%Y-%m-%d}: {progress.doing}, {10 * tenth} %{fits}"
+        errors_console.print(told, markup=False, soft_wrap=True)
 
 
 def _tell(result: JsonObject, folder: Path, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from trimtab.cli.client import connect
-from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, escaped, say, show_rows, when
+from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, escaped, say, when
 from trimtab.core.canonical import JsonObject
 
 __all__ = ["add_to"]
@@ -42,9 +42,20 @@ def list_triggers(
 ) -> None:
     """List what asked for retrainings, newest first, with cause, job and outcome."""
     answer = connect(Path(project)).ask("retraining.events", model=model, evaluations=everything)
-    rows = [{**one, "at": _moment(one["at"]), "outcome": one["outcome"] or one["refused"]} for one in answer["events"]]
-    columns = ("at", "model", "cause", "reason", "outcome", "action_id", "job_id")
-    show_rows(answer, as_json, rows, columns, "Nothing has asked for a retraining yet.")
+    lines = [line for event in escaped(answer["events"]) for line in _listed(event)]
+    say(answer, as_json, "\n".join(lines) if lines else "Nothing has asked for a retraining yet.")
+
+
+def _listed(event: JsonObject) -> Iterator[str]:
+    """Yield who asked and why, what became of it, and the ids: reasons are sentences, too long for a table."""
+    asked = f"asked for by {event['cause'] or 'its conditions'}" if event["fired"] else "nothing asked for"
+    yield f"[bold]{_moment(event['at'])}  {event['model']}[/]  {asked}: {event['reason']}"
+    became = event["outcome"] or event["refused"]
+    if became:
+        yield f"  {became}"
+    ids = [f"{name} {event[f'{name}_id']}" for name in ("action", "job") if event[f"{name}_id"]]
+    if ids:
+        yield f"  {', '.join(ids)}"
 
 
 def _explained(answer: JsonObject) -> Iterator[str]:

@@ -158,12 +158,18 @@ def monitor(
 def checks(
     model: Annotated[str, typer.Argument(help="The model.")],
     verdict: Annotated[str | None, typer.Option(help="Only ok, breach or inconclusive.")] = None,
-    limit: Annotated[int, typer.Option(help="How many.", min=1, max=500)] = 50,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="So many of all runs, newest first; default: the last look, whole.", min=1, max=500),
+    ] = None,
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
-    """Show what the newest checks of a model said."""
-    _show(connect(Path(project)).ask("monitoring.checks", model=model, verdict=verdict, limit=limit), as_json)
+    """Show what the monitors of a model said last."""
+    answer = connect(Path(project)).ask("monitoring.checks", model=model, verdict=verdict, limit=limit)
+    _show(answer, as_json)
+    if not as_json and limit is not None and len(answer["checks"]) == limit:
+        console.print(f"These are the newest {limit}; there may be more.")
 
 
 def _show(answer: JsonObject, as_json: bool) -> None:
@@ -171,29 +177,33 @@ def _show(answer: JsonObject, as_json: bool) -> None:
         say(answer, True, "")
         return
     found = answer["checks"]
+    moments = sorted({check["at_us"] for check in found if "at_us" in check})
+    dated = len(moments) > 1
     for check in found:
         if check["verdict"] == "breach":
-            _tell(check, check["explanation"])
+            _tell(check, check["explanation"], dated)
             for cause in check["causes"]:
                 console.print(f"    {cause['kind'].replace('_', ' ')}: {cause['explanation']}", markup=False)
     for alike in _alike(found):
-        _tell(alike[0], alike[0]["explanation"] if len(alike) == 1 else _said_once(alike))
+        _tell(alike[0], alike[0]["explanation"] if len(alike) == 1 else _said_once(alike), dated)
     counts = Counter(check["verdict"] for check in found)
-    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "No checks yet.")
+    looked = f"; as of {' to '.join(map(when, dict.fromkeys(moments[:1] + moments[-1:])))} UTC" if moments else ""
+    console.print((", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "No checks yet.") + looked)
 
 
-def _tell(check: JsonObject, explanation: str) -> None:
-    verdict = check["verdict"]
-    console.print(f"[{_COLOURS[verdict]}]{verdict}[/]  {check['monitor']}, version {check['version']}: ", end="")
+def _tell(check: JsonObject, explanation: str, dated: bool) -> None:
+    verdict, at = check["verdict"], f"{when(check['at_us'])}  " if dated else ""
+    console.print(f"{at}[{_COLOURS[verdict]}]{verdict}[/]  {check['monitor']}, version {check['version']}: ", end="")
     console.print(explanation, markup=False)
 
 
 def _alike(found: list[JsonObject]) -> list[list[JsonObject]]:
     """Return the checks that could not judge, together where one monitor says the same of several columns."""
-    groups: dict[tuple[str, int, str], list[JsonObject]] = {}
+    groups: dict[tuple[int, str, int, str], list[JsonObject]] = {}
     for check in found:
         if check["verdict"] == "inconclusive":
-            groups.setdefault((check["monitor"], check["version"], _reason(check)), []).append(check)
+            of = check.get("at_us", 0), check["monitor"], check["version"], _reason(check)
+            groups.setdefault(of, []).append(check)
     return list(groups.values())
 
 

@@ -58,16 +58,7 @@ def _diagnose_and_propose(
     diagnosis = diagnose(_evidence(connection, platform, incident, alerts, str(event.payload["run_id"])))
     before = incident.diagnosis
     incident = save_incident(connection, with_diagnosis(incident, diagnosis, now=platform.clock.now()))
-    if before is None or before.kind is not diagnosis.kind:
-        audit.append(
-            connection,
-            at_us=platform.now_us(),
-            actor="conductor",
-            action="incident.diagnosed",
-            subject=f"incident:{incident.id}",
-            reason=diagnosis.explanation,
-            after={"diagnosis": diagnosis.kind.value, "severity": diagnosis.severity},
-        )
+    _tell(connection, platform, incident, before, diagnosis)
     if _is_answered(list_actions(connection, incident_id=incident.id), before, diagnosis):
         return
     context = _context(files, incident, diagnosis, alerts)
@@ -79,6 +70,26 @@ def _diagnose_and_propose(
         open_diagnoses=open_diagnoses(connection, incident.model),
     )
     _propose_and_note(connection, platform, proposal, context, incident.id)
+
+
+def _tell(
+    connection: Connection, platform: Platform, incident: Incident, before: Diagnosis | None, now: Diagnosis
+) -> None:
+    """Have the case's report written anew where it would say something else; audit a diagnosis of another kind."""
+    subject = f"incident:{incident.id}"
+    if before is None or (before.title, before.explanation) != (now.title, now.explanation):
+        payload = {"incident_id": incident.id, "model": incident.model}
+        platform.publish(connection, "incident.diagnosed", subject, payload)
+    if before is None or before.kind is not now.kind:
+        audit.append(
+            connection,
+            at_us=platform.now_us(),
+            actor="conductor",
+            action="incident.diagnosed",
+            subject=subject,
+            reason=now.explanation,
+            after={"diagnosis": now.kind.value, "severity": now.severity},
+        )
 
 
 def _propose_and_note(

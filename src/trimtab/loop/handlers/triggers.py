@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from trimtab.core.clock import from_micros
+from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.crashpoints import reached
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
@@ -44,18 +44,21 @@ _AHEAD = timedelta(hours=1)
 def consider_retraining(platform: Platform, event: Event) -> Commit | None:
     """Evaluate the conditions of the event's model, and propose a retraining if they hold.
 
-    Not for a look into the future (clocks may differ by an hour): it asks for nothing that is so now, and once it were
-    remembered, all looks until then would be older than what is known, and fire nothing.
+    Not for a look into the future: it asks for nothing that is so now. Clocks may differ by an hour; what comes from
+    one that is ahead is evaluated as of now. Else it would fire before its time, and once it were remembered, all
+    looks until then would be older than what is known, and fire nothing.
     """
-    if from_micros(event.at_us) > platform.clock.now() + _AHEAD:
+    now = platform.clock.now()
+    if from_micros(event.at_us) > now + _AHEAD:
         return None
+    at_us = min(event.at_us, to_micros(now))
     files = platform.files(str(event.payload["model"]))
     model = files.model.name
     before = platform.database.read(lambda connection: load_triggers(connection, model))
-    is_old = before.state.at_us is not None and event.at_us < before.state.at_us
+    is_old = before.state.at_us is not None and at_us < before.state.at_us
     # What was known then must not take the place of what the ledger knows now.
-    weighed = Weighed.nothing() if is_old else weigh_gain(platform, files, event.at_us)
-    facts = facts_of(platform, files, str(event.payload["run_id"]), event.at_us)
+    weighed = Weighed.nothing() if is_old else weigh_gain(platform, files, at_us)
+    facts = facts_of(platform, files, str(event.payload["run_id"]), at_us)
     facts = dataclasses.replace(facts, gain=weighed.reading)
     firing, state = step(files.retrain, facts, before.state, model)
 

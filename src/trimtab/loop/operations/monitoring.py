@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from trimtab.config.model import Name
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role, Verdict
 from trimtab.loop.actor import Actor
+from trimtab.loop.newest_looks import LOUDEST_FIRST
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import Limited, ModelRequest, Moment
+from trimtab.loop.requests import ModelRequest, Moment
 from trimtab.loop.schedules import run_monitors_now
+from trimtab.loop.standing import newest_checks
 from trimtab.monitoring.check import Check
 from trimtab.monitoring.store import recent_checks
 
@@ -22,10 +23,12 @@ class RunMonitors(ModelRequest):
     at: Moment | None = Field(default=None, description="Event time at which windows end; default: now.")
 
 
-class ShowChecks(Limited):
-    """Of which model, and which verdict."""
+class ShowChecks(ModelRequest):
+    """Of which model, which verdict, and how many."""
 
-    model: Name = Field(description="The model's name.")
+    limit: int | None = Field(
+        default=None, ge=1, le=500, description="How many, of all runs; default: each monitor's last run, whole."
+    )
     verdict: Verdict | None = Field(default=None, description="Only checks that say this.")
 
 
@@ -40,10 +43,19 @@ def run_now(platform: Platform, actor: Actor, request: RunMonitors) -> JsonObjec
 
 @operation("monitoring.checks", "GET", "/api/models/{model}/checks", Role.VIEWER, ShowChecks)
 def show_checks(platform: Platform, _actor: Actor, request: ShowChecks) -> JsonObject:
-    """Show what the newest checks of a model said, newest first."""
+    """Show what each monitor of a model said last, breaches first; with a limit the newest checks, newest first.
+
+    Runs as of a moment that has not come are left out.
+    """
+    now_us = platform.now_us()
+    which = newest_checks(platform.files(request.model), now_us) if request.limit is None else None
     with platform.database.reading() as connection:
-        found = recent_checks(connection, request.model, request.limit, verdict=request.verdict)
-    return {"model": request.model, "checks": [described(check) for check in found]}
+        found = recent_checks(
+            connection, request.model, request.limit, verdict=request.verdict, until_us=now_us, which=which
+        )
+    if request.limit is None:
+        found.sort(key=lambda one: LOUDEST_FIRST.index(one.check.verdict))
+    return {"model": request.model, "checks": [{**described(one.check), "at_us": one.at_us} for one in found]}
 
 
 def described(check: Check) -> JsonObject:

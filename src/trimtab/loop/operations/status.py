@@ -112,7 +112,7 @@ def _described(connection: Connection, model: Standing, files: ModelFiles | None
         },
         "records": model.records,
         "truths": model.truths,
-        "verdicts": {} if files is None else _verdicts(connection, files),
+        "verdicts": {} if files is None else _verdicts(connection, files, model.now_us),
         "open_incidents": len(model.incidents),
         "waiting_approval": len(model.waiting),
         "last_retraining": _last_retraining(connection, model),
@@ -131,8 +131,8 @@ def _last_retraining(connection: Connection, model: Standing) -> JsonObject | No
     return {"state": newest.state.value, "outcome": newest.outcome, "finished_us": newest.finished_us}
 
 
-def _verdicts(connection: Connection, files: ModelFiles) -> dict[str, int]:
-    rows = connection.execute(select(check_result.c.verdict).where(newest_checks(files))).scalars()
+def _verdicts(connection: Connection, files: ModelFiles, now_us: int) -> dict[str, int]:
+    rows = connection.execute(select(check_result.c.verdict).where(newest_checks(files, now_us))).scalars()
     return dict(sorted(Counter(rows).items()))
 
 

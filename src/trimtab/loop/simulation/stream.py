@@ -29,6 +29,7 @@ __all__ = ["Stream", "read_stream", "stream_digest", "usual_step_us", "without_t
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_US = 86_400_000_000
+_LONGEST_GAP_US = 3_653 * _DAY_US
 _HISTORY = 0.2
 _DAILY_UP_TO_DAYS = 60
 
@@ -39,8 +40,9 @@ class Stream:
 
     ``given``: the file's columns as they are, for a delivery. ``fields``: what a caller sends, by feature, as JSON
     takes it. ``event_us`` (n,): when a row happened; ``known_us`` (n,): from when on its outcome is known. ``truth``:
-    the outcome as it is told, None where the file has none. ``keys``: the sender's own, None without a key column.
-    ``start_us``: what happened before is history. ``notes``: what a reader of the results has to know of the file.
+    the outcome as it is told, None where the file has none. ``keys``: the sender's own, None where a row has none,
+    and without a key column. ``start_us``: what happened before is history. ``notes``: what a reader of the results has
+    to know of the file.
     """
 
     given: pa.Table
@@ -48,7 +50,7 @@ class Stream:
     event_us: NDArray[np.int64]
     known_us: NDArray[np.int64]
     truth: list[str | None]
-    keys: list[str] | None
+    keys: list[str | None] | None
     start_us: int
     digest: str
     notes: tuple[str, ...]
@@ -101,7 +103,8 @@ def read_stream(
     Without ``start`` the first fifth of its span, cut at midnight UTC, is history.
 
     Raises:
-        DataContractError: it cannot be read, lacks a column that the model needs, or a row has no time.
+        DataContractError: it cannot be read, lacks a column that the model needs, a row has no time, or rows lie more
+            than ten years apart.
         ConfigError: the label delay or a bound leaves nothing to play.
     """
     if label_delay < timedelta(0):
@@ -116,6 +119,7 @@ def read_stream(
     if not len(order):
         raise ConfigError(f"{path}: no row lies before --to {end}; widen it")
     event_us, table = moments[order], table.take(pa.array(order))
+    _check_gaps(path, event_us)
     start_us = _start_of(event_us) if start is None else to_micros(start)
     given = _as_delivered(table, event_us, model, contract, time)
     stream = Stream(
@@ -157,6 +161,19 @@ def _moments(column: pa.ChunkedArray, subject: str, contract: ContractConfig, na
             "correct these rows, or leave them out"
         )
     return np.asarray(cast.values.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _check_gaps(path: Path, event_us: NDArray[np.int64]) -> None:
+    """Refuse rows of ages ago or to come: one row of the year 9999 would be half a million weeks to be played."""
+    gaps = np.diff(event_us)
+    if len(gaps) and gaps.max() > _LONGEST_GAP_US:
+        at = int(gaps.argmax())
+        before, after = (f"{from_micros(int(moment)):%Y-%m-%d}" for moment in event_us[at : at + 2])
+        raise DataContractError(
+            f"{path}: nothing happened between {before} ({at + 1} rows until then) and {after} "
+            f"({len(event_us) - at - 1} rows from then on); expected rows at most ten years apart; correct these times "
+            "or leave the rows out"
+        )
 
 
 def _form_of(column: pa.ChunkedArray) -> str | None:
@@ -222,10 +239,10 @@ def _truths(column: pa.ChunkedArray, contract: ContractConfig, target: str) -> l
     return [None if value is None else truth_text(value) for value in values]
 
 
-def _keys(table: pa.Table, model: ModelConfig) -> list[str] | None:
+def _keys(table: pa.Table, model: ModelConfig) -> list[str | None] | None:
     if model.key is None or model.key not in table.column_names:
         return None
-    return [str(value) for value in table[model.key].to_pylist()]
+    return [None if value is None else str(value) for value in table[model.key].to_pylist()]
 
 
 def _check_parts(path: Path, stream: Stream, label_delay: timedelta) -> None:
