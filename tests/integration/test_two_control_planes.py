@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -154,6 +155,18 @@ class Pair:
     def rows(self, table: Table) -> list[dict[str, Any]]:
         return self.database.read(lambda c: [dict(row) for row in c.execute(select(table)).mappings()])
 
+    def has_mlflow(self) -> bool:
+        """Return whether MLflow's store is there, and nobody is at it."""
+        store = self.project.root / ".trimtab" / "mlflow.db"
+        if not store.exists():
+            return False
+        with store.with_name("mlflow.db.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
     def holds(self, lane: str) -> tuple[ControlPlane, int] | None:
         """Return who was given a lane last, and the lease's token."""
         for row in self.rows(lease):
@@ -274,6 +287,8 @@ def test_work_is_taken_once_whoever_was_asked(pair: Pair) -> None:
 @pytest.mark.timeout(600)
 def test_a_training_whose_holder_is_caught_inside_its_write_is_taken_over_and_made_once(pair: Pair) -> None:
     before = len(pair.rows(snapshot))
+    # Who is paused while it makes MLflow's store lets nobody else train.
+    _until(pair.has_mlflow, "nobody makes MLflow's store")
     with pair.closed_to_writers(snapshot) as somebody_waits:
         pair.planes[0].ask("training.start", model=MODEL)
         _until(somebody_waits, "no snapshot is made")
