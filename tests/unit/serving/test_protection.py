@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,10 +169,22 @@ def test_a_body_that_does_not_come_is_not_waited_for(server: Alone) -> None:
     assert b"body: not whole after 3 s" in answer
 
 
-def test_one_request_too_many_is_told_to_try_later_and_probes_are_answered_still(server: Alone) -> None:
+def _one_too_many(server: Alone) -> tuple[list[socket.socket], httpx.Response] | None:
+    """Return three requests that lack an end, and the refused fourth; None where the three were given up before it."""
     waiting = [server.begun(len(WHOLE), WHOLE[:5]) for _ in range(3)]
+    for _ in range(20):
+        refused = server.predict()
+        if refused.status_code == 429:
+            return waiting, refused
+        time.sleep(0.05)
+    for raw in waiting:
+        raw.close()
+    return None
+
+
+def test_one_request_too_many_is_told_to_try_later_and_probes_are_answered_still(server: Alone) -> None:
+    waiting, refused = eventually(lambda: _one_too_many(server))
     try:
-        refused: httpx.Response = eventually(lambda: (one := server.predict()).status_code == 429 and one)
         assert refused.headers["retry-after"] == "1"
         assert "3 are being answered, which is the limit" in refused.json()["error"]
         assert server.http.get("/ping").status_code == 200
