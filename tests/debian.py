@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ import pytest
 
 __all__ = ["unpacked"]
 
-_KEPT = Path(tempfile.gettempdir()) / "trimtab-debian"
+_KEPT = Path(tempfile.gettempdir()) / f"trimtab-debian-{os.getuid()}"
 
 
 def unpacked(*packages: str) -> Path:
@@ -19,12 +20,13 @@ def unpacked(*packages: str) -> Path:
 
     They are kept from one run of the tests to the next.
     """
+    _KEPT.mkdir(mode=0o700, exist_ok=True)
+    assert _KEPT.stat().st_uid == os.getuid(), f"{_KEPT} is another user's: their programs are not run"
     kept = _KEPT / "+".join(sorted(packages))
     if kept.is_dir():
         return kept
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         pytest.skip(f"no apt-get here to download {', '.join(packages)} with")
-    _KEPT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_KEPT) as folder:
         _run(Path(folder), packages, "apt-get", "download", *packages)
         root = Path(folder) / "root"
