@@ -46,7 +46,7 @@ docs: $(READY)
 	$(BIN)/python docs/generate.py
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --extra postgres --extra s3 --extra explain --extra signatures --group dev \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra platform --extra postgres --extra s3 --extra explain --extra signatures --extra reports --group dev \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:

@@ -19,6 +19,7 @@ from docs.generators.configuration import configuration
 from docs.generators.crash_table import crash_table
 from docs.generators.decisions import decisions
 from docs.generators.events import events
+from docs.generators.fault_tables import fault_tables, with_part
 from docs.generators.metrics import metrics_page
 from docs.generators.operations import operations_page
 from docs.generators.rooms import rooms
@@ -52,6 +53,9 @@ def rendered() -> dict[str, str]:
         "architecture": architecture_page(ROOT),
     }
     files = {f"docs/{name}.md": f"{_MARK}\n\n{text.rstrip()}\n" for name, text in pages.items()}
+    benchmarks = ROOT / "docs" / "benchmarks.md"
+    verdicts = json.loads((ROOT / "docs" / "benchmarks" / "faults.json").read_bytes())
+    files["docs/benchmarks.md"] = with_part(benchmarks.read_text("utf-8"), fault_tables(verdicts))
     for name, schema in schemas.items():
         files[f"schemas/{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return files
@@ -86,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _generated(root: Path) -> list[Path]:
     docs = root / "docs"
     pages = [*(docs / "reference").glob("*.md"), *docs.glob("architecture.md"), *docs.glob("adr/README.md")]
+    pages += docs.glob("benchmarks.md")
     return [*pages, *(root / "schemas").glob("*.json")]
 
 

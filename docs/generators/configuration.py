@@ -36,6 +36,14 @@ ENVIRONMENT: Mapping[str, str] = {
     "TRIMTAB_INTAKE_URL": "Bucket where shippers leave segments: `s3://bucket/prefix` ([how](../records.md)).",
     "TRIMTAB_LAKE_URL": "Where the lake is: `s3://bucket/prefix` or `file:///folder` ([how](../operations.md#s3)).",
     "TRIMTAB_LAKE_CACHE_MB": "How much of a bucket is kept as local copies, in MB; 20000 by default.",
+    "TRIMTAB_AUDIT_KEY": (
+        "Private key (PEM) that signs checkpoints of the audit log, and after it, separated as in `PATH`, earlier ones "
+        "([how](../audit.md#whose-signature)); by default one is made."
+    ),
+    "TRIMTAB_LINK_KEY": (
+        "Secret of 32 characters at least that proves [links](../remediation.md#links) by which people decide; by "
+        "default one is made in the state folder."
+    ),
     "TRIMTAB_CRASH_AT": "For tests: the process kills itself at this [point](crash-table.md).",
 }
 """Every variable that the product reads, and what it is."""

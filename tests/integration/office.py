@@ -84,8 +84,10 @@ def served(platform: Platform, limits: Limits | None = None) -> Iterator[httpx.C
     """Serve the platform from a thread of this process; what is accepted is not worked on."""
     with platform.database.transaction() as connection:
         key = replace_key(connection, "tester", Role.ADMIN, at_us=0)
-    config = uvicorn.Config(make_app(platform, limits=limits), log_config=None, lifespan="off")
+    app = make_app(platform, limits=limits)
+    config = uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False, lifespan="off")
     server = uvicorn.Server(config)
+    app.state.streams.broadcast.is_stopping = lambda: server.should_exit
     with listen("127.0.0.1", 0) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

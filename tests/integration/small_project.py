@@ -11,7 +11,7 @@ HEADER = "customer,age,spend,plan,churned"
 FILES = {
     "trimtab.yaml": """\
 project: small
-api: {port: 0}
+api: {rate: null, port: 0}
 serving: {port: 0, ship_interval: 100ms}
 """,
     "policy.yaml": """\

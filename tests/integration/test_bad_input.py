@@ -280,7 +280,7 @@ def test_a_port_in_use_is_told_and_nothing_stays_up(tmp_path: Path, section: str
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         content = FILES["trimtab.yaml"]
-        spoilt = re.sub(rf"({section}: {{port: )0", rf"\g<1>{port}", content)
+        spoilt = re.sub(rf"({section}: {{(?:rate: null, )?port: )0", rf"\g<1>{port}", content)
         assert spoilt != content
         (project / "trimtab.yaml").write_text(spoilt)
         ended = trimtab("up", project=project)

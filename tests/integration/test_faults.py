@@ -20,6 +20,7 @@ from tests.integration.processes import eventually, process, trimtab
 from tests.unit.loop.projects import MODEL, World, make_project, make_world
 
 from trimtab.audit import log as audit
+from trimtab.audit.walk import verify
 from trimtab.core.errors import BackendError
 from trimtab.db import leases
 from trimtab.db.engine import machine_us
@@ -202,7 +203,7 @@ def test_a_database_without_room_refuses_in_a_sentence_and_keeps_what_it_took(
     wanted = ["processed"] * (taken + 1)
     eventually(lambda: ingestion.run() or _states(world) == wanted, within_s=60, wanted="all that was accepted")
     with world.platform.database.reading() as connection:
-        assert audit.verify(connection).ok
+        assert verify(connection).ok
     world.platform.database.close()
 
 
@@ -318,7 +319,7 @@ def test_a_domain_clock_that_jumps_runs_monitors_once_and_keeps_the_chain_in_ord
     rows = world.platform.database.read(lambda c: c.execute(select(check_result.c.run_id).distinct()).all())
     assert len(rows) == 2
     with world.platform.database.reading() as connection:
-        assert audit.verify(connection).ok
+        assert verify(connection).ok
         order = connection.execute(select(audit_entry.c.sequence).order_by(audit_entry.c.id)).scalars().all()
         assert len(connection.execute(select(schedule_run)).all()) == 1
     assert list(order) == sorted(order)

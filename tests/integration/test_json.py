@@ -91,6 +91,7 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     listed = told("versions", "list", MODEL)["versions"]
     assert sorted(one["number"] for one in listed) == [1, 2]
     assert told("versions", "show", f"{MODEL}@1")["rows"] == 160
+    assert told("lineage", f"{MODEL}@1")["data"]["rows"] == 160
     assert [one["number"] for one in told("compare", f"{MODEL}@1", f"{MODEL}@2")["versions"]] == [1, 2]
     assert told("versions", "reject", f"{MODEL}@1", "--reason", "the first")["state"] == "rejected"
     assert told("versions", "approve", f"{MODEL}@2")["state"] == "approved"
@@ -111,13 +112,30 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     assert told("simulate", MODEL, "--stream", rows, "--time", "customer", code=1)["exit_code"] == 1
     assert told("retrain", "request", MODEL, "--reason", "to see")["kind"] == "retrain"
     [asked] = told("approvals", "list")["actions"]
+    assert told("approvals", "comment", asked["action_id"], "not yet")["votes"][0]["comment"] == "not yet"
+    assert told("approvals", "show", asked["action_id"])["needed"] == 1
     assert told("approvals", "reject", asked["action_id"], "--reason", "no")["action_id"] == asked["action_id"]
+    assert told("approvals", "cancel", asked["action_id"], "--reason", "late", code=5)["exit_code"] == 5
     assert told("approvals", "approve", asked["action_id"], code=5)["exit_code"] == 5
-    assert told("keys", "create", "looker", "--role", "viewer")["key"]
+    assert told("keys", "create", "looker", "--role", "viewer", "--owner", "ann", "--expires", "90d")["key"]
+    assert told("keys", "owner", "looker", "bob")["owner"] == "bob"
+    opened = told("incidents", "open", MODEL, "--title", "answers look odd", "--severity", "low")
+    assert told("incidents", "show", opened["incident_id"])["family"] == "model"
+    assert told("policy", "show")["rules"]
+    assert told("policy", "explain", opened["incident_id"])["title"]
+    assert told("autonomy", "pause", "--for", "4h", "--reason", "moving house")["model"] is None
+    assert told("autonomy", "status")["pauses"][0]["reason"] == "moving house"
+    assert told("autonomy", "resume")["pauses"] == []
+    assert isinstance(told("audit", "key"), dict)
+    assert isinstance(told("audit", "renew", "--reason", "yearly"), dict)
+    assert told("audit", "reindex")["entries"] > 0
+    assert isinstance(told("audit", "export", tmp_path / "audit"), dict)
     for name in ("show", "close"):
         reason = ("--reason", "why") if name == "close" else ()
         assert told("incidents", name, SOME_ID, *reason, code=3)["exit_code"] == 3
     assert told("reports", "evidently", MODEL, "--variant", "nobody", code=3)["exit_code"] == 3
+    card = told("reports", "make", "model-card", MODEL)
+    assert told("reports", "show", card["report_id"])["subject"] == MODEL
     assert told("feeds", "release", MODEL, "shop", "--reason", "mended")["state"] == "open"
     for command in (
         *(
@@ -131,9 +149,20 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
         *(["rollouts", "list"], ["incidents", "list"], ["retrain", "explain", MODEL], ["audit", "show"]),
         *(["triggers", "explain", MODEL], ["triggers", "list"]),
         *(["audit", "verify"], ["reports", "list"], ["keys", "list"], ["keys", "revoke", "looker"], ["events", "list"]),
+        *(["sessions", "list"], ["sessions", "end", "--all"]),
+        *(["notify", "list"], ["notify", "retry"], ["notify", "test", "log"]),
         ["events", "retry", "--all", "--reason", "mended"],
     ):
         assert isinstance(told(*command), dict), command
+    assert told("endpoints", "pause", MODEL, "--reason", "to see")["waits"] is False
+    assert told("endpoints", "resume", MODEL, "--reason", "seen")["waits"] is False
+    assert told("endpoints", "scale", MODEL, "--reason", "to see", "--workers", "2", code=5)["exit_code"] == 5
+    assert told("endpoints", "clear-cache", MODEL, "--reason", "to see", code=5)["exit_code"] == 5
+    change = ("config", "change", MODEL, "--file", "monitoring_config.yaml", "--reason", "to see")
+    assert told(*change, "--set", "monitors.99.limits.f1=0.1", code=2)["exit_code"] == 2
+    assert told("labelling", "open", MODEL, "--reason", "to see")["campaign_id"]
+    assert len(told("labelling", "list")["campaigns"]) == 1
+    assert told("labelling", "show", SOME_ID, code=3)["exit_code"] == 3
     outcomes = tmp_path / "outcomes.csv"
     outcomes.write_text(f"id,outcome\n{SOME_ID},yes\n")
     endpoint = MODEL

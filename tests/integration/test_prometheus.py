@@ -7,19 +7,17 @@ import json
 import re
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import update
 from tests.debian import unpacked
-from tests.integration.office import is_problem
+from tests.integration.office import is_problem, upload
 from tests.integration.processes import ControlPlane, control_plane, eventually
-from tests.integration.small_project import make_project
+from tests.integration.small_project import FILES, make_project, write_rows
 from tests.unit.serving.running import ROW, Running, variant, write_spec
 
 from trimtab.config.project import ProjectFolder
@@ -35,7 +33,21 @@ from trimtab.serving.spec import EndpointSpec
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SHIPPED = sorted([*DEPLOY.glob("prometheus/*.yml"), *DEPLOY.glob("grafana/*.json")])
-TWO_HOURS_US = 7_200_000_000
+THREE_DAYS_US = 259_200_000_000
+LABELS = {"trimtab_family", "trimtab_own"}
+"""What the control plane reads of an alert, and no metric."""
+SECRET = "what-alertmanager-and-we-know"
+WEBHOOK = """
+webhooks:
+  - name: alertmanager
+    auth: {type: bearer, secrets: ["${ALERTMANAGER_SECRET}"]}
+"""
+POLICY = """
+rules:
+  - name: What a feed sent since it broke is left out, once somebody agrees
+    when: {origin: incident, diagnosis: data_outage}
+    then: {actions: [quarantine_feed], tier: approval}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +68,7 @@ def names_told() -> set[str]:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_what_is_shipped_names_only_metrics_that_are_told(path: Path) -> None:
-    used = set(re.findall(r"\btrimtab_\w+", path.read_text("utf-8")))
+    used = set(re.findall(r"\btrimtab_\w+", path.read_text("utf-8"))) - LABELS
     assert used <= names_told()
     assert used or path.name in {"alertmanager.yml", "prometheus.yml"}
 
@@ -87,10 +99,26 @@ def test_the_tools_of_prometheus_find_nothing_wrong(programs: Path, tmp_path: Pa
     for path in DEPLOY.glob("prometheus/*.yml"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "trimtab.key").write_text("tt_key")
+    (tmp_path / "trimtab-webhook.secret").write_text(SECRET)
     ran(programs / "promtool", "check", "rules", tmp_path / "rules.yml")
     ran(programs / "promtool", "check", "config", tmp_path / "prometheus.yml")
     ran(programs / "promtool", "test", "rules", tmp_path / "rules.test.yml")
     ran(programs / "amtool", "check-config", tmp_path / "alertmanager.yml")
+
+
+@pytest.mark.parametrize(
+    ("told", "to"),
+    [
+        ("alertname=TrimtabServerDown", "trimtab"),
+        ("alertname=TrimtabControlPlaneDown", "on-call"),
+        ("trimtab_own=true", "on-call"),
+        ("alertname=TrimtabGivenUp", "on-call,trimtab"),
+        ("alertname=TrimtabQueueGrows", "on-call,trimtab"),
+    ],
+)
+def test_what_the_control_plane_may_be_unable_to_tell_goes_to_people_too(programs: Path, told: str, to: str) -> None:
+    shipped = DEPLOY / "prometheus/alertmanager.yml"
+    ran(programs / "amtool", "config", "routes", "test", f"--config.file={shipped}", f"--verify.receivers={to}", told)
 
 
 def test_every_expression_of_a_dashboard_can_be_parsed(programs: Path, tmp_path: Path) -> None:
@@ -107,7 +135,10 @@ def test_every_expression_of_a_dashboard_can_be_parsed(programs: Path, tmp_path:
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with control_plane(make_project(tmp_path_factory.mktemp("project"))) as running:
+    project = make_project(tmp_path_factory.mktemp("project"))
+    (project / "trimtab.yaml").write_text(FILES["trimtab.yaml"] + WEBHOOK)
+    (project / "policy.yaml").write_text(POLICY)
+    with control_plane(project, env={"ALERTMANAGER_SECRET": SECRET}) as running:
         yield running
 
 
@@ -142,29 +173,6 @@ def running(log: Path, *command: str | Path) -> Iterator[None]:
         child.wait(60)
 
 
-@contextlib.contextmanager
-def webhook() -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Something that takes Alertmanager's messages: its port, and the alerts that came."""
-    came: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            came.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["alerts"])
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1], came
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def changed(folder: Path, name: str, *changes: tuple[str, str]) -> None:
     """Write the file that we ship with other ports, and with waits as short as a test's; nothing else is changed."""
     text = (DEPLOY / "prometheus" / name).read_text("utf-8")
@@ -174,66 +182,100 @@ def changed(folder: Path, name: str, *changes: tuple[str, str]) -> None:
     (folder / name).write_text(text)
 
 
-def stopped_feed(plane: ControlPlane, *, ago_us: int) -> None:
+def delivered(plane: ControlPlane, rows: Path, *, ago_us: int) -> None:
+    """Have the shop deliver a file, and have it be one of that time."""
+    with plane.client() as client:
+        came = upload(
+            client, write_rows(rows, first=int(ago_us == 0) * 1_000).read_bytes(), filename="rows.csv", feed="shop"
+        ).json()["delivery_id"]
+        eventually(
+            lambda: client.get(f"/api/deliveries/{came}").json()["state"] == "processed",
+            within_s=60,
+            wanted="a file that is judged",
+        )
     database = Database.at(ProjectFolder.open(plane.project).database)
-    at_us = machine_us() - ago_us
-    made = insert(delivery).values(
-        id=f"d{at_us}",
-        digest=f"d{at_us}",
-        kind="records",
-        endpoint="churn",
-        raw_path="x",
-        state="processed",
-        received_us=at_us,
-        processed_us=at_us,
-        spec={},
-        version=1,
-    )
     with database.transaction() as connection:
-        connection.execute(made)
+        connection.execute(
+            update(delivery).where(delivery.c.id == came).values(received_us=delivery.c.received_us - ago_us)
+        )
     database.close()
 
 
-def test_a_stopped_feed_fires_and_recovers_over_real_programs(
+def test_a_stopped_feed_is_found_by_prometheus_answered_after_approval_verified_and_closed_when_it_recovers(
     programs: Path, plane: ControlPlane, tmp_path: Path
 ) -> None:
-    stopped_feed(plane, ago_us=TWO_HOURS_US)
+    delivered(plane, tmp_path / "old.csv", ago_us=THREE_DAYS_US)
     write_spec(tmp_path, EndpointSpec(endpoint="heart", generation=1, variants=(variant(tmp_path, "v1", "100"),)))
     server = Running(tmp_path)
     at = {"prometheus": free_port(), "alertmanager": free_port()}
-    url = f"http://127.0.0.1:{at['prometheus']}"
     try:
         for _ in range(5):
             server.predict({"row": ROW})
-        with webhook() as (port, came):
-            changed(tmp_path, "alertmanager.yml", ("127.0.0.1:5001", f"127.0.0.1:{port}"), ("10s", "1s"), ("5m", "1s"))
-            changed(tmp_path, "rules.yml", ("for: 5m", "for: 0s"))
-            changed(
-                tmp_path,
-                "prometheus.yml",
-                ("15s", "1s"),
-                ("127.0.0.1:9093", f"127.0.0.1:{at['alertmanager']}"),
-                ("127.0.0.1:8765", plane.url.removeprefix("http://")),
-                ("127.0.0.1:8766", f"127.0.0.1:{server.info.port}"),
+        ours = plane.url.removeprefix("http://")
+        changed(tmp_path, "alertmanager.yml", ("127.0.0.1:8765", ours), ("10s", "1s"), ("5m", "1s"))
+        changed(tmp_path, "rules.yml", ("for: 5m", "for: 0s"))
+        changed(
+            tmp_path,
+            "prometheus.yml",
+            ("15s", "1s"),
+            ("127.0.0.1:9093", f"127.0.0.1:{at['alertmanager']}"),
+            ("127.0.0.1:8765", ours),
+            ("127.0.0.1:8766", f"127.0.0.1:{server.info.port}"),
+        )
+        (tmp_path / "trimtab.key").write_text(plane.key)
+        (tmp_path / "trimtab-webhook.secret").write_text(SECRET)
+        with (
+            running(tmp_path / "alertmanager.log", *_alertmanager(programs, tmp_path, at["alertmanager"])),
+            running(tmp_path / "prometheus.log", *_prometheus(programs, tmp_path, at["prometheus"])),
+            plane.client() as client,
+        ):
+            _is_scraped(f"http://127.0.0.1:{at['prometheus']}")
+            case = _is_answered(client)
+            delivered(plane, tmp_path / "new.csv", ago_us=0)
+            closed = eventually(
+                lambda: _shown(client, case["incident_id"], state="resolved"),
+                within_s=90,
+                wanted="word that it delivers again",
             )
-            (tmp_path / "trimtab.key").write_text(plane.key)
-            with (
-                running(tmp_path / "alertmanager.log", *_alertmanager(programs, tmp_path, at["alertmanager"])),
-                running(tmp_path / "prometheus.log", *_prometheus(programs, tmp_path, at["prometheus"])),
-            ):
-                _is_scraped(url)
-                fired = eventually(lambda: _named(came, "firing"), within_s=90, wanted="the alert at the webhook")
-                assert fired[0]["labels"] == {
-                    "alertname": "TrimtabFeedStopped",
-                    "endpoint": "churn",
-                    "kind": "records",
-                    "severity": "medium",
-                }
-                assert fired[0]["annotations"]["summary"].startswith("records of churn : nothing came for 2h")
-                stopped_feed(plane, ago_us=0)
-                eventually(lambda: _named(came, "resolved"), within_s=90, wanted="word that it delivers again")
+            assert closed["diagnosis"] == case["diagnosis"]
+            assert client.get("/api/audit/verify").json()["ok"]
+            told = client.get("/metrics").text
+            assert 'trimtab_webhook_alerts_total{result="opened",webhook="alertmanager"} 1.0' in told
+            assert 'trimtab_webhook_alerts_total{result="recovered",webhook="alertmanager"} 1.0' in told
     finally:
         server.stop()
+
+
+def _is_answered(client: httpx.Client) -> dict[str, Any]:
+    """The alert makes a case, the case a request, somebody agrees, it is done, and it is looked whether it helped."""
+    opened = eventually(
+        lambda: client.get("/api/incidents", params={"open_only": True}).json()["incidents"],
+        within_s=90,
+        wanted="a case of the alert",
+    )
+    [case] = [one["incident_id"] for one in opened]
+    asked = eventually(lambda: _shown(client, case)["actions"], within_s=60, wanted="a request for approval")
+    [action] = asked
+    assert (action["kind"], action["state"]) == ("quarantine_feed", "waiting_approval")
+    agreed = client.post(f"/api/approvals/{action['action_id']}/decision", json={"approve": True, "reason": "seen"})
+    assert agreed.status_code == 200, agreed.text
+
+    def verified() -> bool:
+        entries = client.get("/api/audit", params={"incident": case}).json()["entries"]
+        return any(one["action"] == "action.verified" and one["spec"]["detail"]["verdict"] == "ok" for one in entries)
+
+    eventually(verified, within_s=60, wanted="an action that was verified")
+    shown = _shown(client, case)
+    assert shown["diagnosis"]["kind"] == "data_outage"
+    assert [one["state"] for one in shown["actions"]] == ["succeeded"]
+    [breach] = shown["breaches"]
+    assert breach.startswith("TrimtabFeedStopped: table of churn shop: nothing came for 3d")
+    return shown
+
+
+def _shown(client: httpx.Client, case: str, *, state: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/api/incidents/{case}").json()
+    return found if state in {None, found["state"]} else {}
 
 
 def _prometheus(programs: Path, folder: Path, port: int) -> tuple[str | Path, ...]:
@@ -265,7 +307,3 @@ def _is_scraped(url: str) -> None:
     eventually(lambda: number("sum(up)") == 2, within_s=90, wanted="both programs scraped")
     asked = 'sum(trimtab_requests_total{endpoint="$endpoint",variant="$variant",version="$version",status="2xx"})'
     eventually(lambda: number(asked) == 5, within_s=60, wanted="five answers counted")
-
-
-def _named(came: list[dict[str, Any]], status: str) -> list[dict[str, Any]]:
-    return [one for one in came if one["status"] == status and one["labels"]["alertname"] == "TrimtabFeedStopped"]

@@ -25,7 +25,7 @@ from tests.integration.crashes.stage import left_journal
 from tests.postgres import PASSWORD, PostgresServer, binaries
 from tests.unit.loop.projects import MODEL, make_project
 
-from trimtab.audit.log import verify
+from trimtab.audit.walk import verify
 from trimtab.bootstrap import prepare_project
 from trimtab.cli.http_client import HttpClient
 from trimtab.config.project import ProjectFolder

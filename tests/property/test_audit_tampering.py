@@ -7,8 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from tests.unit.audit.forging import disarm
 
-from trimtab.audit.log import append, checkpoint_now, verify
+from trimtab.audit.log import append, checkpoint_now
+from trimtab.audit.walk import verify
 from trimtab.db.engine import Connection, Database
 from trimtab.db.migrate import upgrade
 
@@ -42,8 +44,7 @@ def unguarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
                 before={"weight_pct": 10.5 * number},
                 after={"state": "approved", "nested": [1, None, {"é": True}]},
             )
-        connection.execute(text("DROP TRIGGER audit_entry_no_update"))
-        connection.execute(text("DROP TRIGGER audit_entry_no_delete"))
+        disarm(connection)
     yield database
     database.close()
 
@@ -164,10 +165,11 @@ def test_a_truncated_log_with_its_head_set_back_is_found_against_a_checkpoint(un
             text("UPDATE audit_head SET sequence = :at, hash = :hash"), {"at": kept, "hash": rows or "0" * 64}
         )
         assert verify(connection).ok, "consistent in itself"
-        problem = verify(connection, checkpoint=checkpoint).problem
+        problem = verify(connection, checkpoints=[checkpoint]).problem
         connection.execute(text("ROLLBACK TO untouched"))
     assert problem is not None
-    assert problem.sequence == kept + 1
+    assert (problem.sequence, problem.last) == (1, _ENTRIES)
+    assert f"truncated after entry {kept}" in problem.what
 
 
 def test_the_untouched_log_is_whole(unguarded: Database) -> None:

@@ -12,10 +12,11 @@ from trimtab.core.clock import to_micros
 from trimtab.core.enums import Severity, Verdict
 from trimtab.monitoring.check import Check, Window
 from trimtab.remediation.actions import ActionState
-from trimtab.remediation.decision import PastAction, Proposal, decide
-from trimtab.remediation.diagnosis import DiagnosisKind, Evidence, diagnose
+from trimtab.remediation.decision import PastAction, Proposal, Standing, decide
+from trimtab.remediation.diagnosis import Evidence, diagnose
 from trimtab.remediation.incidents import ChangeKind, Incident, fold
-from trimtab.remediation.policy import FLOOR, ActionKind, Origin, PolicyConfig, Ruling
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind, Origin, Ruling
+from trimtab.remediation.policy import FLOOR, PolicyConfig
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
@@ -107,6 +108,58 @@ histories = st.lists(
 )
 
 
+hours = st.sampled_from(["00:00", "06:00", "12:00", "23:00"])
+limits = st.fixed_dictionaries(
+    {"cooldown": st.just("1h"), "actions_per_day": st.just(3)},
+    optional={
+        "ask_again": st.sampled_from(["0s", "2h"]),
+        "per_model": st.integers(0, 2),
+        "max_traffic_share": st.sampled_from([0.0, 0.5, 1.0]),
+        "endpoints_per_rule": st.integers(1, 2),
+        "quiet_hours": st.fixed_dictionaries(
+            {"from": hours, "to": hours, "days": st.just(["mon", "tue"]), "always": actions}
+        ),
+    },
+)
+standings = st.builds(
+    Standing,
+    paused=st.none() | st.just("dana paused autonomy"),
+    endpoint=st.none() | st.just("e"),
+    traffic_share=st.none() | st.floats(0, 1),
+    impossible=st.dictionaries(st.sampled_from(ActionKind), st.just("cannot be done"), max_size=2),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(rules, max_size=3), st.booleans(), limits, proposals, histories, standings)
+def test_limits_make_an_answer_stricter_and_never_milder(
+    rules: list[dict[str, object]],
+    autonomy: bool,
+    limits: dict[str, object],
+    proposal: Proposal,
+    history: list[PastAction],
+    standing: Standing,
+) -> None:
+    named = [{"name": f"rule {position}", **rule} for position, rule in enumerate(rules)]
+    free = {"cooldown": "0s", "ask_again": "0s", "actions_per_day": 1_000}
+    try:
+        policy = PolicyConfig.model_validate({"autonomy": autonomy, "rules": named, "limits": limits})
+        unlimited = PolicyConfig.model_validate({"rules": named, "limits": free})
+    except ValidationError:
+        return
+    held = decide(policy, proposal, history, START, standing)
+    free_to = decide(unlimited, proposal, history, START)
+    assert (held.rule, held.actions) == (free_to.rule, free_to.actions)
+    assert [one.action for one in held.raised if one.action.only_tells] == []
+    for action in held.actions:
+        assert held.tiers[action].rank >= free_to.tiers[action].rank
+        if action.only_tells or held.rule is None or proposal.is_own_way_back:
+            assert held.tiers[action] is free_to.tiers[action]
+        else:
+            assert standing.paused is None or held.tiers[action] is not Ruling.AUTOMATIC
+            assert action not in standing.impossible or held.tiers[action] is Ruling.REFUSE
+
+
 @settings(max_examples=200)
 @given(st.lists(rules, max_size=4), st.booleans(), proposals, histories)
 def test_no_rule_goes_below_the_floors_and_every_decision_says_why(
@@ -124,7 +177,9 @@ def test_no_rule_goes_below_the_floors_and_every_decision_says_why(
     assert decision.reason
     for action in decision.allowed:
         assert decision.tiers[action].rank >= FLOOR.get(action, Ruling.AUTOMATIC).rank
-        assert autonomy or action.only_tells or decision.tiers[action] is not Ruling.AUTOMATIC
+        by_itself = decision.tiers[action] is Ruling.AUTOMATIC and not action.only_tells
+        # What a person wants, and no rule speaks of, is not the platform's own doing.
+        assert autonomy or not by_itself or (decision.rule is None and proposal.origin is Origin.PERSON)
     matched = [asked.rule for asked in decision.asked if asked.matched]
     assert matched == ([] if decision.rule is None else [decision.rule])
     assert len(decision.asked) == (len(named) if decision.rule is None else int(decision.rule.split()[1]) + 1)

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from trimtab.api.logged_path import logged_path
 from trimtab.core import errors
 
 __all__ = ["PROBLEM", "Problem", "install_error_handlers", "problem", "status_of"]
@@ -35,7 +36,16 @@ _STATUS: tuple[tuple[type[errors.TrimtabError], int], ...] = (
 # A sender of too much is hung up on, rather than listened to until the end.
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 413: {"Connection": "close"}}
 _FOUND_NOTHING = {"missing", "extra_forbidden"}
-_CLASSES = {400: "ConfigError", 413: "ConfigError", 401: "UnknownCallerError", 404: "NotFoundError"}
+_CLASSES = {
+    400: "ConfigError",
+    401: "UnknownCallerError",
+    404: "NotFoundError",
+    408: "BackendError",
+    413: "ConfigError",
+    415: "ConfigError",
+    429: "BackendError",
+    503: "BackendError",
+}
 
 
 class Problem(BaseModel):
@@ -60,7 +70,7 @@ def problem(status: int, title: str, detail: str, headers: Mapping[str, str] | N
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error with a problem document; what we did not foresee is logged and told without its insides."""
+    """Answer every error that we foresaw with a problem document; for the others see `trimtab.api.door`."""
 
     @app.exception_handler(errors.TrimtabError)
     async def _known(_request: Request, error: errors.TrimtabError) -> Response:
@@ -81,7 +91,7 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         title = _CLASSES.get(error.status_code, "HTTPException")
-        where = f"{request.method} {request.url.path[:80]}"
+        where = f"{request.method} {logged_path(request.url.path)[:80]}"
         detail = {
             # Ours are TrimtabErrors: only a body that the framework cannot parse ends so.
             400: f"{where}: body: no JSON that can be read (nesting or encoding); send a flat JSON object in UTF-8",
@@ -89,11 +99,6 @@ def install_error_handlers(app: FastAPI) -> None:
             405: f"{where}: not a method of it; see /docs",
         }.get(error.status_code, str(error.detail))
         return problem(error.status_code, title, detail, error.headers)
-
-    @app.exception_handler(Exception)
-    async def _unforeseen(request: Request, error: Exception) -> Response:
-        _log.error("request.crashed", path=request.url.path, exc_info=error)
-        return problem(500, "InternalError", "an error that we did not foresee; it is in the control plane's log")
 
 
 def _begun_small(sentence: str) -> str:

@@ -12,7 +12,8 @@ import orjson
 import structlog
 import uvicorn
 
-from trimtab.api.app import make_app, uploads_of
+from trimtab.api.app import make_app
+from trimtab.api.transfers import uploads_of
 from trimtab.core.errors import BackendError, ConfigError
 from trimtab.files import write_atomically
 from trimtab.files.processes import started_ticks
@@ -64,9 +65,17 @@ def serve(platform: Platform, conductor: Conductor, *, host: str, port: int) -> 
     app = make_app(platform, host=host)
     _remove_leftovers(uploads_of(platform.project))
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, lifespan="off"
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # It believes the X-Forwarded-For of all that ask from this machine: our own setting says whose word counts.
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
+    app.state.streams.broadcast.is_stopping = lambda: server.should_exit
     # A signal may come before uvicorn watches for it, and uvicorn raises it again after its own shutdown: by default
     # that would end us before ours.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +17,7 @@ from trimtab.files.processes import is_alive
 if TYPE_CHECKING:
     from trimtab.config.project import ProjectFolder
 
-__all__ = ["Client", "connect", "open_project", "running_control_plane"]
+__all__ = ["Client", "all_of", "connect", "open_project", "running_control_plane"]
 
 
 class Client(Protocol):
@@ -30,6 +30,13 @@ class Client(Protocol):
 
         Raises:
             TrimtabError: what the operation says, or that the control plane does not answer.
+        """
+
+    def fetch(self, name: str, /, **fields: object) -> bytes:
+        """Return the file with which the operation answers.
+
+        Raises:
+            TrimtabError: as `ask`.
         """
 
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
@@ -61,6 +68,20 @@ def connect(project: Path) -> Client:
 
     configure_logs("console", level=logging.WARNING)
     return InProcessClient(folder)
+
+
+def all_of(client: Client, name: str, field: str, /, **fields: object) -> Iterator[JsonObject]:
+    """Yield what the operation lists in ``field``, page after page.
+
+    Raises:
+        TrimtabError: what the operation says, or that the control plane does not answer.
+    """
+    answer = client.ask(name, **fields)
+    yield from answer[field]
+    # An older control plane tells no next page.
+    while (further := answer.get("next")) is not None:
+        answer = client.ask(name, **fields, after=further)
+        yield from answer[field]
 
 
 def open_project(project: Path) -> ProjectFolder:

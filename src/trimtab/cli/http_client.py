@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,17 +39,19 @@ class HttpClient:
 
     def ask(self, name: str, /, **fields: object) -> JsonObject:
         """Send the operation as its route says; see the port."""
-        method, path = self._route(name)
-        given = {key: value for key, value in fields.items() if value is not None}
-        for key in list(given):
-            if f"{{{key}}}" in path:
-                path = path.replace(f"{{{key}}}", quote(str(given.pop(key)), safe=""))
+        method, path, given = self._addressed(name, fields)
         if name == "data.ingest":
             return self._upload(path, given)
         if method == "GET":
             query: dict[str, Any] = given
             return self._send(method, path, params=query)
         return self._send(method, path, json=given)
+
+    def fetch(self, name: str, /, **fields: object) -> bytes:
+        """Receive the file that the operation answers with; see the port."""
+        method, path, given = self._addressed(name, fields)
+        query: dict[str, Any] = given
+        return self._received(method, path, params=query).content
 
     def close(self) -> None:
         """Close the connection; see the port."""
@@ -81,6 +83,15 @@ class HttpClient:
         except OSError as error:
             raise errors.DataContractError(f"{file}: cannot be read ({error.strerror}); check the path") from error
 
+    def _addressed(self, name: str, fields: Mapping[str, object]) -> tuple[str, str, dict[str, object]]:
+        """Return the operation's method, its path with what belongs into it, and the fields that do not."""
+        method, path = self._route(name)
+        given = {key: value for key, value in fields.items() if value is not None}
+        for key in list(given):
+            if f"{{{key}}}" in path:
+                path = path.replace(f"{{{key}}}", quote(str(given.pop(key)), safe=""))
+        return method, path, given
+
     def _route(self, name: str) -> tuple[str, str]:
         if not self._routes:
             document = self._send("GET", "/openapi.json")
@@ -93,23 +104,50 @@ class HttpClient:
         return found
 
     def _send(self, method: str, path: str, **arguments: Any) -> JsonObject:
+        answer = self._received(method, path, **arguments)
         try:
-            answer = self._http.request(method, path, **arguments)
+            content: JsonObject = answer.json()
+        except ValueError:
+            raise self._no_reason(answer) from None
+        return content
+
+    def _received(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Return the answer if it is what was asked for.
+
+        Raises:
+            TrimtabError: what the control plane told, or that it told nothing.
+        """
+        try:
+            answer = self._answer(method, path, **arguments)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise errors.BackendError(
                 f"control plane {self._url}: {type(error).__name__} ({error}); is it up? see 'trimtab up'"
             ) from error
+        if answer.is_success:
+            return answer
         try:
-            content: JsonObject = answer.json()
-            if answer.is_success:
-                return content
+            content = answer.json()
             title, detail = str(content["title"]), str(content["detail"])
         except (ValueError, KeyError, TypeError):
-            raise errors.BackendError(
-                f"control plane {self._url}: answered with status {answer.status_code} and no reason; "
-                "is it one? check TRIMTAB_API_URL"
-            ) from None
+            raise self._no_reason(answer) from None
         raise _error_of(title, detail)
+
+    def _no_reason(self, answer: httpx.Response) -> errors.BackendError:
+        return errors.BackendError(
+            f"control plane {self._url}: answered with status {answer.status_code} and no reason; "
+            "is it one? check TRIMTAB_API_URL"
+        )
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Ask, and again as long as the answer is that it was too soon: then nothing was done. A file is sent once."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            answer = self._http.request(method, path, **arguments)
+            wait_s = answer.headers.get("retry-after", "")
+            is_too_soon = answer.status_code == httpx.codes.TOO_MANY_REQUESTS and wait_s.isdecimal()
+            if not is_too_soon or "content" in arguments or time.monotonic() + int(wait_s) > deadline:
+                return answer
+            time.sleep(int(wait_s))
 
 
 def _error_of(title: str, detail: str) -> errors.TrimtabError:

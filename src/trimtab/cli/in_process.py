@@ -7,6 +7,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 from trimtab.bootstrap import build_conductor, build_platform
 from trimtab.config.database import database_url
@@ -14,6 +15,7 @@ from trimtab.config.project import ProjectFolder
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
 from trimtab.loop.actor import Actor
+from trimtab.loop.keys import owner_here
 from trimtab.loop.operation import perform
 from trimtab.loop.state_folder import works_elsewhere
 
@@ -30,12 +32,18 @@ class InProcessClient:
     def __init__(self, folder: ProjectFolder) -> None:
         self._platform = build_platform(folder)
         weakref.finalize(self, self._platform.database.close)
-        self._actor = Actor(name=_user(), role=Role.ADMIN)
+        self._name = _user()
 
     def ask(self, name: str, /, **fields: object) -> JsonObject:
         """Perform the operation here; see the port."""
         given = {key: value for key, value in fields.items() if value is not None}
-        return perform(self._platform, self._actor, name, given)
+        # The same person as the one who holds this machine's key, however the system calls them.
+        owner = self._platform.database.read(owner_here)
+        return perform(self._platform, Actor(self._name, Role.ADMIN, owner), name, given)
+
+    def fetch(self, name: str, /, **fields: object) -> bytes:
+        """Read the file that the operation names; see the port."""
+        return Path(self.ask(name, **fields)["path"]).read_bytes()
 
     def close(self) -> None:
         """Close the database; see the port."""

@@ -11,6 +11,9 @@ from typer.exceptions import Abort, TyperException
 
 import trimtab
 from trimtab.cli.commands import (
+    approvals,
+    audit,
+    autonomy,
     batch,
     data,
     decisions,
@@ -20,10 +23,15 @@ from trimtab.cli.commands import (
     history,
     init,
     keys,
+    lineage,
     models,
+    notify,
+    operating,
+    policy,
     processes,
     serve,
     serving,
+    sessions,
     simulate,
     triggers,
     truths,
@@ -80,10 +88,18 @@ _SUBJECTS = (
     batch,
     simulate,
     decisions,
+    approvals,
+    operating,
+    policy,
+    autonomy,
     triggers,
+    audit,
+    lineage,
     evidence,
     events,
+    notify,
     keys,
+    sessions,
 )
 for subject in _SUBJECTS:
     subject.add_to(app)

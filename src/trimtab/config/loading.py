@@ -11,10 +11,14 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from trimtab.core.errors import ConfigError
 
-__all__ = ["Loaded", "Strict", "load_yaml", "parse_yaml"]
+__all__ = ["WRITTEN_SECRET", "Loaded", "Strict", "load_yaml", "parse_yaml", "wrong_at"]
+
+WRITTEN_SECRET = "written_secret"
+"""A pydantic error of this type is told without what was found."""
 
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 50_000
@@ -38,6 +42,12 @@ class Strict(BaseModel):
     """Base of everything that crosses a boundary: no unknown fields, no changing values, no infinite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+def wrong_at(text: str, *location: str | int) -> PydanticCustomError:
+    """Return the error that a validator raises where what is wrong stands at ``location`` below its value."""
+    # The text is no template: what people named may hold braces.
+    return PydanticCustomError("wrong_at", "{text}", {"text": text, "below": location})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +160,19 @@ def _explain(problem: Any, model: type[BaseModel], lines: dict[Location, int], s
         return f"{source}:{lines.get(location, 1)}: {at}: missing; expected a value; add it"
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         return _explain_kind(problem, model, location, lines, source)
+    if kind == "wrong_at":
+        location = _known_part((*problem["loc"], *problem["ctx"]["below"]), lines)
     at = ".".join(map(str, location)) or "the file"
     line = lines.get(location, 1)
+    if kind == "wrong_at":
+        return f"{source}:{line}: {at}: {problem['ctx']['text']}"
     if kind == "extra_forbidden":
         return f"{source}:{line}: {at}: unknown field; {_instead_of(problem['loc'], model)}"
     if kind == "too_short":
         few, fewest = problem["ctx"]["actual_length"], problem["ctx"]["min_length"]
         return f"{source}:{line}: {at}: found {few}; expected at least {fewest} of them; add some"
+    if kind == WRITTEN_SECRET:
+        return f"{source}:{line}: {at}: {problem['msg']}"
     found = repr(problem["input"])
     found = found if len(found) <= 80 else found[:77] + "..."
     expected = "expected fields below it, as name: value" if kind in _NO_FIELDS else problem["msg"]

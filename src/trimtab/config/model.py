@@ -75,6 +75,12 @@ class ModelConfig(Strict):
     )
     metrics: tuple[str, ...] = Field(default=(), description="Metrics to compute; the first is the primary one.")
     primary_metric: str | None = Field(default=None, description="The metric that selects and compares versions.")
+    criticality: float = Field(
+        default=1.0,
+        ge=0.5,
+        le=1.5,
+        description="How much depends on it: multiplies the severity of its incidents, 1 being usual.",
+    )
     feeds: dict[Name, FeedConfig] = Field(default_factory=dict, description="Who sends rows, and who answers for them.")
     costs: ReleaseCosts = ReleaseCosts()
 

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from trimtab.config.database import mlflow_url
-from trimtab.config.durations import Duration
+from trimtab.config.durations import Duration, format_duration
+from trimtab.config.lineage import LineageConfig
 from trimtab.config.loading import Loaded, Strict, load_yaml
 from trimtab.config.model import ModelConfig, Name
+from trimtab.config.notifications import NotificationRoute, check_fallbacks
+from trimtab.config.rates import CallerRates, ProxyNetwork
+from trimtab.config.reports import ReportsConfig, check_mail_routes
 from trimtab.config.sizes import Size
-from trimtab.core.enums import Severity
+from trimtab.config.webhooks import WebhookConfig
 from trimtab.core.errors import ConfigError, NotFoundError
 
-__all__ = ["ApiConfig", "NotificationRoute", "ProjectConfig", "ProjectFolder", "RetentionConfig", "ServingConfig"]
+__all__ = [
+    "ApiConfig",
+    "AuditConfig",
+    "ProjectConfig",
+    "ProjectFolder",
+    "RetentionConfig",
+    "ServingConfig",
+]
 
 _LEAST_KEPT = timedelta(days=30)
+_AUDIT_LEAST_KEPT = timedelta(days=183)
+"""Six months, whichever they are."""
 
 
 class ApiConfig(Strict):
@@ -26,6 +41,44 @@ class ApiConfig(Strict):
 
     host: str = Field(default="127.0.0.1", description="Loopback unless told otherwise.")
     port: int = Field(default=8765, ge=0, le=65535, description="0 takes a free port.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$",
+        description=(
+            "How people reach it where a proxy stands in front, e.g. 'https://ops.example.com': its pages may use "
+            "sessions, and messages link to it. Default: the address itself."
+        ),
+    )
+    session_hours: int = Field(
+        default=12,
+        ge=1,
+        le=168,
+        description="When a session ends at the latest; one in which nothing is asked ends after an hour.",
+    )
+    rate: CallerRates | None = Field(default=CallerRates(), description="How much one caller may ask; null: all.")
+    trusted_proxies: tuple[ProxyNetwork, ...] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose `X-Forwarded-For` says where a request comes from.",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _as_browsers_say_it(cls, public_url: str | None) -> str | None:
+        # A browser's `Origin` names no port that its scheme has anyway.
+        if public_url is None:
+            return None
+        return public_url.removesuffix(":443" if public_url.startswith("https:") else ":80")
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can read what a browser sends: over https, or where it stays on this machine."""
+        if self.public_url is not None and self.public_url.startswith("https:"):
+            return True
+        host = self.host if self.public_url is None else urlsplit(self.public_url).hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
 
 class ServingConfig(Strict):
@@ -74,17 +127,6 @@ class ServingConfig(Strict):
     )
 
 
-class NotificationRoute(Strict):
-    """Where messages of a severity go."""
-
-    name: Name
-    url: str = Field(
-        description="An Apprise URL, or 'log://' for the structured log. Secrets by reference: 'slack://${SLACK_TOKEN}'."
-    )
-    min_severity: Severity = Field(default=Severity.LOW, description="Messages below it are not sent here.")
-    models: tuple[Name, ...] = Field(default=(), description="Only these models; empty means all.")
-
-
 class RetentionConfig(Strict):
     """How long the database keeps what is measured anew all the time.
 
@@ -116,6 +158,36 @@ class RetentionConfig(Strict):
         return kept
 
 
+class AuditConfig(Strict):
+    """What becomes of the audit log, and whose word about it counts."""
+
+    keep: Duration = Field(
+        default="730d",
+        validate_default=True,
+        description=(
+            "How long entries are to be there, at least '183d': the EU AI Act asks for six months. Trimtab deletes "
+            "none, whatever is written here; it is told with each verification."
+        ),
+    )
+    trusted_keys: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Files with public keys (PEM), as seen from here: then checkpoints count only if one of these, or one that "
+            "it vouched for, has signed them."
+        ),
+    )
+
+    @field_validator("keep")
+    @classmethod
+    def _long_enough(cls, keep: timedelta) -> timedelta:
+        if keep < _AUDIT_LEAST_KEPT:
+            raise ValueError(
+                f"{format_duration(keep)} is less than the six months that logs have to be kept; write at least "
+                f"'{format_duration(_AUDIT_LEAST_KEPT)}'"
+            )
+        return keep
+
+
 class ProjectConfig(Strict):
     """A project: several models that share a control plane."""
 
@@ -123,8 +195,31 @@ class ProjectConfig(Strict):
     state_dir: str = Field(default=".trimtab", description="Where everything the platform writes lives.")
     api: ApiConfig = ApiConfig()
     serving: ServingConfig = ServingConfig()
+    audit: AuditConfig = AuditConfig()
+    lineage: LineageConfig = LineageConfig()
     notifications: tuple[NotificationRoute, ...] = ()
+    webhooks: tuple[WebhookConfig, ...] = Field(default=(), max_length=50)
     retention: RetentionConfig = RetentionConfig()
+    reports: ReportsConfig = ReportsConfig()
+
+    @field_validator("reports")
+    @classmethod
+    def _mailed_somewhere(cls, reports: ReportsConfig, info: ValidationInfo) -> ReportsConfig:
+        return check_mail_routes(reports, [route.name for route in info.data.get("notifications", ())])
+
+    @field_validator("notifications")
+    @classmethod
+    def _falls_back_somewhere(cls, routes: tuple[NotificationRoute, ...]) -> tuple[NotificationRoute, ...]:
+        return check_fallbacks(routes)
+
+    @field_validator("webhooks")
+    @classmethod
+    def _one_of_a_name(cls, webhooks: tuple[WebhookConfig, ...]) -> tuple[WebhookConfig, ...]:
+        names = [webhook.name for webhook in webhooks]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is there twice; a webhook's address is its name, give each its own")
+        return webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +298,24 @@ class ProjectFolder:
         return self.serving / "journal"
 
     @property
+    def audit_keys(self) -> Path:
+        """Private keys that sign checkpoints of the audit log, unless ``TRIMTAB_AUDIT_KEY`` names others."""
+        return self.state / "audit-keys"
+
+    @property
     def reports(self) -> Path:
         """Written reports."""
         return self.state / "reports"
+
+    @property
+    def message_templates(self) -> Path:
+        """The project's own words for messages, beside those that Trimtab has; need not be there."""
+        return self.root / "templates" / "notify"
+
+    @property
+    def kept_config(self) -> Path:
+        """Configuration files as they were before an action changed them."""
+        return self.state / "config"
 
     @property
     def logs(self) -> Path:

@@ -26,6 +26,7 @@ class CrashPoint:
 
 
 _SENT_AGAIN = "the sender got no answer and sends again: one delivery, each row once"
+_SENT_AGAIN_ALERT = "the sender sends again, and has the answer of then: one case"
 _TAKEN_UP = "the work is taken up again: each row once"
 _TRAINED_ONCE = "one training, one version, judged once"
 _ASKED_ONCE = "who asked finds it done: it is not asked for twice"
@@ -67,11 +68,16 @@ POINTS: tuple[CrashPoint, ...] = tuple(
         ("approval.decided", "loop", "a version's approval is in the open transaction", "it was never given"),
         ("approval.granted", "loop", "an action's grant is in the open transaction", "it was never given"),
         ("approval.answered", "loop", "an action's grant is stored, the approver has no answer", "it counts, once"),
+        ("webhook.taken", "loop", "alerts are in their cases, the sender has no answer", _SENT_AGAIN_ALERT),
+        ("decision.made", "loop", "the policy's decision is in the open transaction", "it is decided again, the same"),
+        ("link.used", "loop", "a link is used up in the open transaction", "the link is good still"),
+        ("vote.counted", "loop", "a vote is in the open transaction", "it was never given"),
         ("rollout.desired", "loop", "the desired state is stored, no spec is written", "the spec is written"),
         ("rollout.spec_written", "rollout", "the spec is written, nobody looked at what serves", "the same generation"),
         ("rollout.looked", "loop", "a look at a rollout is in the open transaction", "what was counted is read again"),
         ("rollout.stepped", "loop", "a step is in the open transaction", "the step is decided again"),
         ("action.executed", "loop", "an action's effect is in the open transaction", "it is done once"),
+        ("action.outside_done", "loop", "files are written, the action runs still", "they are written again, the same"),
         (
             "retraining.requested",
             "loop",
@@ -82,9 +88,12 @@ POINTS: tuple[CrashPoint, ...] = tuple(
         ("monitors.judged", "loop", "checks are made, none is stored", "the schedule is still due: one run"),
         ("monitors.recorded", "loop", "checks are stored, with the schedule", "one run"),
         ("trigger.recorded", "loop", "firing, request and memory are in the open transaction", "it fires once"),
+        ("verification.planned", "loop", "the verification is in the open transaction", "planned once"),
         ("verification.judged", "loop", "the verdict is in the open transaction", "judged once"),
+        ("action.undone", "loop", "what takes an action back is in the open transaction", "taken back once"),
+        ("report.printed", "loop", "the PDF lies in its folder, its report does not say so", "printed again, the same"),
         ("audit.appended", "audit", "entry and head are in the open transaction", "the chain has no gap and no fork"),
-        ("audit.checkpointed", "audit", "the checkpoint lies in the lake", "the chain agrees with it"),
+        ("audit.checkpointed", "loop", "the checkpoint lies in the lake", "the chain agrees with it"),
         ("bucket.file_ready", "lake", "the file lies on the disk, the bucket does not have it", _TAKEN_UP),
         ("bucket.file_put", "lake", "the bucket has the file, the folder before it does not", _TAKEN_UP),
         ("serving.recorded", "serving", "the record is in the journal, no answer left", "the record is shipped once"),

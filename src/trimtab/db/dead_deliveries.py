@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import event, event_delivery
 
 __all__ = ["DeadDelivery", "dead_deliveries", "retry_deliveries"]
@@ -23,17 +24,23 @@ class DeadDelivery:
     attempts: int
     error: str
     at_us: int
+    position: int
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among the others."""
+        return Place(self.position, self.subscriber)
 
 
-def dead_deliveries(connection: Connection, *, limit: int = 50) -> list[DeadDelivery]:
-    """Return the newest ``limit`` dead deliveries, newest first."""
-    rows = connection.execute(
+def dead_deliveries(connection: Connection, *, after: Place | None = None, limit: int = 50) -> list[DeadDelivery]:
+    """Return the newest ``limit`` dead deliveries, newest first; those behind ``after``."""
+    dead = (
         select(event_delivery, event.c.kind, event.c.at_us)
         .join(event, event.c.id == event_delivery.c.event_id)
         .where(event_delivery.c.state == "dead")
-        .order_by(event_delivery.c.position.desc(), event_delivery.c.subscriber)
-        .limit(limit)
-    ).all()
+    )
+    ordered = newest(dead, event_delivery.c.position, event_delivery.c.subscriber, after=after, limit=limit)
+    rows = connection.execute(ordered).all()
     return [
         DeadDelivery(
             event_id=row.event_id,
@@ -43,6 +50,7 @@ def dead_deliveries(connection: Connection, *, limit: int = 50) -> list[DeadDeli
             attempts=row.attempts,
             error=row.error or "",
             at_us=row.at_us,
+            position=row.position,
         )
         for row in rows
     ]

@@ -29,7 +29,7 @@ from trimtab.lake.table_rows import event_micros
 from trimtab.lake.zones import Lake
 from trimtab.records.schema import FEATURE_PREFIX
 
-__all__ = ["DELIVERY", "EVENT", "ORIGIN", "PRODUCTION", "Learnable", "learnable_rows"]
+__all__ = ["DELIVERY", "EVENT", "ORIGIN", "PRODUCTION", "Learnable", "learnable_of_feeds", "learnable_rows"]
 
 EVENT, ORIGIN = "@event_us", "@origin"
 """Columns that a snapshot has besides the contract's: event time, and where the row comes from."""
@@ -79,11 +79,7 @@ def learnable_rows(
     with database.reading() as connection:
         files = _files(connection, model.name)
         intervals = quarantined_intervals(feed_states(connection, model.name))
-    parts, left_out = _delivered(lake, files, model, contract)
-    if endpoint is not None:
-        produced, unfit = _produced(lake, endpoint, model, contract, until_us=until_us, known_us=known_us)
-        parts, left_out = [*parts, *produced], left_out + unfit
-    everything = pa.concat_tables([_empty(contract), *parts])
+    everything, left_out = _everything(lake, files, model, contract, endpoint, until_us=until_us, known_us=known_us)
     timely = _before(everything, model, until_us)
     clean = _without_quarantined(timely, intervals)
     key = _key_columns(model, contract)
@@ -99,6 +95,49 @@ def learnable_rows(
         repeated=clean.num_rows - distinct.num_rows,
         quarantined=timely.num_rows - clean.num_rows,
     )
+
+
+def learnable_of_feeds(
+    database: Database,
+    lake: Lake,
+    *,
+    model: ModelConfig,
+    contract: ContractConfig,
+    endpoint: str | None,
+    feeds: Sequence[str],
+    since_us: int,
+    known_us: int,
+) -> int:
+    """Return how many rows that ``feeds`` sent, of ``since_us`` or later or of no time, would be learnt from now.
+
+    Raises:
+        OSError: the lake cannot be read.
+        BackendError: the database cannot be read.
+    """
+    with database.reading() as connection:
+        files = _files(connection, model.name)
+        intervals = quarantined_intervals(feed_states(connection, model.name))
+    everything, _ = _everything(lake, files, model, contract, endpoint, until_us=None, known_us=known_us)
+    clean = _without_quarantined(everything, intervals)
+    theirs = pc.is_in(clean[_SOURCE], value_set=pa.array(list(feeds), pa.string()))
+    return int(pc.sum(pc.and_(theirs, pc.fill_null(pc.greater_equal(clean[EVENT], since_us), True))).as_py() or 0)
+
+
+def _everything(
+    lake: Lake,
+    files: Mapping[str, str | None],
+    model: ModelConfig,
+    contract: ContractConfig,
+    endpoint: str | None,
+    *,
+    until_us: int | None,
+    known_us: int,
+) -> tuple[pa.Table, int]:
+    parts, left_out = _delivered(lake, dict(files), model, contract)
+    if endpoint is not None:
+        produced, unfit = _produced(lake, endpoint, model, contract, until_us=until_us, known_us=known_us)
+        parts, left_out = [*parts, *produced], left_out + unfit
+    return pa.concat_tables([_empty(contract), *parts]), left_out
 
 
 def _files(connection: Connection, model: str) -> dict[str, str | None]:

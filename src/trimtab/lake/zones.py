@@ -13,7 +13,10 @@ from trimtab.core.errors import BackendError, DataContractError
 from trimtab.lake.editions import FIRST, Edition, newest
 from trimtab.lake.storage.base import Storage, StoredFile
 
-__all__ = ["Lake", "ListedRecords", "ListedTruth", "RecordFile", "TruthFile", "is_file_name"]
+__all__ = ["AUDIT", "Lake", "ListedRecords", "ListedTruth", "RecordFile", "TruthFile", "is_file_name"]
+
+AUDIT = "audit"
+"""The folder of the audit log's checkpoints."""
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -137,10 +140,15 @@ class Lake:
             )
         return {digest: known[name] for name, digest in wanted.items()}
 
-    def newest_checkpoints(self) -> Path:
-        """Return the folder of the audit log's checkpoints; the newest one is at hand in it. Raises as `at_hand`."""
-        self.storage.fetch(self.storage.files_in("audit")[-1:])
-        return self.root / "audit"
+    def checkpoints(self) -> list[Path]:
+        """Return the audit log's checkpoints and their signatures, at hand, sorted by name. Raises as `at_hand`."""
+        files = self.storage.files_in(AUDIT)
+        if files and files[-1].name.endswith(".json"):
+            # The last one may be written just now: its signature is there before it, yet a folder that is being listed
+            # can show the one without the other.
+            signature = self.storage.find(f"{files[-1].name}.sig")
+            files += [] if signature is None else [signature]
+        return self.storage.fetch(files)
 
     def together(self, function: Callable[[_In], _Out], items: Sequence[_In]) -> list[_Out]:
         """Return ``function`` of each item, in order; several at once where the storage is far."""

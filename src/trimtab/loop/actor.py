@@ -16,6 +16,12 @@ class Actor:
 
     name: str
     role: Role
+    owner: str = ""
+
+    @property
+    def who(self) -> str:
+        """The person behind it, who may hold several keys; by the name where nobody said."""
+        return self.owner or self.name
 
     def require(self, needed: Role, what: str) -> None:
         """Do nothing if this actor's role reaches ``needed``.

@@ -2,19 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
 from trimtab.audit import log as audit
 from trimtab.core.canonical import JsonObject
 from trimtab.db.engine import Connection
 from trimtab.loop.platform import Platform
+from trimtab.loop.reporters import tell_again
+from trimtab.monitoring.check import Check
+from trimtab.monitoring.reporters import Reporters
 from trimtab.remediation.actions import ActionRequest
-from trimtab.remediation.incidents import ChangeKind, Incident, mitigate
-from trimtab.remediation.store import create_incident, load_incident, save_incident
+from trimtab.remediation.incidents import ChangeKind, Incident, IncidentChange, fold, mitigate
+from trimtab.remediation.kinds import Family
+from trimtab.remediation.store import create_incident, current_incident, load_incident, save_incident
+from trimtab.remediation.telling import told
 
-__all__ = ["note", "note_action", "store_change"]
+__all__ = ["note", "note_action", "store_change", "take_into_case"]
+
+_REOPEN_WITHIN = timedelta(hours=1)
+
+
+def take_into_case(
+    connection: Connection,
+    platform: Platform,
+    checks: Sequence[Check],
+    *,
+    model: str,
+    endpoint: str,
+    family: Family,
+    reporters: Reporters,
+    actor: str = "conductor",
+    detail: JsonObject | None = None,
+    reopen_within: timedelta = _REOPEN_WITHIN,
+    with_alerts: Callable[[Incident], Incident] = lambda incident: incident,
+) -> IncidentChange:
+    """Fold checks into the case of their family, store it and tell the loop, in the caller's transaction.
+
+    ``reporters`` hear of it, as the model's files said before the transaction. ``with_alerts`` adds to a case that
+    changed what else belongs to it. Returns the change, with the case as stored.
+    """
+    now = platform.clock.now()
+    present = current_incident(connection, model, endpoint, family)
+    change = fold(present, checks, now=now, new_id=platform.new_id(), reopen_within=reopen_within, family=family)
+    if change.incident is None or change.kind is ChangeKind.NONE:
+        return change
+    incident = with_alerts(change.incident) if change.incident.state.is_open else change.incident
+    if change.kind in {ChangeKind.OPENED, ChangeKind.REOPENED}:
+        incident = told(incident, now=now)
+    stored = store_change(connection, platform, change.kind, incident, detail=detail or {}, actor=actor)
+    if change.kind is ChangeKind.UPDATED:
+        stored = tell_again(connection, platform, stored, reporters)
+    return IncidentChange(change.kind, stored)
 
 
 def store_change(
-    connection: Connection, platform: Platform, kind: ChangeKind, incident: Incident, *, detail: JsonObject
+    connection: Connection,
+    platform: Platform,
+    kind: ChangeKind,
+    incident: Incident,
+    *,
+    detail: JsonObject,
+    actor: str = "conductor",
 ) -> Incident:
     """Store what became of a case, publish ``incident.<kind>``, and audit it, in the caller's transaction.
 
@@ -29,7 +78,7 @@ def store_change(
     audit.append(
         connection,
         at_us=platform.now_us(),
-        actor="conductor",
+        actor=actor,
         action=f"incident.{kind.value}",
         subject=f"incident:{incident.id}",
         reason=incident.timeline[-1].why or incident.timeline[-1].what,

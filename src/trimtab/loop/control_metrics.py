@@ -1,4 +1,7 @@
-"""What the control plane tells Prometheus: read from the store when it is asked, so that a restart loses nothing."""
+"""What the control plane tells Prometheus: read from the store when it is asked, so that a restart loses nothing.
+
+Only what was turned away at its doors is counted in memory: nothing is written for whoever may not come in.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,11 @@ from trimtab.db.tables import (
     queue_message,
     retraining_event,
 )
+from trimtab.loop.door_counts import DoorCounts
 from trimtab.loop.newest_looks import NewestLook, NewestLooks, ToldCheck
 from trimtab.loop.platform import Platform
 from trimtab.remediation.actions import ActionState
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 from trimtab.remediation.store import list_incidents
 
 __all__ = ["CONTENT_TYPE", "FAMILIES", "MOST_COLUMNS", "ControlMetrics", "Family"]
@@ -96,6 +100,14 @@ FAMILIES: Mapping[str, Family] = {
     "trimtab_process_heartbeat_timestamp_seconds": Family(
         "When a process of the platform last said that it lives.", ("process",)
     ),
+    "trimtab_webhook_alerts_total": Family(
+        "Alerts that others sent, by what became of them; counted since this process started.", ("webhook", "result")
+    ),
+    "trimtab_refused_total": Family(
+        "Requests that were turned away: from a webhook, or the API (wrong key, too many); counted since this process "
+        "started.",
+        ("door", "why"),
+    ),
 }
 """All that is told, by name."""
 
@@ -118,6 +130,7 @@ class ControlMetrics:
         registry = CollectorRegistry(auto_describe=False)
         with self._one_at_a_time, self._platform.database.reading() as connection:
             found = [*_of_checks(self._looks.read(connection)), *_of_work(connection, self._arrivals)]
+        found += _of_doors(self._platform.doors)
         registry.register(_Told(found))
         return generate_latest(registry)
 
@@ -218,6 +231,11 @@ def _of_work(connection: Connection, arrivals: _Arrivals) -> Iterator[Metric]:
     beats = connection.execute(select(heartbeat.c.process, heartbeat.c.beat_us).order_by(heartbeat.c.process)).all()
     alive = (((row.process,), row.beat_us / 1e6) for row in beats)
     yield _family("trimtab_process_heartbeat_timestamp_seconds", alive)
+
+
+def _of_doors(doors: DoorCounts) -> Iterator[Metric]:
+    yield _family("trimtab_webhook_alerts_total", sorted(doors.taken.items()))
+    yield _family("trimtab_refused_total", sorted(doors.turned_away.items()))
 
 
 def _fits(connection: Connection) -> Iterator[_Sample]:

@@ -19,7 +19,7 @@ from trimtab.retraining.gain import LATEST_TRAININGS, Training
 from trimtab.retraining.pool import kept_versions
 from trimtab.rollout.phases import Phase
 
-__all__ = ["Course", "course_of"]
+__all__ = ["Course", "Promotion", "course_of", "promotions_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def course_of(connection: Connection, files: ModelFiles, *, keep: int) -> Course
     champion = aliases_of(connection, files.endpoint).get("champion")
     if champion is None:
         return None
-    promotions = _promotions(connection, files.endpoint)
+    promotions = promotions_of(connection, files.endpoint)
     trainings = _trainings(connection, files, promotions)
     kept = kept_versions([one.version for one in promotions], champion, keep)
     before = [one.before for one in trainings if one.concluded][-LATEST_TRAININGS:]
@@ -67,7 +67,8 @@ def course_of(connection: Connection, files: ModelFiles, *, keep: int) -> Course
     return Course(champion, kept, promotions, trainings, judged, learnt)
 
 
-def _promotions(connection: Connection, endpoint: str) -> tuple[Promotion, ...]:
+def promotions_of(connection: Connection, endpoint: str) -> tuple[Promotion, ...]:
+    """Return which versions took all traffic, and when, in order."""
     query = (
         select(rollout_table.c.candidate, rollout_table.c.finished_us)
         .where(rollout_table.c.endpoint == endpoint, rollout_table.c.phase == Phase.PROMOTED.value)

@@ -77,9 +77,10 @@ def drill_down(
     path = write_report(platform.project.reports, ReportKind.EVIDENTLY, subject, html)
     with platform.database.transaction() as connection:
         kind, at_us = ReportKind.EVIDENTLY, platform.now_us()
-        record_report(connection, kind=kind, subject=subject, path=path, at_us=at_us)
+        report = record_report(connection, kind=kind, subject=subject, path=path, at_us=at_us)
     rows = {"rows": len(current), "quarantined": quarantined, "reference_rows": len(reference)}
-    return {"path": str(path), "variant": served.name, "version": served.model_version, **rows, **found}
+    told = {"report_id": report.id, "path": str(report.path)}
+    return {**told, "variant": served.name, "version": served.model_version, **rows, **found}
 
 
 def _sides(

@@ -20,7 +20,7 @@ from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.endpoint_store import Generation
 from trimtab.serving.spec import VariantSpec
 
-__all__ = ["ServedVersion", "Standing", "served_at", "standing_of", "told"]
+__all__ = ["ServedVersion", "Standing", "served_at", "served_generation", "standing_of", "told"]
 
 _DECISIONS: Final = [f"version.{state.value}" for state in (VersionState.APPROVED, VersionState.REJECTED)]
 
@@ -81,6 +81,19 @@ def served_at(connection: Connection, endpoint: str, at_us: int) -> Standing:
         raise NotFoundError(
             f"endpoint {endpoint!r}: served nothing yet at that moment; see 'trimtab history {endpoint}' for what came"
         )
+    return standing_of(connection, model, found)
+
+
+def served_generation(connection: Connection, endpoint: str, generation: int) -> Standing:
+    """Return what one generation of ``endpoint`` was.
+
+    Raises:
+        NotFoundError: there never was such a generation here.
+    """
+    model = endpoint_store.model_of(connection, endpoint)
+    found = None if model is None else endpoint_store.generation_of(connection, endpoint, generation)
+    if model is None or found is None:
+        raise NotFoundError(f"endpoint {endpoint!r}: generation {generation} is not in its history here")
     return standing_of(connection, model, found)
 
 

@@ -8,20 +8,25 @@ from collections.abc import Callable
 import structlog
 
 from trimtab.db.engine import machine_us
+from trimtab.loop.approval_links import LinkWriter
 from trimtab.loop.arrivals import note_arrivals
 from trimtab.loop.conductor import Lane, Worker, deliver_once
 from trimtab.loop.fencing import Fence
 from trimtab.loop.ingestion import Ingestion
 from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.overdue import end_overdue, settle_served
 from trimtab.loop.platform import Platform
 from trimtab.loop.reporters import tell_open_cases_again
+from trimtab.loop.reporting.mailing import write_weekly
+from trimtab.loop.reporting.printing import print_due
 from trimtab.loop.rolling_up import roll_up_profiles
 from trimtab.loop.rollouts import advance_rollouts, apply_desired
 from trimtab.loop.schedules import run_due_monitors
 from trimtab.loop.subscriptions import HANDLERS
 from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import Upkeep, expire_requests
-from trimtab.notify.sender import send_due
+from trimtab.loop.verifying import give_up_late
+from trimtab.notify.messenger import Messenger
 
 __all__ = ["DECISIONS", "LANE_OF", "MONITORS", "TRIGGERS", "of"]
 
@@ -39,9 +44,11 @@ TRIGGERS = "triggers"
 LANE_OF = {
     "triggers": TRIGGERS,
     "trainings": "snapshots",
+    "rows": "snapshots",
     "projection": "projection",
     "messages": "messages",
     "evidence": "messages",
+    "lineage": "lineage",
 }
 """Subscribers that are slow, or ask somebody outside: their lanes."""
 
@@ -58,6 +65,8 @@ _IDLE_AT_MOST_S = {
     "snapshots": 2.0,
     "projection": 2.0,
     "messages": 2.0,
+    "reports": 2.0,
+    "lineage": 2.0,
 }
 """How seldom an idle lane looks for what no bell tells of: `_FILES_S` where people wait for files and servers; longer
 where work comes as events, which ring, unless another process has published them."""
@@ -65,7 +74,18 @@ where work comes as events, which ring, unless another process has published the
 
 def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
     """Return the lanes that work for ``platform``; ``beats`` says whether they tell that a control plane is there."""
-    names = ("rollouts", DECISIONS, MONITORS, TRIGGERS, "data", "snapshots", "projection", "messages")
+    names = (
+        "rollouts",
+        DECISIONS,
+        MONITORS,
+        TRIGGERS,
+        "data",
+        "snapshots",
+        "projection",
+        "messages",
+        "reports",
+        "lineage",
+    )
     fences = {name: Fence() for name in names}
     of_lane = {name: fence.guard(platform) for name, fence in fences.items()}
     decides, ingestion = of_lane[DECISIONS], Ingestion(of_lane["data"])
@@ -87,6 +107,9 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
             _delivering(decides, *[name for name in HANDLERS if name not in LANE_OF]),
             lambda: advance_jobs(decides),
             _paced(lambda: expire_requests(decides), 2.0),
+            _paced(lambda: settle_served(decides), 1.0),
+            _paced(lambda: end_overdue(decides), 5.0),
+            _paced(lambda: give_up_late(decides), 5.0),
             _paced(lambda: tell_open_cases_again(decides), 30.0),
             upkeep.run,
         ),
@@ -98,12 +121,19 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
             _paced(lambda: roll_up_profiles(of_lane["data"]), _ROLL_UP_S),
             start=ingestion.warm_up,
         ),
-        lane("snapshots", _delivering(of_lane["snapshots"], "trainings")),
+        lane("lineage", _delivering(of_lane["lineage"], "lineage")),
+        lane("snapshots", _delivering(of_lane["snapshots"], "trainings", "rows")),
         lane("projection", _delivering(of_lane["projection"], "projection"), start=_warming(platform)),
         lane(
             "messages",
             _delivering(of_lane["messages"], "messages", "evidence"),
             _sending(of_lane["messages"]),
+        ),
+        # A lane of its own: a page takes seconds to print, and no message waits for that.
+        lane(
+            "reports",
+            _paced(lambda: write_weekly(of_lane["reports"]), 30.0),
+            _paced(lambda: print_due(of_lane["reports"]), 2.0),
         ),
     )
 
@@ -130,8 +160,15 @@ def _advancing(platform: Platform) -> Worker:
 
 
 def _sending(platform: Platform) -> Worker:
-    routes = platform.project.config.notifications
-    return _paced(lambda: send_due(platform.database, routes, machine_us=machine_us()) > 0, 0.5)
+    messenger = Messenger(
+        platform.database,
+        platform.project.config.notifications,
+        now_us=machine_us,
+        templates=platform.project.message_templates,
+        reports=platform.project.reports,
+        complete=LinkWriter(platform.project, platform.database).complete,
+    )
+    return _paced(messenger.run, 0.5)
 
 
 def _paced(work: Worker, every_s: float) -> Worker:

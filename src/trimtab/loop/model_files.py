@@ -109,14 +109,29 @@ def load_policy(project: ProjectFolder) -> Loaded[PolicyConfig]:
     """Read the project's ``policy.yaml``.
 
     Raises:
-        ConfigError: it is missing, empty, or does not fit.
+        ConfigError: it is missing, empty, does not fit, or names a model that the project does not have.
     """
     loaded = load_yaml(project.root / "policy.yaml", PolicyConfig)
     if set(loaded.lines) <= {()}:
         raise ConfigError(
             f"{loaded.path}: is empty; expected rules; write 'rules: []' if a person is to be asked about everything"
         )
+    _check_models(loaded, project.model_names)
     return loaded
+
+
+def _check_models(policy: Loaded[PolicyConfig], known: Sequence[str]) -> None:
+    """Refuse rules for models that do not exist: a slip of the pen would leave the real one without its rule."""
+    expected = f"expected one of {', '.join(known)}" if known else "models/ holds none"
+    problems = [
+        f"{policy.at('rules', place, 'when', 'models', number)}: rules.{place}.when.models: found {name!r}, which no "
+        f"model is called; {expected}; correct it, or remove it"
+        for place, rule in enumerate(policy.value.rules)
+        for number, name in enumerate(rule.when.models)
+        if name not in known
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _check_columns(model: Loaded[ModelConfig], contract: Loaded[ContractConfig]) -> None:

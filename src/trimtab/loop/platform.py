@@ -16,10 +16,12 @@ from trimtab.db.outbox import Event, Outbox
 from trimtab.lake.queues.base import Queue
 from trimtab.lake.storage.base import Bucket
 from trimtab.lake.zones import Lake
+from trimtab.loop.door_counts import DoorCounts
 from trimtab.loop.hindered import Hindered
 from trimtab.loop.jobs import JobRunner
 from trimtab.loop.model_files import ModelFiles, load_model_files
 from trimtab.loop.number_sources import source_of
+from trimtab.loop.refusals import Refusals
 from trimtab.loop.unmatched import Unmatched
 from trimtab.loop.wake import Wake
 from trimtab.monitoring.sources import NumberSource, Source
@@ -54,7 +56,9 @@ class Platform:
     """What answers for the numbers of business monitors; nobody does in a simulation."""
     wake: Wake = field(default_factory=Wake)
     hindered: Hindered = field(default_factory=Hindered)
+    doors: DoorCounts = field(default_factory=DoorCounts)
     unmatched: Unmatched = field(default_factory=Unmatched)
+    refusals: Refusals = field(default_factory=Refusals)
 
     def now_us(self) -> int:
         """Return domain time in microseconds."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from trimtab.core.canonical import JsonObject
 from trimtab.loop.standing import Undelivered
 from trimtab.records.hindrance import JournalHealth
+from trimtab.remediation.incidents import Incident
 
 __all__ = ["Advice", "advice_about_platform"]
 
@@ -40,11 +41,13 @@ def advice_about_platform(
     logs: str,
     lanes: Mapping[str, str] | None = None,
     recording: Sequence[JournalHealth] = (),
+    cases: Sequence[Incident] = (),
 ) -> list[Advice]:
     """Return what is wrong with the platform itself: processes that are down, events that did not arrive.
 
     ``hindered`` says what keeps the shipper from shipping, ``lanes`` which of the loop's lanes cannot go on, and why,
-    ``recording`` whether the inference server's processes can record what they answer.
+    ``recording`` whether the inference server's processes can record what they answer. ``cases`` are the open ones
+    about no model.
     """
     return [
         *_a_process_is_down(processes, serves_something, logs),
@@ -52,6 +55,7 @@ def advice_about_platform(
         *_nothing_is_shipped(hindered),
         *_something_waits({**(found.held or {}), **(lanes or {})}),
         *_something_was_not_delivered(found),
+        *(Advice(f"an incident is open: {one.title}", f"trimtab incidents show {one.id}") for one in cases),
     ]
 
 
@@ -116,5 +120,7 @@ def _something_was_not_delivered(found: Undelivered) -> list[Advice]:
         told.append(Advice(f"{events} given up after many attempts; mend the cause, then retry", "trimtab events list"))
     if found.unsent:
         messages = "1 message" if found.unsent == 1 else f"{found.unsent} messages"
-        told.append(Advice(f"{messages} could not be sent; check notifications in trimtab.yaml", "trimtab validate"))
+        told.append(
+            Advice(f"{messages} could not be sent to people; see why, and mend the route", "trimtab notify list")
+        )
     return told

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from trimtab.loop.platform_advice import Advice
 from trimtab.loop.standing import Gate, Standing
-from trimtab.remediation.incidents import IncidentState
+from trimtab.remediation.incidents import Incident, IncidentState
+from trimtab.remediation.kinds import Level
 
 __all__ = ["PROBLEMS", "Rule"]
 
@@ -35,12 +36,19 @@ def an_incident_is_open(model: Standing) -> Advice | None:
     if not open_cases:
         return None
     more = f" (and {len(open_cases) - 1} more: trimtab incidents list --open)" if len(open_cases) > 1 else ""
-    answered = open_cases[0].state is IncidentState.MITIGATING and not model.under_way
+    worst = max(open_cases, key=_badness)
+    answered = worst.state is IncidentState.MITIGATING and not model.under_way
+    how_bad = "" if worst.diagnosis is None or worst.diagnosis.level is not Level.HIGH else " (high)"
     after = "; it closes by itself when the checks are well again" if answered else ""
     return Advice(
-        f"{model.model}: an incident is open: {open_cases[0].title}{more}{after}",
-        f"trimtab incidents show {open_cases[0].id}",
+        f"{model.model}: an incident is open: {worst.title}{how_bad}{more}{after}",
+        f"trimtab incidents show {worst.id}",
     )
+
+
+def _badness(incident: Incident) -> float:
+    """Return how bad a case is; one that nobody has looked at yet comes first."""
+    return 1.0 if incident.diagnosis is None else incident.diagnosis.severity
 
 
 def a_retraining_is_refused(model: Standing) -> Advice | None:
@@ -70,6 +78,16 @@ def a_feed_is_quarantined(model: Standing) -> Advice | None:
     return Advice(
         f"{model.model}: feed {feed} is quarantined: its rows are not learnt from; mend its source, release it",
         f"trimtab feeds release {model.model} {feed} --reason 'what was mended'",
+    )
+
+
+def an_endpoint_is_paused(model: Standing) -> Advice | None:
+    """Production answers nobody, as somebody wanted."""
+    if model.paused is None:
+        return None
+    return Advice(
+        f"{model.model}: {model.endpoint} is paused and answers nobody ({model.paused})",
+        f"trimtab endpoints resume {model.endpoint} --reason 'why'",
     )
 
 
@@ -153,6 +171,7 @@ def _missed(gate: Gate) -> str:
 
 
 PROBLEMS: tuple[Rule, ...] = (
+    an_endpoint_is_paused,
     a_version_cannot_be_served,
     what_shall_serve_does_not_yet,
     a_rollout_cannot_be_read,

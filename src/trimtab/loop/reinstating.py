@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from trimtab.core.errors import ConflictError
 from trimtab.db.engine import Connection
-from trimtab.loop.gate import open_diagnoses, propose
+from trimtab.loop.deciding import propose_and_note
+from trimtab.loop.gate import open_diagnoses
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of, start_rollout
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.decision import Proposal
-from trimtab.remediation.policy import ActionKind, Origin
+from trimtab.remediation.impact import impact_of_reinstating
+from trimtab.remediation.kinds import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
 from trimtab.retraining.pool import Return
 from trimtab.rollout import store
 
 __all__ = ["propose_return", "reinstate"]
+
+_NEWEST = 100
 
 
 def propose_return(connection: Connection, platform: Platform, files: ModelFiles, back: Return) -> str | None:
@@ -30,7 +34,7 @@ def propose_return(connection: Connection, platform: Platform, files: ModelFiles
     twice on the same evidence: whoever turned it down is asked again when another period says the same.
     """
     model = files.model.name
-    asked = list_actions(connection, model=model, kind=ActionKind.REINSTATE)
+    asked = list_actions(connection, model=model, kind=ActionKind.REINSTATE, limit=_NEWEST)
     if (
         store.active_rollout(connection, files.endpoint) is not None
         or is_training(connection, model)
@@ -57,8 +61,9 @@ def propose_return(connection: Connection, platform: Platform, files: ModelFiles
                 "why": back.why,
             }
         },
+        impact={ActionKind.REINSTATE: impact_of_reinstating(back.saves, back.why)},
     )
-    _, created = propose(connection, platform, proposal, context)
+    created = propose_and_note(connection, platform, proposal, context)
     return created[0].id if created else None
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
-from trimtab.config.project import NotificationRoute
+from trimtab.config.notifications import NotificationRoute
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Severity
 from trimtab.core.errors import ConflictError, TrimtabError
@@ -21,19 +22,36 @@ from trimtab.remediation.incidents import Incident
 from trimtab.remediation.store import list_incidents, save_incident
 from trimtab.remediation.telling import again, told
 
-__all__ = ["addressed", "grouped_key", "reporters_of", "tell_again", "tell_open_cases_again"]
+__all__ = ["CaseFiles", "addressed", "case_files", "grouped_key", "reporters_of", "tell_again", "tell_open_cases_again"]
 
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class CaseFiles:
+    """What a model's files say about its cases: of which endpoint they are, and who hears of them."""
+
+    endpoint: str
+    reporters: Reporters = field(default_factory=Reporters)
+
+
+def case_files(platform: Platform, model: str) -> CaseFiles:
+    """Return what the files of ``model`` say about its cases; what is usual where they cannot be read.
+
+    To be called before a transaction: it reads seven files.
+    """
+    try:
+        files = platform.files(model)
+    except TrimtabError as error:
+        # A slip in a file must not lose a case: an endpoint is called as its model unless its file says otherwise.
+        _log.warning("reporters.unreadable", model=model, error=str(error))
+        return CaseFiles(model)
+    return CaseFiles(files.endpoint, files.monitoring.reporters)
+
+
 def reporters_of(platform: Platform, model: str) -> Reporters:
     """Return who hears of a model's cases; the usual ones where its files cannot be read."""
-    try:
-        return platform.files(model).monitoring.reporters
-    except TrimtabError as error:
-        # A slip in a file must not keep people from hearing what broke.
-        _log.warning("reporters.unreadable", model=model, error=str(error))
-        return Reporters()
+    return case_files(platform, model).reporters
 
 
 def addressed(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
+from trimtab.db.paging import Place, page_of
 
-__all__ = ["Id", "Limited", "ModelRequest", "Moment", "Nothing", "Number", "OfModel", "Reason"]
+__all__ = ["Id", "Limited", "ModelRequest", "Moment", "Nothing", "Number", "OfModel", "PageToken", "Paged", "Reason"]
+
+ItemT = TypeVar("ItemT")
 
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
@@ -66,7 +70,38 @@ class Limited(Strict):
     limit: int = Field(default=50, ge=1, le=500, description="How many.")
 
 
-class OfModel(Limited):
+def _known(token: str) -> str:
+    Place.of_token(token)
+    return token
+
+
+PageToken = Annotated[str, Field(max_length=300), AfterValidator(_known)]
+"""A place that an earlier answer told as ``next``."""
+
+
+class Paged(Limited):
+    """One page of what is listed newest first."""
+
+    after: PageToken | None = Field(
+        default=None, description="Where the page begins: `next` of the page before; null: the newest."
+    )
+
+    @property
+    def place(self) -> Place | None:
+        """Behind what the page begins."""
+        return None if self.after is None else Place.of_token(self.after)
+
+    @property
+    def one_more(self) -> int:
+        """How many to look for, so that it is known whether there is a next page."""
+        return self.limit + 1
+
+    def page(self, found: Sequence[ItemT], place_of: Callable[[ItemT], Place]) -> tuple[list[ItemT], str | None]:
+        """Return what of ``found`` (`one_more`) is on the page, and `next`: null where nothing comes after it."""
+        return page_of(found, place_of, limit=self.limit)
+
+
+class OfModel(Paged):
     """Perhaps of one model only."""
 
     model: Name | None = Field(default=None, description="Only those of this model.")

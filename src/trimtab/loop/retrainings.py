@@ -11,6 +11,7 @@ from trimtab.core.errors import TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import job
 from trimtab.db.tables import rollout as rollout_table
+from trimtab.loop.autonomy import held_back
 from trimtab.loop.cases import note
 from trimtab.loop.gate import finish_action
 from trimtab.loop.model_files import ModelFiles
@@ -21,7 +22,7 @@ from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.remediation.action_store import grant_of, list_actions, load_action
 from trimtab.remediation.actions import ActionRequest, ActionState
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 from trimtab.retraining.settings import ReleaseConfig
 from trimtab.rollout.store import Rollout, active_rollout
 
@@ -98,6 +99,11 @@ def _release_if_better(
         text = (
             f"version {version.number} is as good at least ({why}); the grant does not cover its release, so it waits"
         )
+        _end(connection, platform, request, ActionState.SUCCEEDED, text)
+        return
+    held = held_back(connection, platform, request)
+    if held is not None:
+        text = f"version {version.number} is as good at least ({why}), and waits for approval: {held}"
         _end(connection, platform, request, ActionState.SUCCEEDED, text)
         return
     running = active_rollout(connection, files.endpoint)

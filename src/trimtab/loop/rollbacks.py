@@ -23,7 +23,7 @@ from trimtab.rollout.store import Rollout
 from trimtab.rollout.strategies import RecreateConfig
 from trimtab.rollout.way_back import promoted_versions, reinstatements, way_back
 
-__all__ = ["RollbackAnswer", "start_rollback"]
+__all__ = ["RollbackAnswer", "endpoint_of", "start_rollback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,15 @@ class _Deployed:
         else:
             spec = spec_of(connection, self.by, version)
         return dataclasses.replace(spec, strategy=RecreateConfig(type="recreate"))
+
+
+def endpoint_of(connection: Connection, platform: Platform, model: str) -> str:
+    """Return the endpoint of ``model``: by its files, or, where these cannot be read now, by its last rollout.
+
+    Raises:
+        ConfigError: the files cannot be read, and there is no rollout to go by.
+    """
+    return _Deployed.of(connection, platform, model).endpoint
 
 
 def start_rollback(

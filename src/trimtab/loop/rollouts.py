@@ -190,7 +190,8 @@ def desire(
         generation = endpoint_store.next_generation(connection, rollout.spec.endpoint)
         salt = endpoint_store.salt_of(connection, rollout.spec.endpoint)
         spec = production_spec(rollout.spec, rollout.state, generation=generation)
-        wanted.append(msgspec.structs.replace(spec, salt=secrets.token_hex(_SALT_BYTES) if salt is None else salt))
+        spec = msgspec.structs.replace(spec, salt=secrets.token_hex(_SALT_BYTES) if salt is None else salt)
+        wanted.append(_as_operated(spec, endpoint_store.desired(connection, rollout.spec.endpoint)))
     for spec in wanted:
         endpoint_store.desire(
             connection,
@@ -201,6 +202,15 @@ def desire(
             at_us=platform.now_us(),
             rollout_id=rollout.id,
         )
+
+
+def _as_operated(spec: EndpointSpec, present: EndpointSpec | None) -> EndpointSpec:
+    """Return ``spec`` paused, scaled and emptied as the endpoint is now: no step of a rollout undoes that."""
+    if present is None:
+        return spec
+    return msgspec.structs.replace(
+        spec, paused=present.paused, scaled_to=present.scaled_to, cache_epoch=present.cache_epoch
+    )
 
 
 def _advance(platform: Platform, watch: Watch, rollout: Rollout) -> bool:

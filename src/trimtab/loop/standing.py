@@ -26,7 +26,7 @@ from trimtab.registry.versions import ModelVersion
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.incidents import Incident
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 from trimtab.remediation.store import list_incidents
 from trimtab.retraining.store import recent_events
 from trimtab.rollout import endpoint_store, store
@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 _HELD_AFTER = 3
+_RETRAININGS = 100
 _DRIFT = "data_drift"
 
 
@@ -106,6 +107,8 @@ class Standing:
 
     ``serves`` is what is desired; ``not_served`` says why callers do not get that (yet), ``refused`` why they will not.
 
+    ``paused`` says why production answers nobody, where a person or a rule wants that.
+
     ``newer_rows`` were answered since the newest checks, if those had too few to judge drift. ``under_way`` are actions
     that somebody or a rule agreed to. ``refused_retraining``: why the newest evaluation wanted one, and why it may not.
     """
@@ -138,14 +141,15 @@ class Standing:
     under_way: tuple[ActionRequest, ...] = ()
     quarantined_feeds: tuple[str, ...] = ()
     refused_retraining: tuple[str, str] | None = None
+    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
     """What the loop could not bring to where it belongs.
 
-    ``fresh`` deliveries are on their way, tried never or once; ``dead`` events are given up, ``unsent`` messages too;
-    ``held`` is the last error of a subscriber whose deliveries
+    ``fresh`` deliveries are on their way, tried never or once; ``dead`` events are given up; ``unsent`` messages
+    could not be sent several times; ``held`` is the last error of a subscriber whose deliveries
     were tried several times and are tried again; that of ``data`` is of what was delivered to the lake.
     """
 
@@ -209,6 +213,7 @@ def _standing(connection: Connection, platform: Platform, name: str, endpoint: s
         ),
         quarantined_feeds=tuple(feed.name for feed in feed_states(connection, name) if feed.quarantined),
         refused_retraining=_refused_retraining(connection, name),
+        paused=None if spec is None or spec.paused is None else spec.paused.reason,
     )
 
 
@@ -256,7 +261,11 @@ def undelivered(connection: Connection) -> Undelivered:
             connection, event_delivery, and_(event_delivery.c.state == "pending", event_delivery.c.attempts <= 1)
         ),
         dead=_count(connection, event_delivery, event_delivery.c.state == "dead"),
-        unsent=_count(connection, notification, notification.c.state == "dead"),
+        unsent=_count(
+            connection,
+            notification,
+            and_(notification.c.state.in_(("pending", "dead")), notification.c.attempts >= _HELD_AFTER),
+        ),
         held={row[0]: str(row[1]) for row in connection.execute(held.group_by(event_delivery.c.subscriber)).all()}
         | ({} if in_queue is None else {"data": str(in_queue)}),
     )
@@ -376,7 +385,7 @@ def _refused_retraining(connection: Connection, model: str) -> tuple[str, str] |
     if newest is None or newest.refused is None:
         return None
     at_us = to_micros(newest.firing.at)
-    actions = list_actions(connection, model=model, kind=ActionKind.RETRAIN)
+    actions = list_actions(connection, model=model, kind=ActionKind.RETRAIN, limit=_RETRAININGS)
     retrained = any((one.finished_us or 0) > at_us for one in actions)
     return None if retrained else (newest.firing.reason, newest.refused)
 

@@ -14,6 +14,7 @@ from trimtab.config.project import ProjectConfig, ProjectFolder
 from trimtab.core.errors import TrimtabError
 from trimtab.loop.model_files import FILE_MODELS, ModelFiles, load_model_files, load_policy
 from trimtab.remediation.policy import PolicyConfig
+from trimtab.reports.documentation import DOCUMENTATION_FILE, DocumentationConfig
 
 __all__ = ["json_schemas", "validate_project"]
 
@@ -35,17 +36,31 @@ def validate_project(root: Path) -> list[str]:
         project = ProjectFolder(root=root.resolve(), config=ProjectConfig(project="unnamed"))
     if isinstance(project, ProjectFolder):
         attempt(lambda: load_policy(project))
+        problems.extend(_no_links(project.config))
         if not project.model_names:
             problems.append(f"{project.root / 'models'}: holds no folder with a model.yaml; add one, see examples/")
         whole: list[ModelFiles] = []
         for name in project.model_names:
             folder = project.model_folder(name)
             read = [attempt(partial(load_yaml, folder / file, model)) for file, model in FILE_MODELS.items()]
+            if (folder / DOCUMENTATION_FILE).is_file():
+                attempt(partial(load_yaml, folder / DOCUMENTATION_FILE, DocumentationConfig))
             files = None if None in read else attempt(partial(load_model_files, project, name))
             if isinstance(files, ModelFiles):
                 whole.append(files)
         problems.extend(_shared_endpoints(whole))
     return problems
+
+
+def _no_links(config: ProjectConfig) -> Iterator[str]:
+    """Tell of routes whose approver gets no links."""
+    named = [route.name for route in config.notifications if route.approver is not None]
+    if named and not config.api.is_private:
+        yield (
+            f"trimtab.yaml: route {named[0]!r} has an approver, but gets no links: "
+            f"{config.api.public_url or config.api.host!r} is asked over plain http, where everybody on the way could "
+            "use them; put a proxy with TLS in front and set api.public_url to its https address"
+        )
 
 
 def _shared_endpoints(models: Iterable[ModelFiles]) -> Iterator[str]:
@@ -66,6 +81,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of each configuration file, by the file's stem."""
     files: dict[str, type[BaseModel]] = {"trimtab.yaml": ProjectConfig, "policy.yaml": PolicyConfig}
     files.update(FILE_MODELS)
+    files[DOCUMENTATION_FILE] = DocumentationConfig
     return {
         name.removesuffix(".yaml"): {
             "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -197,7 +197,7 @@ class FairnessMonitor:
 
     def _limited(self, name: str, limit: float, shares: Shares) -> Finding:
         metric = FAIRNESS_METRICS[name]
-        detail: JsonObject = {"metric": name, "groups": _listed(metric, shares)}
+        detail: JsonObject = {"metric": name, "group": self.settings.group.column, "groups": _listed(metric, shares)}
         judged = self._enough(shares)
         missing = self._too_few(metric, judged)
         if missing:
@@ -211,7 +211,8 @@ class FairnessMonitor:
 
     def _increased(self, name: str, limit: float, shares: Shares, data: WindowData) -> Finding:
         metric = FAIRNESS_METRICS[name]
-        detail: JsonObject = {"metric": f"{name}_increase", "groups": _listed(metric, shares)}
+        groups = _listed(metric, shares)
+        detail: JsonObject = {"metric": f"{name}_increase", "group": self.settings.group.column, "groups": groups}
         before = data.baseline_groups.get(self.settings.group_key)
         if before is None:
             text = f"{self._named(name)}: the version was made before these groups were watched: retrain once"

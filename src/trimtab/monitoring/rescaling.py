@@ -114,8 +114,18 @@ def _of_rows(share: float) -> str:
 def _known(now: _Points, then: _Points, unit: str | None, distance: float, memory: float) -> tuple[_Fit, float] | None:
     fits = [_Fit(known, _distance(now, then, known)) for known in conversions_from(unit)]
     best = min(fits, key=_doubt)
-    fits_well = best.distance <= _limit(now, then, distance, memory)
+    limit = _limit(now, then, distance, memory)
+    if unit is None and best.conversion.offset and _is_simpler(now, then, limit):
+        # Of large numbers × 1.8 + 32 is nearly × 1.8: growth.
+        return None
+    fits_well = best.distance <= limit
     return (best, 1.0) if fits_well and _factor_fits(best.conversion, now, then, unit, memory) else None
+
+
+def _is_simpler(now: _Points, then: _Points, limit: float) -> bool:
+    """Return whether a factor or an offset alone tells what happened."""
+    scaled = _scaling(now, then)
+    return (scaled is not None and scaled.distance <= limit) or _shifting(now, then).distance <= limit
 
 
 def _factor_fits(known: Conversion, now: _Points, then: _Points, unit: str | None, memory: float) -> bool:
@@ -152,6 +162,8 @@ def _known_outside(now: _Points, then: _Points, unit: str | None, memory: float)
         return None
     found: list[_Fit] = []
     for known in conversions_from(unit):
+        if unit is None and known.offset:
+            continue  # of a part of the rows alone, factor and offset together fit too much
         moved = known.apply(then.values)
         outside = then.kept((moved < low) | (moved > high))
         if outside.total >= then.total / 2:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, insert, select
+from sqlalchemy import ColumnElement, exists, insert, literal, select, tuple_
 
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Severity, Verdict
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place
 from trimtab.db.tables import check_result
 from trimtab.monitoring.check import Check, Window
 
@@ -24,6 +25,7 @@ class StoredCheck:
 
     check: Check
     at_us: int
+    place: Place
 
 
 def save_checks(
@@ -53,10 +55,12 @@ def recent_checks(
     since_us: int | None = None,
     until_us: int | None = None,
     which: ColumnElement[bool] | None = None,
+    after: Place | None = None,
 ) -> list[StoredCheck]:
     """Return the latest checks of ``model``, newest run first, within a run in the order they were made.
 
     ``limit``: None for all. ``since_us`` ≤ moment of the run ≤ ``until_us``. ``which``: a condition on the table.
+    ``after``: only those behind it.
     """
     query = select(check_result).where(check_result.c.model == model)
     if which is not None:
@@ -71,8 +75,20 @@ def recent_checks(
         query = query.where(check_result.c.at_us >= since_us)
     if until_us is not None:
         query = query.where(check_result.c.at_us <= until_us)
+    if after is not None:
+        query = query.where(_is_behind(after))
     query = query.order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc(), check_result.c.id).limit(limit)
-    return [StoredCheck(_check(row), row["at_us"]) for row in connection.execute(query).mappings()]
+    return [
+        StoredCheck(_check(row), row["at_us"], Place(row["at_us"], f"{row['run_id']} {row['id']}"))
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _is_behind(place: Place) -> ColumnElement[bool]:
+    run_id, _, row_id = place.id.partition(" ")
+    run = (check_result.c.at_us == place.at) & (check_result.c.run_id == run_id)
+    earlier = tuple_(check_result.c.at_us, check_result.c.run_id) < tuple_(literal(place.at), literal(run_id))
+    return earlier | (run & (check_result.c.id > row_id))
 
 
 def run_checks(connection: Connection, run_id: str) -> list[Check]:

@@ -100,7 +100,7 @@ def conversions_from(unit: str | None) -> tuple[Conversion, ...]:
     """Return the conversions that may befall a column with this unit.
 
     Powers of ten always may. Of a column whose unit nobody declared, only conversions by a factor of 5 and more are
-    returned: smaller ones could be growth.
+    returned, and those with an offset: a smaller factor alone could be growth, a factor and an offset together hardly.
 
     >>> [conversion.after for conversion in conversions_from("mmhg")][:2]
     ['kPa', 'cmHg']
@@ -109,7 +109,9 @@ def conversions_from(unit: str | None) -> tuple[Conversion, ...]:
         own = tuple(known for known in CONVERSIONS if _plain(known.before) == _plain(unit))
         return own + tuple(Conversion(unit, power.after.replace("unit", unit), power.factor) for power in _POWERS)
     return tuple(
-        known for known in CONVERSIONS + _POWERS if abs(math.log(known.factor)) >= math.log(_LEAST_BLIND_FACTOR)
+        known
+        for known in CONVERSIONS + _POWERS
+        if known.offset or abs(math.log(known.factor)) >= math.log(_LEAST_BLIND_FACTOR)
     )
 
 

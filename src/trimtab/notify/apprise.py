@@ -9,6 +9,7 @@ import apprise
 
 from trimtab.core.enums import Severity
 from trimtab.core.errors import BackendError, ConfigError
+from trimtab.notify.sender import Outgoing
 
 __all__ = ["AppriseSender"]
 
@@ -19,6 +20,9 @@ _TYPES = {
     Severity.CRITICAL: apprise.NotifyType.FAILURE,
 }
 
+# Without pictures that every reader's machine would fetch from somebody else's server.
+_ASSET = apprise.AppriseAsset(app_id="Trimtab", app_desc="Trimtab", app_url="", image_url_mask="", image_url_logo="")
+
 # Apprise logs what it sends, and the URLs it sends to; those hold tokens, so they must not reach our log.
 _apprise_log = logging.getLogger("apprise")
 _apprise_log.addHandler(logging.NullHandler())
@@ -28,9 +32,9 @@ _apprise_log.propagate = False
 class AppriseSender:
     """Sends one message to one Apprise URL, with the time limits that Apprise sets for its channel (4 s by default)."""
 
-    def send(self, url: str, *, title: str, body: str, severity: Severity) -> None:
+    def send(self, url: str, message: Outgoing) -> None:
         """Deliver the message; see `trimtab.notify.sender.Sender`."""
-        channel = apprise.Apprise()
+        channel = apprise.Apprise(asset=_ASSET)
         with warnings.catch_warnings():
             # The first URL makes Apprise load its channels, and one of them imports what Python 3.13 removes.
             warnings.filterwarnings("ignore", category=DeprecationWarning, message="'imghdr' is deprecated")
@@ -42,7 +46,11 @@ class AppriseSender:
             )
         try:
             result = channel.notify(
-                body=body or title, title=title, notify_type=_TYPES[severity], body_format=apprise.NotifyFormat.TEXT
+                body=message.body or message.title,
+                title=message.title,
+                notify_type=_TYPES[message.severity],
+                body_format=apprise.NotifyFormat.TEXT,
+                attach=None if message.attachment is None else str(message.attachment),
             )
         except Exception as error:  # a plugin may raise anything, and the next message must still go
             raise BackendError(f"notification: {type(error).__name__}: {error}; it is tried again") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 __all__ = ["redact"]
 
@@ -22,7 +23,9 @@ def redact(text: str, url: str) -> str:
     _, separator, rest = url.partition("://")
     if not separator or not rest:
         return text
-    parts = {rest, *_SEPARATORS.split(rest)}
+    # What a channel's library tells of may be decoded already.
+    parts = {part for whole in (rest, unquote(rest)) for part in (whole, *_SEPARATORS.split(whole))}
+    parts |= {unquote(part) for part in parts}
     for part in sorted((part for part in parts if len(part) >= _MIN_CHARS), key=len, reverse=True):
         text = text.replace(part, "***")
     return text

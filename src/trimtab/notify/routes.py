@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trimtab.config.project import NotificationRoute
+from trimtab.config.notifications import NotificationRoute
 from trimtab.notify.message import Message
 
 __all__ = ["LOG_ROUTE", "routes_for"]
@@ -17,8 +17,9 @@ def routes_for(message: Message, routes: Sequence[NotificationRoute]) -> tuple[N
     """Return the routes that ``message`` takes, in the order of the configuration.
 
     A message for a named route takes that one, whatever its severity. A name that is not configured is no reason to
-    tell nobody: then, and without a name, it takes all routes whose severity it reaches and whose models it is about (a
-    message about no model reaches routes of all models only). Without any route configured it goes to the log.
+    tell nobody: then, and without a name, it takes all routes whose severity it reaches, whose kinds it is of and whose
+    models it is about (a message about no model reaches routes of all models only). Without any route configured it
+    goes to the log.
 
     >>> from trimtab.core.enums import Severity
     >>> low = Message(title="t", body="", severity=Severity.LOW, dedup_key="k")
@@ -37,4 +38,5 @@ def routes_for(message: Message, routes: Sequence[NotificationRoute]) -> tuple[N
 
 def _takes(route: NotificationRoute, message: Message) -> bool:
     loud_enough = message.severity.rank >= route.min_severity.rank
-    return loud_enough and (not route.models or message.model in route.models)
+    of_kind = not route.kinds or message.kind in route.kinds
+    return loud_enough and of_kind and (not route.models or message.model in route.models)

@@ -1,36 +1,55 @@
-"""Sends what is due, and tries again what failed."""
+"""The ways to reach people: the structured log, Apprise's channels, and signed JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import structlog
 
+from trimtab.config.notifications import MessageKind, NotificationRoute
 from trimtab.config.process import expand_secrets
-from trimtab.config.project import NotificationRoute
 from trimtab.core.enums import Severity
-from trimtab.core.errors import ConfigError, TrimtabError
-from trimtab.db.engine import Connection, Database
-from trimtab.notify.redaction import redact
-from trimtab.notify.routes import LOG_ROUTE
-from trimtab.notify.store import Pending, claim, give_back, has_due, mark_sent
+from trimtab.core.errors import BackendError, ConfigError
 
-__all__ = ["LogSender", "Sender", "send_due"]
+__all__ = ["LogSender", "Outgoing", "RefusedForNowError", "Sender", "sender_for"]
 
-_LEASE_S = 60
-_RETRY_S = (5, 15, 60, 300, 900, 3600)
-_MAX_ATTEMPTS = 12
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What leaves: texts as people read them, and what programs want to know besides.
+
+    ``id`` is the same whenever the same message is sent again.
+    """
+
+    id: str
+    title: str
+    body: str
+    severity: Severity
+    kind: MessageKind = MessageKind.PLATFORM
+    model: str | None = None
+    at_us: int = 0
+    attachment: Path | None = None
+
+
+class RefusedForNowError(BackendError):
+    """The channel refuses, and says when to come again: in ``after_s`` seconds."""
+
+    def __init__(self, message: str, after_s: float) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
 class Sender(Protocol):
-    """A way to reach people. Called by one thread at a time for each message; may be called again for the same one.
+    """A way to reach people. Called by one thread at a time for each route; may be called again for the same message.
 
     A message can arrive twice (the process died after it left), never not at all.
     """
 
-    def send(self, url: str, *, title: str, body: str, severity: Severity) -> None:
+    def send(self, url: str, message: Outgoing) -> None:
         """Deliver the message to ``url``, whose secrets are expanded.
 
         Raises:
@@ -42,71 +61,26 @@ class Sender(Protocol):
 class LogSender:
     """Writes messages into the structured log."""
 
-    def send(self, url: str, *, title: str, body: str, severity: Severity) -> None:
+    def send(self, url: str, message: Outgoing) -> None:
         """Write one log line, as loud as the message."""
-        write = _log.warning if severity.rank >= Severity.MEDIUM.rank else _log.info
-        write("notification", title=title, body=body, severity=severity.value)
+        write = _log.warning if message.severity.rank >= Severity.MEDIUM.rank else _log.info
+        attached = {} if message.attachment is None else {"attachment": message.attachment.name}
+        write("notification", title=message.title, body=message.body, severity=message.severity.value, **attached)
 
 
-def send_due(
-    database: Database,
-    routes: Sequence[NotificationRoute],
-    *,
-    machine_us: int,
-    sender: Sender | None = None,
-    limit: int = 100,
-) -> int:
-    """Send up to ``limit`` messages that are due at ``machine_us``; return how many left.
-
-    Sending happens outside of any transaction. What fails is tried again after 5 s, 15 s, 1 min … 1 h, and given up
-    (state ``dead``) after 12 attempts; its error is stored without secrets. ``sender`` replaces log and Apprise.
+def sender_for(route: NotificationRoute) -> Sender:
+    """Return the way that ``route`` goes.
 
     Raises:
-        BackendError: the database cannot be reached. A channel that fails raises nothing.
+        ConfigError: it needs Apprise or a secret, and that is not there.
     """
-    known = {LOG_ROUTE.name: LOG_ROUTE} | {route.name: route for route in routes}
-    sent = 0
-    # Looked at first in a read transaction: an idle sender must not take the write lock every time.
-    if not database.read(lambda connection: has_due(connection, machine_us=machine_us)):
-        return sent
-    for _ in range(limit):
-        with database.transaction() as connection:
-            pending = claim(connection, machine_us=machine_us, lease_s=_LEASE_S)
-        if pending is None:
-            break
-        error = _attempt(pending, known.get(pending.route), sender)
-        with database.transaction() as connection:
-            if error is None:
-                mark_sent(connection, pending)
-                sent += 1
-            else:
-                _postpone(connection, pending, error, machine_us)
-    return sent
-
-
-def _attempt(pending: Pending, route: NotificationRoute | None, sender: Sender | None) -> str | None:
-    """Return None when the message left, else why not, without secrets."""
-    if route is None:
-        return f"route {pending.route!r}: no longer in trimtab.yaml; add it again, or let the message lapse"
-    url = route.url
-    try:
-        url = expand_secrets(route.url)
-        (sender or _sender_for(url)).send(url, title=pending.title, body=pending.body, severity=pending.severity)
-    except TrimtabError as error:
-        return f"route {pending.route!r}: {redact(str(error), url)}"
-    return None
-
-
-def _postpone(connection: Connection, pending: Pending, error: str, machine_us: int) -> None:
-    dead = pending.attempt >= _MAX_ATTEMPTS
-    wait_s = _RETRY_S[min(pending.attempt, len(_RETRY_S)) - 1]
-    give_back(connection, pending, error, available_us=machine_us + wait_s * 1_000_000, dead=dead)
-    _log.warning("notification_failed", route=pending.route, attempt=pending.attempt, given_up=dead, error=error)
-
-
-def _sender_for(url: str) -> Sender:
-    if url.startswith("log://"):
+    if route.url.startswith("log://"):
         return LogSender()
+    if route.secret is not None:
+        # Start-up cost: a project that signs nothing needs no HTTP client here.
+        from trimtab.notify.signed import SignedSender
+
+        return SignedSender(expand_secrets(route.secret))
     try:
         # Start-up cost: Apprise takes 0.2 s, and a project that only logs never needs it.
         from trimtab.notify.apprise import AppriseSender

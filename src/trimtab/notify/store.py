@@ -1,42 +1,27 @@
-"""Messages on their way: written with the change that they tell of, one row a route, leased to one sender at a time."""
+"""Messages on their way: written with the change that they tell of, one row a route."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
-from trimtab.config.project import NotificationRoute
+from trimtab.config.notifications import NotificationRoute
 from trimtab.core.canonical import digest_of
 from trimtab.core.enums import Severity
 from trimtab.core.ids import new_id
-from trimtab.db.engine import Connection
+from trimtab.db.engine import Connection, machine_us
 from trimtab.db.tables import notification
-from trimtab.notify.message import Message
+from trimtab.notify.message import LINK_MARK, Message
 from trimtab.notify.routes import routes_for
 
-__all__ = ["Pending", "claim", "enqueue", "enqueued_us", "give_back", "has_due", "mark_sent"]
+__all__ = ["enqueue", "enqueue_instead", "enqueued_us"]
 
 _INSERT: dict[str, Any] = {"sqlite": insert_sqlite, "postgresql": insert_postgresql}
-_MAX_BODY_CHARS = 20_000
-_NEVER_LATER_US = 2 * 3_600_000_000
-"""Twice the longest wait between two attempts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A message on its way to one route, leased to whoever made its ``attempt``."""
-
-    id: str
-    route: str
-    severity: Severity
-    title: str
-    body: str
-    attempt: int
+_MAX_TITLE_CHARS, _MAX_BODY_CHARS = 300, 20_000
 
 
 def enqueue(
@@ -45,90 +30,19 @@ def enqueue(
     """Store ``message`` for each of its routes, in the caller's transaction; return the names of those that are new.
 
     Safe to repeat: one row for each ``dedup_key`` and route, however often it is called. ``at_us`` is domain time. The
-    body is cut at 20 000 characters.
+    title becomes one line of at most 300 characters (a line break in it would end an e-mail's subject, and begin a
+    header of the sender's choice), the body is cut at 20 000.
     """
-    new = []
-    for route in routes_for(message, routes):
-        added = connection.execute(
-            _INSERT[connection.dialect.name](notification)
-            .values(
-                id=new_id(),
-                dedup_key=_row_key(message.dedup_key, route.name),
-                route=route.name,
-                severity=message.severity.value,
-                model=message.model,
-                title=message.title,
-                body=message.body[:_MAX_BODY_CHARS],
-                state="pending",
-                attempts=0,
-                available_us=0,
-                at_us=at_us,
-            )
-            .on_conflict_do_nothing(index_elements=["dedup_key"])
-            .returning(notification.c.id)
-        )
-        # PostgreSQL's driver counts no inserted rows.
-        if added.first() is not None:
-            new.append(route.name)
-    return tuple(new)
-
-
-def has_due(connection: Connection, *, machine_us: int) -> bool:
-    """Return whether `claim` may find something: cheap, and without a lock on writers."""
-    return connection.execute(select(notification.c.id).where(_is_due(machine_us)).limit(1)).first() is not None
-
-
-def claim(connection: Connection, *, machine_us: int, lease_s: float) -> Pending | None:
-    """Lease the oldest message that is due, or return None. A sender that dies loses it after ``lease_s``."""
-    row = connection.execute(
-        select(notification).where(_is_due(machine_us)).order_by(notification.c.at_us, notification.c.id).limit(1)
-    ).first()
-    if row is None:
-        return None
-    taken = connection.execute(
-        update(notification)
-        .where(notification.c.id == row.id, notification.c.state == "pending", notification.c.attempts == row.attempts)
-        .values(attempts=row.attempts + 1, available_us=machine_us + int(lease_s * 1_000_000))
-    )
-    if taken.rowcount != 1:
-        return None
-    return Pending(
-        id=row.id,
-        route=row.route,
-        severity=Severity(row.severity),
-        title=row.title,
-        body=row.body,
-        attempt=row.attempts + 1,
+    return tuple(
+        route.name for route in routes_for(message, routes) if _stored(connection, message, route, at_us=at_us)
     )
 
 
-def mark_sent(connection: Connection, sent: Pending) -> None:
-    """Record that ``sent`` has left."""
-    connection.execute(
-        update(notification).where(notification.c.id == sent.id).values(state="sent", available_us=0, error=None)
-    )
-
-
-def give_back(connection: Connection, failed: Pending, error: str, *, available_us: int, dead: bool) -> None:
-    """Record why ``failed`` did not leave: it is tried again from ``available_us`` on, or never when ``dead``.
-
-    Without effect when another sender took the message over meanwhile.
-    """
-    connection.execute(
-        update(notification)
-        .where(
-            notification.c.id == failed.id,
-            notification.c.state == "pending",
-            notification.c.attempts == failed.attempt,
-        )
-        .values(state="dead" if dead else "pending", available_us=available_us, error=error[:2000])
-    )
-
-
-def _is_due(machine_us: int) -> ColumnElement[bool]:
-    # So far ahead that the machine's clock must have gone back since: its time has come, too.
-    soon = or_(notification.c.available_us <= machine_us, notification.c.available_us > machine_us + _NEVER_LATER_US)
-    return and_(notification.c.state == "pending", soon)
+def enqueue_instead(
+    connection: Connection, message: Message, route: NotificationRoute, *, at_us: int, failed_id: str
+) -> None:
+    """Store for ``route`` what another did not take (``failed_id``: that row); without effect when it is there."""
+    _stored(connection, message, route, at_us=at_us, fallback_of=failed_id)
 
 
 def enqueued_us(connection: Connection, dedup_key: str, routes: Sequence[NotificationRoute]) -> int | None:
@@ -136,6 +50,38 @@ def enqueued_us(connection: Connection, dedup_key: str, routes: Sequence[Notific
     keys = [_row_key(dedup_key, route.name) for route in routes]
     newest = select(func.max(notification.c.at_us)).where(notification.c.dedup_key.in_(keys))
     return connection.execute(newest).scalar_one_or_none()
+
+
+def _stored(
+    connection: Connection, message: Message, route: NotificationRoute, *, at_us: int, fallback_of: str | None = None
+) -> bool:
+    whole = message.attachment is not None or LINK_MARK in message.body
+    gathered = route.digest is not None and message.severity is not Severity.CRITICAL and not whole
+    wait_us = int(route.digest.total_seconds() * 1_000_000) if gathered and route.digest is not None else 0
+    added = connection.execute(
+        _INSERT[connection.dialect.name](notification)
+        .values(
+            id=new_id(),
+            dedup_key=_row_key(message.dedup_key, route.name),
+            route=route.name,
+            severity=message.severity.value,
+            model=message.model,
+            kind=message.kind.value,
+            title=" ".join(message.title.split())[:_MAX_TITLE_CHARS],
+            body=message.body[:_MAX_BODY_CHARS],
+            state="pending",
+            attempts=0,
+            available_us=machine_us() + wait_us if gathered else 0,
+            digest_key=route.name if gathered else None,
+            attachment=message.attachment,
+            fallback_of=fallback_of,
+            at_us=at_us,
+        )
+        .on_conflict_do_nothing(index_elements=["dedup_key"])
+        .returning(notification.c.id)
+    )
+    # PostgreSQL's driver counts no inserted rows.
+    return added.first() is not None
 
 
 def _row_key(dedup_key: str, route: str) -> str:

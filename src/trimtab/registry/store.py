@@ -111,14 +111,21 @@ def get(connection: Connection, model: str, number: int) -> ModelVersion:
 
 
 def listing(
-    connection: Connection, *, model: str | None = None, state: VersionState | None = None, limit: int = 200
+    connection: Connection,
+    *,
+    model: str | None = None,
+    state: VersionState | None = None,
+    below: int | None = None,
+    limit: int = 200,
 ) -> list[ModelVersion]:
-    """Return the newest ``limit`` versions, newest first; only those of ``model`` and ``state`` where given."""
+    """Return the newest ``limit`` versions, newest first; of ``model``, in ``state``, ``below`` where given."""
     query = select(model_version).order_by(model_version.c.created_us.desc(), model_version.c.number.desc())
     if model is not None:
         query = query.where(model_version.c.model == model).order_by(None).order_by(model_version.c.number.desc())
     if state is not None:
         query = query.where(model_version.c.state == state.value)
+    if below is not None:
+        query = query.where(model_version.c.number < below)
     return [_version(row) for row in connection.execute(query.limit(limit)).all()]
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import action_grant, action_request
 from trimtab.db.tables import verification as verification_table
 from trimtab.remediation.actions import ActionRequest, ActionState, Grant
-from trimtab.remediation.decision import PastAction
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind
+from trimtab.remediation.proposal import PastAction
 from trimtab.remediation.verification import Verified
 
 __all__ = [
@@ -26,12 +28,15 @@ __all__ = [
     "grant_of",
     "list_actions",
     "load_action",
+    "overdue_actions",
     "past_actions",
     "pending_verifications",
     "plan_verification",
+    "running_actions",
     "save_action",
     "save_grant",
     "verification_of",
+    "withdraw_grant",
 ]
 
 _OPEN = [state.value for state in ActionState if state.is_open]
@@ -39,12 +44,17 @@ _OPEN = [state.value for state in ActionState if state.is_open]
 
 @dataclass(frozen=True, slots=True)
 class PlannedVerification:
-    """The verification of an action: due from ``params`` on, done when it has a verdict that is not INCONCLUSIVE."""
+    """The verification of an action: done when it has a verdict that is not INCONCLUSIVE, or its deadline is over.
+
+    ``due_us``: when the first answer is expected. Both moments are None for what is older than they are.
+    """
 
     id: str
     action_id: str
     created_us: int
     params: dict[str, Any]
+    due_us: int | None = None
+    deadline_us: int | None = None
     finished_us: int | None = None
     result: Verified | None = None
     version: int = 1
@@ -66,6 +76,8 @@ def create_action(connection: Connection, request: ActionRequest) -> ActionReque
                 incident_id=request.incident_id,
                 requested_by=request.requested_by,
                 created_us=request.created_us,
+                needed=request.needed,
+                owner=request.owner,
                 version=request.version,
                 **_changing(request),
             )
@@ -112,11 +124,12 @@ def list_actions(
     state: ActionState | None = None,
     open_only: bool = False,
     incident_id: str | None = None,
-    limit: int = 100,
+    after: Place | None = None,
+    limit: int | None = None,
 ) -> list[ActionRequest]:
-    """Return requests, newest first; ``open_only``: those of which something is still to come.
+    """Return requests, newest first, those behind ``after``; ``open_only``: those of which something is still to come.
 
-    Whoever looks for one of a kind has to ask for the kind: behind ``limit`` others it would not be seen.
+    Whoever looks for one among many has to ask for it, or for all: behind ``limit`` others it would not be seen.
     """
     query = select(action_request)
     if model is not None:
@@ -129,18 +142,59 @@ def list_actions(
         query = query.where(action_request.c.state == state.value)
     if incident_id is not None:
         query = query.where(action_request.c.incident_id == incident_id)
-    ordered = query.order_by(action_request.c.created_us.desc(), action_request.c.id.desc()).limit(limit)
+    ordered = newest(query, action_request.c.created_us, action_request.c.id, after=after, limit=limit)
     return [_action(row) for row in connection.execute(ordered)]
 
 
-def past_actions(connection: Connection, *, since_us: int) -> list[PastAction]:
-    """Return what was requested since a moment, of all models, as `decide` takes it."""
-    rows = connection.execute(
-        select(action_request.c.kind, action_request.c.model, action_request.c.created_us, action_request.c.state)
-        .where(action_request.c.created_us >= since_us)
-        .order_by(action_request.c.created_us)
+def running_actions(connection: Connection, kinds: Sequence[ActionKind]) -> list[ActionRequest]:
+    """Return all requests of these kinds that run, oldest first."""
+    query = select(action_request).where(
+        action_request.c.state == ActionState.RUNNING.value, action_request.c.kind.in_([kind.value for kind in kinds])
     )
-    return [PastAction(ActionKind(row.kind), row.model, row.created_us, ActionState(row.state)) for row in rows]
+    return [_action(row) for row in connection.execute(query.order_by(action_request.c.created_us))]
+
+
+def overdue_actions(connection: Connection, now_us: int) -> list[ActionRequest]:
+    """Return all requests that run though their deadline is over, the most overdue first."""
+    query = select(action_request).where(
+        action_request.c.state == ActionState.RUNNING.value, action_request.c.deadline_us <= now_us
+    )
+    return [_action(row) for row in connection.execute(query.order_by(action_request.c.deadline_us))]
+
+
+def past_actions(connection: Connection, *, since_us: int) -> list[PastAction]:
+    """Return what moved since a moment (asked for, agreed to, ended), of all models, as `decide` takes it."""
+    table = action_request.c
+    moved_us = func.coalesce(table.finished_us, table.decided_us, table.created_us).label("moved_us")
+    decided = table.spec["policy"]
+    rows = connection.execute(
+        select(
+            table.kind,
+            table.model,
+            table.state,
+            table.endpoint,
+            table.deadline_us,
+            moved_us,
+            decided["rule"].as_string().label("rule"),
+            decided["diagnosis"].as_string().label("diagnosis"),
+        )
+        .where(moved_us >= since_us)
+        .order_by(moved_us, table.id)
+    )
+    return [
+        PastAction(
+            ActionKind(row.kind),
+            row.model,
+            row.moved_us,
+            ActionState(row.state),
+            None if row.diagnosis is None else DiagnosisKind(row.diagnosis),
+            row.rule,
+            row.endpoint,
+            # What has begun to run has a deadline; what was cancelled before that changed nothing.
+            row.deadline_us is not None,
+        )
+        for row in rows
+    ]
 
 
 def save_grant(connection: Connection, grant: Grant) -> None:
@@ -162,6 +216,11 @@ def save_grant(connection: Connection, grant: Grant) -> None:
             expires_us=grant.expires_us,
         )
     )
+
+
+def withdraw_grant(connection: Connection, action_id: str) -> None:
+    """Take the grant of an action back, if it has one: who agrees anew gives it anew."""
+    connection.execute(delete(action_grant).where(action_grant.c.action_id == action_id))
 
 
 def grant_of(connection: Connection, action_id: str) -> Grant | None:
@@ -189,6 +248,8 @@ def plan_verification(connection: Connection, planned: PlannedVerification) -> N
                 action_id=planned.action_id,
                 state="pending",
                 created_us=planned.created_us,
+                due_us=planned.due_us,
+                deadline_us=planned.deadline_us,
                 spec={"params": planned.params, "result": None},
                 version=1,
             )
@@ -226,14 +287,21 @@ def verification_of(connection: Connection, action_id: str) -> PlannedVerificati
     return None if row is None else _verification(row)
 
 
-def pending_verifications(connection: Connection) -> list[PlannedVerification]:
-    """Return the verifications that are still to be made, oldest first."""
-    rows = connection.execute(
-        select(verification_table)
-        .where(verification_table.c.state == "pending")
-        .order_by(verification_table.c.created_us, verification_table.c.id)
-    )
-    return [_verification(row) for row in rows]
+def pending_verifications(
+    connection: Connection, *, model: str | None = None, over_us: int | None = None
+) -> list[PlannedVerification]:
+    """Return the verifications that are still to be made, oldest first.
+
+    ``model``: only of its actions. ``over_us``: only those whose deadline is over by then.
+    """
+    query = select(verification_table).where(verification_table.c.state == "pending")
+    if model is not None:
+        of_action = action_request.c.id == verification_table.c.action_id
+        query = query.join(action_request, of_action).where(action_request.c.model == model)
+    if over_us is not None:
+        query = query.where(verification_table.c.deadline_us <= over_us)
+    ordered = query.order_by(verification_table.c.created_us, verification_table.c.id)
+    return [_verification(row) for row in connection.execute(ordered)]
 
 
 def _open_with(connection: Connection, dedup_key: str) -> ActionRequest | None:
@@ -250,6 +318,7 @@ def _changing(request: ActionRequest) -> dict[str, Any]:
         "decided_by": request.decided_by,
         "decided_us": request.decided_us,
         "finished_us": request.finished_us,
+        "deadline_us": request.deadline_us,
         "spec": request.to_json(),
     }
 
@@ -266,6 +335,8 @@ def _verification(row: Any) -> PlannedVerification:
         action_id=row.action_id,
         created_us=row.created_us,
         params=row.spec["params"],
+        due_us=row.due_us,
+        deadline_us=row.deadline_us,
         finished_us=row.finished_us,
         result=None if result is None else Verified.from_json(result),
         version=row.version,

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from trimtab.core.canonical import JsonObject
-from trimtab.core.enums import Tier
+from trimtab.core.enums import Role, Tier
 from trimtab.core.errors import IllegalTransitionError
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 
 __all__ = ["LEGAL", "ActionRequest", "ActionState", "Grant", "PredictedImpact", "advance"]
 
@@ -44,7 +44,9 @@ LEGAL: Mapping[ActionState, frozenset[ActionState]] = {
     ActionState.WAITING_APPROVAL: frozenset(
         {ActionState.APPROVED, ActionState.REJECTED, ActionState.EXPIRED, ActionState.CANCELLED}
     ),
-    ActionState.APPROVED: frozenset({ActionState.RUNNING, ActionState.EXPIRED, ActionState.CANCELLED}),
+    ActionState.APPROVED: frozenset(
+        {ActionState.RUNNING, ActionState.WAITING_APPROVAL, ActionState.EXPIRED, ActionState.CANCELLED}
+    ),
     ActionState.RUNNING: frozenset({ActionState.SUCCEEDED, ActionState.FAILED, ActionState.CANCELLED}),
     ActionState.REJECTED: frozenset(),
     ActionState.EXPIRED: frozenset(),
@@ -72,6 +74,9 @@ class ActionRequest:
 
     Of requests with one ``dedup_key`` at most one is open. ``policy`` is the decision's JSON: which rules were asked,
     and why. ``purpose`` is what an approver agrees to, in words; ``covers`` what else the one approval allows.
+    ``deadline_us``: when it is given up, once it runs. ``effect``: what it did, as undoing it has to know. ``undoes``:
+    the id of the action that it takes back. ``owner`` is the person who asked for it, None where nobody did; ``role``
+    and ``needed`` say who has to agree, and how many.
     """
 
     id: str
@@ -94,7 +99,13 @@ class ActionRequest:
     decided_by: str | None = None
     decided_us: int | None = None
     finished_us: int | None = None
+    deadline_us: int | None = None
     outcome: str = ""
+    effect: JsonObject = field(default_factory=dict)
+    undoes: str | None = None
+    owner: str | None = None
+    role: Role = Role.APPROVER
+    needed: int = 1
     version: int = 1
 
     def to_json(self) -> JsonObject:

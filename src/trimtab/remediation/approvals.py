@@ -2,76 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.enums import Role, Tier
-from trimtab.core.errors import IllegalTransitionError, PermissionDeniedError
+from trimtab.core.errors import ConflictError, IllegalTransitionError, PermissionDeniedError
 from trimtab.remediation.actions import ActionRequest, ActionState, Grant, advance
-from trimtab.remediation.policy import PolicyConfig, Ruling
+from trimtab.remediation.kinds import Ruling
+from trimtab.remediation.policy import PolicyConfig
+from trimtab.remediation.votes import (
+    PARTS_OF_OURS,
+    SOMEBODY_HERE,
+    Tally,
+    Via,
+    Vote,
+    Word,
+    tally,
+    why_not_counted,
+)
 
-__all__ = ["Approval", "Person", "approve", "expire", "granted_by_policy", "is_due_to_expire", "needed_role", "reject"]
+__all__ = [
+    "Approval",
+    "Person",
+    "approve",
+    "asker_of",
+    "expire",
+    "granted_by_policy",
+    "is_due_to_expire",
+    "needed_role",
+    "reject",
+]
 
 _GRANT_LASTS = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whoever decides: the name under which they act, and their role."""
+    """Whoever decides: the name under which they act, their role, and who that is (by the name where nobody said)."""
 
     name: str
     role: Role
+    owner: str = ""
+
+    @property
+    def who(self) -> str:
+        """The person, who may act under several names."""
+        return self.owner or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """An approved request, the grant that it now has, and what the approver has to be told."""
+    """A request after somebody agreed, and what they have to be told.
+
+    ``grant`` is None, and the request waits on, while more people have to agree.
+    """
 
     request: ActionRequest
-    grant: Grant
+    vote: Vote
+    tally: Tally
+    grant: Grant | None
     note: str = ""
 
 
-def needed_role(tier: Tier) -> Role:
-    """Return who may agree: an approver, and for what only a person may do, an admin.
+def needed_role(request: ActionRequest) -> Role:
+    """Return what everybody who agrees has to be: what the rule says, and an admin for what only a person may do."""
+    return Role.ADMIN if request.tier is Tier.PERSON_ONLY else request.role
 
-    >>> needed_role(Tier.PERSON_ONLY)
-    <Role.ADMIN: 'admin'>
-    """
-    return Role.ADMIN if tier is Tier.PERSON_ONLY else Role.APPROVER
+
+def asker_of(request: ActionRequest) -> str | None:
+    """Return the person who asked; the platform's own parts are nobody, and no key is named as they are."""
+    return request.owner or (None if request.requested_by in PARTS_OF_OURS else request.requested_by)
 
 
 def approve(
     request: ActionRequest,
     by: Person,
     *,
-    other_approvers: int,
+    votes: Sequence[Vote],
+    approvers: Collection[str],
     now: datetime,
-    grant_id: str,
+    ids: Callable[[], str],
+    via: Via = Via.API,
     comment: str = "",
     grant_lasts: timedelta = _GRANT_LASTS,
 ) -> Approval:
-    """Return the approved request with its grant, which covers the action itself and what the request names besides.
+    """Return what becomes of the request now that ``by`` agrees, after the earlier ``votes``.
 
-    ``other_approvers`` counts the people, besides ``by``, who could agree. While there is none, one may approve one's
-    own request, and is told so.
+    The last one who is needed grants it: the action itself, and what the request names besides. ``approvers`` are the
+    people who could agree. While there is no other, one may agree to one's own request, and is told so.
 
     Raises:
         PermissionDeniedError: the role does not reach, or it is one's own request and somebody else could agree.
+        ConflictError: this person has agreed already.
         IllegalTransitionError: it is not waiting, or its time is over.
     """
     _require_may_decide(request, by)
     _require_waiting(request, now)
-    own = by.name == request.requested_by
-    if own and other_approvers > 0:
-        raise PermissionDeniedError(
-            f"action {request.id}: {by.name} requested it and cannot approve it; ask one of {other_approvers} others"
+    refusal = why_not_counted(by.who, asker_of(request), approvers)
+    if refusal is not None:
+        raise PermissionDeniedError(f"action {request.id}: {refusal}")
+    before = tally(votes, request.needed)
+    if by.who in before.agreed:
+        raise ConflictError(
+            f"action {request.id}: {by.who} has agreed already, {before.count} of {request.needed}; ask somebody else"
         )
-    note = f"{by.name} approved their own request, since nobody else can; add a second approver" if own else ""
     at_us = to_micros(now)
+    vote = Vote(ids(), request.id, by.who, by.name, Word.APPROVE, at_us, via, comment)
+    after = tally([*votes, vote], request.needed)
+    note = _own_note(request, by, approvers)
+    if not after.is_enough:
+        return Approval(request, vote, after, None, f"{_missing(after, request, approvers)}{note and '; '}{note}")
     grant = Grant(
-        id=grant_id,
+        id=ids(),
         action_id=request.id,
         purpose=request.purpose,
         covers=tuple(dict.fromkeys((request.kind, *request.covers))),
@@ -80,11 +124,29 @@ def approve(
         expires_us=to_micros(now + grant_lasts),
     )
     approved = advance(request, ActionState.APPROVED, at_us=at_us, by=by.name, outcome=comment)
-    return Approval(request=approved, grant=grant, note=note)
+    return Approval(approved, vote, after, grant, note)
+
+
+def _own_note(request: ActionRequest, by: Person, approvers: Collection[str]) -> str:
+    """Return what somebody is told who agrees to what they, as far as is known, asked for themselves."""
+    if by.who == asker_of(request):
+        return f"{by.who} approved their own request, since nobody else can; add a second approver"
+    if by.who == SOMEBODY_HERE and set(approvers) - {SOMEBODY_HERE} == {asker_of(request)}:
+        return f"nobody said whose {SOMEBODY_HERE} is; add a second approver"
+    return ""
+
+
+def _missing(after: Tally, request: ActionRequest, approvers: Collection[str]) -> str:
+    left = set(approvers) - {*after.agreed, asker_of(request), SOMEBODY_HERE}
+    more = after.needed - after.count
+    told = f"{after.count} of {after.needed} people have agreed"
+    if len(left) >= more:
+        return told
+    return f"{told}, and {len(left)} of {more} more could; 'trimtab keys create NAME --role {needed_role(request)}'"
 
 
 def granted_by_policy(request: ActionRequest, policy: PolicyConfig, *, now: datetime, grant_id: str) -> Grant:
-    """Return the grant of a request that the policy lets run by itself.
+    """Return the grant of a request that nobody else has to agree to: the policy lets it run.
 
     Of what it covers besides, only that is granted which the policy lets run by itself as well (``allow_automatic``):
     the release of a retrained version waits for a person unless ``deploy`` is named there, too.
@@ -95,14 +157,14 @@ def granted_by_policy(request: ActionRequest, policy: PolicyConfig, *, now: date
         action_id=request.id,
         purpose=request.purpose,
         covers=tuple(dict.fromkeys((request.kind, *covers))),
-        granted_by="policy",
+        granted_by=request.decided_by or "policy",
         granted_us=to_micros(now),
         expires_us=to_micros(now + _GRANT_LASTS),
     )
 
 
 def reject(request: ActionRequest, by: Person, *, now: datetime, reason: str) -> ActionRequest:
-    """Return the rejected request. One may reject one's own.
+    """Return the rejected request: one who may decide is enough. One may reject one's own.
 
     Raises:
         PermissionDeniedError: the role does not reach.
@@ -129,7 +191,7 @@ def expire(request: ActionRequest, now: datetime) -> ActionRequest:
 
 
 def _require_may_decide(request: ActionRequest, by: Person) -> None:
-    needed = needed_role(request.tier)
+    needed = needed_role(request)
     if not by.role.reaches(needed):
         raise PermissionDeniedError(
             f"action {request.id}: {by.name} has role {by.role}, {needed} is needed; ask somebody who has it"

@@ -9,42 +9,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from trimtab.config.durations import format_duration
 from trimtab.core.canonical import JsonObject
-from trimtab.core.clock import from_micros
-from trimtab.remediation.actions import ActionState
-from trimtab.remediation.diagnosis import DiagnosisKind
-from trimtab.remediation.policy import ActionKind, Origin, PolicyConfig, PolicyRule, Ruling
+from trimtab.core.enums import Role
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind, Level, Origin, Ruling
+from trimtab.remediation.limits import Limit, Raised, held_by
+from trimtab.remediation.policy import FLOOR, PolicyConfig, PolicyRule
+from trimtab.remediation.proposal import PastAction, Proposal, Standing
 
-__all__ = ["Asked", "Decision", "PastAction", "Proposal", "decide"]
+__all__ = ["Asked", "Decision", "PastAction", "Proposal", "Standing", "decide"]
 
 _DAY = timedelta(days=1)
-_NEVER_RAN = frozenset({ActionState.REJECTED, ActionState.EXPIRED, ActionState.CANCELLED})
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What somebody wants done about ``model``. ``action`` None leaves it to the policy.
-
-    ``open_diagnoses`` are those of all open incidents of the model, also when the proposal does not come from one.
-    """
-
-    origin: Origin
-    model: str
-    action: ActionKind | None = None
-    diagnosis: DiagnosisKind | None = None
-    severity: float = 0.0
-    open_diagnoses: tuple[DiagnosisKind, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PastAction:
-    """An action that was requested lately, at ``at_us``, and what became of it."""
-
-    kind: ActionKind
-    model: str
-    at_us: int
-    state: ActionState = ActionState.SUCCEEDED
+_NOTHING_ELSE = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +36,8 @@ class Decision:
     """What the policy says of a proposal.
 
     ``tiers`` holds each action's own tier, since limits and floors differ; ``tier`` is the strictest among those that
-    are not refused. ``rule`` is None when none matched.
+    are not refused. ``rule`` is None when none matched. ``raised`` are the limits that were stricter than the rule.
+    ``diagnosis`` is the one that was asked about. ``role`` and ``approvers`` say who has to agree, and how many.
     """
 
     rule: str | None
@@ -72,6 +48,10 @@ class Decision:
     asked: tuple[Asked, ...]
     tiers: Mapping[ActionKind, Ruling] = field(default_factory=dict)
     expires: timedelta = _DAY
+    raised: tuple[Raised, ...] = ()
+    diagnosis: DiagnosisKind | None = None
+    role: Role = Role.APPROVER
+    approvers: int = 1
 
     @property
     def allowed(self) -> tuple[ActionKind, ...]:
@@ -88,30 +68,54 @@ class Decision:
         return _DECISION.validate_python(content)
 
 
-def decide(policy: PolicyConfig, proposal: Proposal, history: Sequence[PastAction], now: datetime) -> Decision:
+def decide(
+    policy: PolicyConfig,
+    proposal: Proposal,
+    history: Sequence[PastAction],
+    now: datetime,
+    standing: Standing = _NOTHING_ELSE,
+) -> Decision:
     """Ask the rules in order; the first that matches decides. Pure: the same arguments give the same answer.
 
-    Over what a rule says stand the floors (what changes the version that serves needs approval unless
-    ``allow_automatic`` names it), the switch (autonomy off: automatic becomes approval), the cool-down (an action of
-    this kind on this model too soon is refused) and the budget of a day (used up: a person decides). A person's own
-    proposal is held back by neither cool-down nor budget. Telling people (log, notify_owner) is never held back.
+    Over what a rule says stand the limits of `trimtab.remediation.limits`, each of which may only be stricter: floors
+    (what changes the version that serves needs approval unless ``allow_automatic`` names it), the switch, a pause,
+    quiet hours, how much of the traffic is touched, budgets, and the cool-down, which refuses what comes too soon.
+    Trouble of level high is escalated besides, whatever the rules say; where nothing can be done now of what a rule
+    wants of a case, the owner is told. Telling people is never held back.
+
+    What a person wants of which no rule speaks needs what the floor says. An approver's own way back (roll_back,
+    release_feed) is asked only of rules that name ``origin: person``, and is else done at once.
     """
     asked: list[Asked] = []
     for rule in policy.rules:
         mismatch = next(_mismatches(rule, proposal), None)
         if mismatch is None:
             asked.append(Asked(rule.name, True, "all of its conditions hold"))
-            return _ruled(policy, rule, proposal, history, now, tuple(asked))
+            return _ruled(policy, rule, proposal, history, now, standing, tuple(asked))
         asked.append(Asked(rule.name, False, mismatch))
-    actions = () if proposal.action is None else (proposal.action,)
+    if proposal.origin is Origin.PERSON and proposal.action is not None:
+        return _unruled(proposal.action, proposal, tuple(asked))
+    proposed = () if proposal.action is None else (proposal.action,)
     reason = f"none of {len(policy.rules)} rules matches, so that a person decides; add a rule to policy.yaml"
-    tiers = dict.fromkeys(actions, Ruling.PERSON_ONLY)
-    return Decision(None, actions, Ruling.PERSON_ONLY, (), reason, tuple(asked), tiers)
+    tiers = dict.fromkeys(proposed, Ruling.PERSON_ONLY)
+    actions, reasons = _escalated(proposal, proposed, tiers, [reason])
+    return Decision(
+        None,
+        actions,
+        Ruling.PERSON_ONLY,
+        (),
+        "; ".join(reasons),
+        tuple(asked),
+        tiers,
+        diagnosis=proposal.diagnosis,
+    )
 
 
 def _mismatches(rule: PolicyRule, proposal: Proposal) -> Iterator[str]:
     """Yield why the rule does not match, most telling reason first."""
     when = rule.when
+    if proposal.is_own_way_back and Origin.PERSON not in when.origin:
+        yield "an approver goes back at once; only a rule that names origin person speaks of that"
     if when.origin and proposal.origin not in when.origin:
         yield f"it is for proposals of {_listed(when.origin)}; the origin is {proposal.origin}"
     if when.models and proposal.model not in when.models:
@@ -122,8 +126,22 @@ def _mismatches(rule: PolicyRule, proposal: Proposal) -> Iterator[str]:
         yield f"no open incident of {proposal.model} is {_listed(when.open_diagnosis)}"
     if proposal.action not in rule.proposals():
         yield f"it does not speak of {proposal.action or 'proposals that leave the action open'}"
+    if when.level and proposal.level not in when.level:
+        yield f"it is for level {_listed(when.level)}; severity {proposal.severity:.2g} is {proposal.level}"
     if not when.min_severity <= proposal.severity <= when.max_severity:
         yield f"severity {proposal.severity:.2g} not in {when.min_severity:g}..{when.max_severity:g}"
+
+
+def _unruled(action: ActionKind, proposal: Proposal, asked: tuple[Asked, ...]) -> Decision:
+    """Return what a person's wish needs of which no rule speaks: what the platform may do by itself is no matter."""
+    if proposal.is_own_way_back:
+        tier, reason = Ruling.AUTOMATIC, "an approver goes back at once"
+    else:
+        tier = FLOOR.get(action, Ruling.AUTOMATIC)
+        reason = f"a person asks, and no rule speaks of it: {action} needs {tier}"
+    # What people agreed to is approved once: a version, and that it goes out.
+    covers = (ActionKind.DEPLOY,) if action is ActionKind.APPROVE_VERSION else ()
+    return Decision(None, (action,), tier, covers, reason, asked, {action: tier}, diagnosis=proposal.diagnosis)
 
 
 def _ruled(
@@ -132,43 +150,70 @@ def _ruled(
     proposal: Proposal,
     history: Sequence[PastAction],
     now: datetime,
+    standing: Standing,
     asked: tuple[Asked, ...],
 ) -> Decision:
-    proposed = () if proposal.action is None else (proposal.action,)
     # A proposal that names its action is answered for that action alone.
-    actions = proposed or rule.then.actions
+    actions = rule.then.actions if proposal.action is None else (proposal.action,)
     tiers: dict[ActionKind, Ruling] = {}
-    reasons = [rule.name]
+    raised: list[Raised] = []
     for action in actions:
         tiers[action] = rule.then.tier
-        for stricter, why in _raised(policy, action, proposal, history, now):
-            if stricter.rank > tiers[action].rank:
-                tiers[action] = stricter
-                reasons.append(f"{action}: {why}")
+        for one in held_by(policy, rule, action, proposal, history, standing, now):
+            if one.tier.rank > tiers[action].rank:
+                tiers[action] = one.tier
+                raised.append(one)
+    reasons = [rule.name, *(f"{one.action}: {one.why}" for one in raised)]
+    impossible = {one.action for one in raised if one.limit is Limit.IMPOSSIBLE}
+    if impossible and set(actions) - impossible <= {ActionKind.LOG}:
+        actions, reasons = _told_instead(proposal, actions, tiers, reasons)
+    actions, reasons = _escalated(proposal, actions, tiers, reasons)
     going = [tier for tier in tiers.values() if tier is not Ruling.REFUSE]
-    tier = max(going, key=lambda one: one.rank, default=Ruling.REFUSE)
-    return Decision(rule.name, actions, tier, rule.then.covers, "; ".join(reasons), asked, tiers, rule.then.expires)
+    return Decision(
+        rule.name,
+        actions,
+        max(going, key=lambda one: one.rank, default=Ruling.REFUSE),
+        rule.then.covers,
+        "; ".join(reasons),
+        asked,
+        tiers,
+        rule.then.expires,
+        tuple(raised),
+        proposal.diagnosis,
+        rule.then.approval.role,
+        rule.then.approval.approvers,
+    )
 
 
-def _raised(
-    policy: PolicyConfig, action: ActionKind, proposal: Proposal, history: Sequence[PastAction], now: datetime
-) -> Iterator[tuple[Ruling, str]]:
-    if action.only_tells:
-        return
-    floor = policy.floor_of(action)
-    yield floor, f"needs {floor} at least"
-    if not policy.autonomy:
-        yield Ruling.APPROVAL, "autonomy is switched off"
-    if proposal.origin is Origin.PERSON:
-        return
-    changing = [past for past in history if not past.kind.only_tells]
-    used = sum(from_micros(past.at_us) > now - _DAY and past.state not in _NEVER_RAN for past in changing)
-    if used >= policy.limits.actions_per_day:
-        yield Ruling.PERSON_ONLY, f"the budget of {policy.limits.actions_per_day} actions a day is used up"
-    same = [from_micros(past.at_us) for past in changing if past.kind is action and past.model == proposal.model]
-    free_at = max(same) + policy.limits.cooldown if same else now
-    if free_at > now:
-        yield Ruling.REFUSE, f"cools down for another {format_duration(free_at - now)}"
+def _told_instead(
+    proposal: Proposal, actions: tuple[ActionKind, ...], tiers: dict[ActionKind, Ruling], reasons: list[str]
+) -> tuple[tuple[ActionKind, ...], list[str]]:
+    """Return actions and reasons where nothing of what a rule wants of a case can be done now: somebody hears of it.
+
+    That it is written down is no answer.
+    """
+    if not _is_case(proposal):
+        return actions, reasons
+    tiers[ActionKind.NOTIFY_OWNER] = Ruling.AUTOMATIC
+    return (*actions, ActionKind.NOTIFY_OWNER), [*reasons, "none of that can be done now, so that people are told"]
+
+
+def _is_case(proposal: Proposal) -> bool:
+    """Whether a case asks what is to be done about it."""
+    return proposal.origin is Origin.INCIDENT and proposal.action is None
+
+
+def _escalated(
+    proposal: Proposal, actions: tuple[ActionKind, ...], tiers: dict[ActionKind, Ruling], reasons: list[str]
+) -> tuple[tuple[ActionKind, ...], list[str]]:
+    """Return actions and reasons with what trouble of level high calls for; ``tiers`` is told of it."""
+    if not _is_case(proposal) or proposal.level is not Level.HIGH:
+        return actions, reasons
+    tiers[ActionKind.ESCALATE] = Ruling.AUTOMATIC
+    if ActionKind.ESCALATE in actions:
+        return actions, reasons
+    why = f"severity {proposal.severity:.2g} is high, so that it is escalated"
+    return (*actions, ActionKind.ESCALATE), [*reasons, why]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Cases: the breaches of one endpoint of a model, from the first one until all of them have recovered."""
+"""Cases: what breached of one family at an endpoint of a model, from the first breach until all have recovered."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from trimtab.core.errors import IllegalTransitionError
 from trimtab.monitoring.check import Check
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.diagnosis import Diagnosis
+from trimtab.remediation.family import FROM_OUTSIDE
+from trimtab.remediation.kinds import Family
 from trimtab.remediation.signals import SignalKey, key_of, worst_by_key
 
 __all__ = [
@@ -32,7 +34,9 @@ __all__ = [
 
 _TITLE_CHARS = 200
 _TIMELINE_ENTRIES = 500
+_MOST_TOLD = 10
 _ACTOR = "trimtab"
+_REOPENED = "re-opened"
 
 
 class IncidentState(StrEnum):
@@ -104,6 +108,7 @@ class Incident:
     version: int = 1
     told_us: int | None = None
     told_severity: Severity | None = None
+    family: Family = Family.MODEL
 
     @property
     def evidence(self) -> tuple[Check, ...]:
@@ -114,6 +119,12 @@ class Incident:
     def unrecovered(self) -> tuple[Check, ...]:
         """The newest breach of what is still wrong, or not known to be right again."""
         return tuple(signal.check for signal in self.signals if signal.recovered_us is None)
+
+    @property
+    def since_us(self) -> int:
+        """When it was opened, or was opened again for the last time: what was done before did not end it."""
+        again = (entry.at_us for entry in reversed(self.timeline) if entry.what == _REOPENED)
+        return next(again, self.opened_us)
 
     @property
     def loudest(self) -> Severity:
@@ -146,8 +157,9 @@ def fold(
     now: datetime,
     new_id: str,
     reopen_within: timedelta = timedelta(hours=1),
+    family: Family = Family.MODEL,
 ) -> IncidentChange:
-    """Take a run's checks of one model and endpoint into its case: the open one, or else the latest one.
+    """Take checks of one model, endpoint and ``family`` into its case: the open one, or else the latest one.
 
     A breach opens a case or joins the open one; what is only part of a monitor's alarm (not `Check.opens`) counts while
     that monitor has a breach that opens one. The case recovers when each thing that breached is OK, in every
@@ -159,7 +171,7 @@ def fold(
     news = _within_alarms(news, incident if incident is not None and incident.state.is_open else None)
     breaches = {key: check for key, check in news.items() if check.verdict is Verdict.BREACH}
     if incident is None:
-        return _opened(breaches, now, new_id) if breaches else IncidentChange(ChangeKind.NONE, None)
+        return _opened(breaches, now, new_id, family) if breaches else IncidentChange(ChangeKind.NONE, None)
     if incident.state.is_open:
         return _updated(incident, news, now)
     fresh = _fresh(incident, breaches)
@@ -169,7 +181,7 @@ def fold(
     recent = incident.closed_us is not None and to_micros(now - reopen_within) <= incident.closed_us
     if incident.state is IncidentState.RESOLVED and recent and known & set(fresh):
         return _reopened(incident, fresh, now)
-    return _opened(fresh, now, new_id)
+    return _opened(fresh, now, new_id, family)
 
 
 def attach_alert(incident: Incident, alert: Alert) -> Incident:
@@ -223,7 +235,7 @@ def _require_open(incident: Incident) -> None:
         )
 
 
-def _opened(breaches: Mapping[SignalKey, Check], now: datetime, new_id: str) -> IncidentChange:
+def _opened(breaches: Mapping[SignalKey, Check], now: datetime, new_id: str, family: Family) -> IncidentChange:
     signals = tuple(_signal(check) for check in breaches.values())
     first = max(signals, key=lambda signal: signal.check.severity.rank).check
     opened = Incident(
@@ -234,6 +246,7 @@ def _opened(breaches: Mapping[SignalKey, Check], now: datetime, new_id: str) -> 
         title=_shortened(f"{first.endpoint}: {first.explanation}"),
         opened_us=to_micros(now),
         signals=signals,
+        family=family,
     )
     return IncidentChange(ChangeKind.OPENED, opened.noted(to_micros(now), _ACTOR, "opened", _told(breaches)))
 
@@ -241,7 +254,7 @@ def _opened(breaches: Mapping[SignalKey, Check], now: datetime, new_id: str) -> 
 def _reopened(incident: Incident, breaches: Mapping[SignalKey, Check], now: datetime) -> IncidentChange:
     signals = _merged(incident.signals, breaches)
     again = dataclasses.replace(incident, state=IncidentState.OPEN, closed_us=None, signals=signals)
-    return IncidentChange(ChangeKind.REOPENED, again.noted(to_micros(now), _ACTOR, "re-opened", _told(breaches)))
+    return IncidentChange(ChangeKind.REOPENED, again.noted(to_micros(now), _ACTOR, _REOPENED, _told(breaches)))
 
 
 def _updated(incident: Incident, news: Mapping[SignalKey, Check], now: datetime) -> IncidentChange:
@@ -287,8 +300,11 @@ def _breached(check: Check) -> bool:
 
 def _fresh(incident: Incident, breaches: Mapping[SignalKey, Check]) -> dict[SignalKey, Check]:
     """Leave out breaches of windows that the case has seen the end of."""
-    last_us = max((max(signal.check.window.end_us, signal.recovered_us or 0) for signal in incident.signals), default=0)
-    return {key: check for key, check in breaches.items() if check.window.end_us > last_us}
+    seen_us = {signal.key: max(signal.check.window.end_us, signal.recovered_us or 0) for signal in incident.signals}
+    last_us = max(seen_us.values(), default=0)
+    # One from outside begins when it begins: a window of ours that ended later says nothing of it.
+    until_us = {key: seen_us.get(key, -1) if key.kind == FROM_OUTSIDE else last_us for key in breaches}
+    return {key: check for key, check in breaches.items() if check.window.end_us > until_us[key]}
 
 
 def _with_notes(incident: Incident, before: tuple[Signal, ...], at_us: int) -> Incident:
@@ -310,7 +326,10 @@ def _signal(check: Check) -> Signal:
 
 
 def _told(breaches: Mapping[SignalKey, Check]) -> str:
-    return "; ".join(check.explanation for check in breaches.values())
+    told = [check.explanation for check in breaches.values()]
+    # A storm opens a case with hundreds at once, and each of them stands in the case itself.
+    more = [f"and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
+    return "; ".join([*told[:_MOST_TOLD], *more])
 
 
 def _shortened(title: str) -> str:

@@ -2,85 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
-from itertools import combinations
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from trimtab.config.durations import Duration
-from trimtab.config.loading import Strict
+from trimtab.config.loading import Strict, wrong_at
 from trimtab.config.model import Name
-from trimtab.remediation.diagnosis import DiagnosisKind
+from trimtab.core.enums import Role
+from trimtab.remediation.kinds import AT_ONCE, ActionKind, DiagnosisKind, Level, Origin, Ruling
+from trimtab.remediation.quiet_hours import QuietHours
+from trimtab.remediation.reach import covering, unreachable
 
 __all__ = [
+    "AT_ONCE",
     "FLOOR",
-    "ActionKind",
-    "Origin",
+    "ApprovalRule",
     "PolicyConfig",
     "PolicyLimits",
     "PolicyRule",
     "RuleAnswer",
     "RuleCondition",
-    "Ruling",
 ]
-
-
-class ActionKind(StrEnum):
-    """What can be done about trouble."""
-
-    LOG = "log"
-    NOTIFY_OWNER = "notify_owner"
-    QUARANTINE_FEED = "quarantine_feed"
-    RELEASE_FEED = "release_feed"
-    RETRAIN = "retrain"
-    DEPLOY = "deploy"
-    ROLL_BACK = "roll_back"
-    REINSTATE = "reinstate"
-    DELETE_DATA = "delete_data"
-
-    @property
-    def only_tells(self) -> bool:
-        """Whether it changes nothing but what people know: no limit and no switch holds it back."""
-        return self in {ActionKind.LOG, ActionKind.NOTIFY_OWNER}
-
-
-class Origin(StrEnum):
-    """Who wants something done."""
-
-    INCIDENT = "incident"
-    TRIGGER = "trigger"
-    PERSON = "person"
-
-
-class Ruling(StrEnum):
-    """Who must agree, from nobody to "not at all"."""
-
-    AUTOMATIC = "automatic"
-    APPROVAL = "approval"
-    PERSON_ONLY = "person_only"
-    REFUSE = "refuse"
-
-    @property
-    def rank(self) -> int:
-        """0 for AUTOMATIC up to 3 for REFUSE: how strict it is."""
-        return list(Ruling).index(self)
-
-    def at_least(self, other: Ruling) -> Ruling:
-        """Return the stricter of both.
-
-        >>> Ruling.AUTOMATIC.at_least(Ruling.APPROVAL)
-        <Ruling.APPROVAL: 'approval'>
-        """
-        return max(self, other, key=lambda ruling: ruling.rank)
 
 
 FLOOR = {
     ActionKind.RETRAIN: Ruling.APPROVAL,
+    ActionKind.APPROVE_VERSION: Ruling.APPROVAL,
     ActionKind.DEPLOY: Ruling.APPROVAL,
     ActionKind.ROLL_BACK: Ruling.APPROVAL,
     ActionKind.REINSTATE: Ruling.APPROVAL,
+    ActionKind.PAUSE_ENDPOINT: Ruling.APPROVAL,
+    ActionKind.CHANGE_CONFIG: Ruling.APPROVAL,
     ActionKind.DELETE_DATA: Ruling.PERSON_ONLY,
 }
 """The least that each action needs, whatever a rule says; ``allow_automatic`` lowers it for all but deleting data."""
@@ -88,6 +43,10 @@ FLOOR = {
 
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _one_or_many_mappings(value: Any) -> Any:
+    return [value] if isinstance(value, Mapping | QuietHours) else value
 
 
 Origins = Annotated[
@@ -100,6 +59,11 @@ Diagnoses = Annotated[
 Actions = Annotated[
     tuple[ActionKind, ...], BeforeValidator(_one_or_many, json_schema_input_type=ActionKind | tuple[ActionKind, ...])
 ]
+Quiet = Annotated[
+    tuple[QuietHours, ...],
+    BeforeValidator(_one_or_many_mappings, json_schema_input_type=QuietHours | tuple[QuietHours, ...]),
+]
+Levels = Annotated[tuple[Level, ...], BeforeValidator(_one_or_many, json_schema_input_type=Level | tuple[Level, ...])]
 Models = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many, json_schema_input_type=Name | tuple[Name, ...])]
 
 
@@ -111,6 +75,7 @@ class RuleCondition(Strict):
     open_diagnosis: Diagnoses = Field(default=(), description="An open incident of the model is diagnosed as one of.")
     action: Actions = Field(default=(), description="The action that is proposed.")
     models: Models = Field(default=(), description="Only these models.")
+    level: Levels = Field(default=(), description="How bad: low, medium, high (the thirds of severity 0..1).")
     min_severity: float = Field(default=0.0, ge=0, le=1, description="Severity 0..1, inclusive.")
     max_severity: float = Field(default=1.0, ge=0, le=1, description="Severity 0..1, inclusive.")
 
@@ -120,7 +85,28 @@ class RuleCondition(Strict):
             raise ValueError(
                 f"min_severity {self.min_severity:g} lies above max_severity {self.max_severity:g}; swap them"
             )
+        levels = list(Level)
+        lowest, highest = levels.index(Level.of(self.min_severity)), levels.index(Level.of(self.max_severity))
+        if self.level and not set(self.level) & set(levels[lowest : highest + 1]):
+            raise ValueError(
+                f"no severity {self.min_severity:g}..{self.max_severity:g} is {' or '.join(self.level)}; "
+                "name the level or the limits, not both"
+            )
         return self
+
+
+class ApprovalRule(Strict):
+    """Who has to agree, where somebody has to."""
+
+    role: Role = Field(default=Role.APPROVER, description="approver or admin: what each of them has to be at least.")
+    approvers: int = Field(default=1, ge=1, le=9, description="How many people, each counted once however many keys.")
+
+    @field_validator("role")
+    @classmethod
+    def _may_agree(cls, role: Role) -> Role:
+        if not role.reaches(Role.APPROVER):
+            raise ValueError(f"a key with role {role} approves nothing; expected approver or admin")
+        return role
 
 
 class RuleAnswer(Strict):
@@ -131,12 +117,15 @@ class RuleAnswer(Strict):
     covers: Actions = Field(
         default=(), description="What one approval allows besides, e.g. [deploy] for a retraining: release if better."
     )
+    approval: ApprovalRule = Field(default=ApprovalRule(), description="Who has to agree, and how many.")
     expires: Duration = Field(default="1d", validate_default=True, description="How long an approval is waited for.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.tier is Ruling.REFUSE and (self.actions or self.covers):
             raise ValueError("tier refuse takes no actions and covers nothing; remove them")
+        if self.tier is Ruling.REFUSE and self.approval != ApprovalRule():
+            raise ValueError("tier refuse has nothing to agree to; remove approval")
         if self.expires <= timedelta(0):
             raise ValueError("expires must lie above 0s; e.g. '1d'")
         return self
@@ -170,30 +159,32 @@ class PolicyRule(Strict):
             named &= {None, *self.then.actions}
         return frozenset(named)
 
-    def shadows(self, later: PolicyRule) -> bool:
-        """Return whether ``later``, standing below this rule, can never be reached."""
-        mine, other = self.when, later.when
-        wide = [
-            (mine.origin, other.origin),
-            (mine.diagnosis, other.diagnosis),
-            (mine.open_diagnosis, other.open_diagnosis),
-            (mine.models, other.models),
-        ]
-        return (
-            self.proposals() >= later.proposals()
-            and mine.min_severity <= other.min_severity
-            and mine.max_severity >= other.max_severity
-            and all(not general or (special and set(general) >= set(special)) for general, special in wide)
-        )
-
 
 class PolicyLimits(Strict):
-    """How often the platform may act."""
+    """How often and how far the platform may act. Each makes a rule's answer stricter, never milder."""
 
     cooldown: Duration = Field(
         default="1h", validate_default=True, description="Between two actions of a kind on one model."
     )
+    ask_again: Duration = Field(
+        default="1d",
+        validate_default=True,
+        description="How long nobody is asked again for what was rejected, or expired, for the same trouble.",
+    )
     actions_per_day: int = Field(default=20, ge=0, description="Actions within 24 hours, over all models.")
+    per_model: int | None = Field(default=None, ge=0, description="Actions within 24 hours on any one model.")
+    max_traffic_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="What changes an endpoint that answers a larger share of all rows needs one tier more.",
+    )
+    endpoints_per_rule: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many endpoints one rule may change within 24 hours; the next needs one tier more.",
+    )
+    quiet_hours: Quiet = Field(default=(), description="When what would run by itself waits for approval.")
 
 
 class PolicyConfig(Strict):
@@ -216,14 +207,27 @@ class PolicyConfig(Strict):
     @field_validator("rules")
     @classmethod
     def _reachable(cls, rules: tuple[PolicyRule, ...]) -> tuple[PolicyRule, ...]:
-        for earlier, later in combinations(rules, 2):
-            if earlier.name == later.name:
-                raise ValueError(f"rule {later.name!r} stands twice; give each rule a name of its own")
-            if earlier.shadows(later):
-                raise ValueError(
-                    f"rule {later.name!r} can never match: {earlier.name!r} above it always does; reorder or remove one"
-                )
+        names: set[str] = set()
+        for place, rule in enumerate(rules):
+            if rule.name in names:
+                raise wrong_at(f"rule {rule.name!r} stands twice; give each rule a name of its own", place)
+            names.add(rule.name)
+        for place in unreachable(rules):
+            above = [repr(rules[one].name) for one in covering(rules, place)]
+            who = f"{above[0]} above it always does" if len(above) == 1 else f"{', '.join(above)} above it always do"
+            raise wrong_at(f"rule {rules[place].name!r} can never match: {who}; reorder or remove one", place)
         return rules
+
+    def for_model(self, model: str) -> PolicyConfig:
+        """Return the policy as it is for ``model``, where there is no other: it decides the same, and names none."""
+        rules = [rule for rule in self.rules if not rule.when.models or model in rule.when.models]
+        general = [
+            rule.model_copy(update={"when": rule.when.model_copy(update={"models": ()})}) if rule.when.models else rule
+            for rule in rules
+        ]
+        # What only another model comes to would be refused as a rule that never matches.
+        gone = set(unreachable(general))
+        return self.model_copy(update={"rules": tuple(rule for place, rule in enumerate(general) if place not in gone)})
 
     def floor_of(self, action: ActionKind) -> Ruling:
         """Return the least that ``action`` needs under this policy."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from trimtab.core.canonical import JsonObject
@@ -11,7 +11,7 @@ from trimtab.core.clock import to_micros
 from trimtab.core.enums import Tier
 from trimtab.remediation.actions import ActionRequest, ActionState, PredictedImpact, advance
 from trimtab.remediation.decision import Decision, Proposal
-from trimtab.remediation.policy import ActionKind, Ruling
+from trimtab.remediation.kinds import ActionKind, Origin, Ruling
 
 __all__ = ["RequestContext", "requests_of"]
 
@@ -22,7 +22,8 @@ _BY_POLICY = "policy"
 class RequestContext:
     """What a request says beyond the decision: where it belongs, who wants it, for what.
 
-    ``about`` narrows the model down to what is acted on, where there can be several: a feed, a version.
+    ``about`` narrows the model down to what is acted on, where there can be several: a feed, a version. ``owner`` is
+    the person who asks, where one does.
     """
 
     requested_by: str
@@ -32,6 +33,8 @@ class RequestContext:
     incident_id: str | None = None
     params: Mapping[ActionKind, JsonObject] | None = None
     impact: Mapping[ActionKind, PredictedImpact] | None = None
+    impossible: Mapping[ActionKind, str] = field(default_factory=dict)
+    owner: str | None = None
 
 
 def requests_of(
@@ -62,12 +65,17 @@ def _request(
         created_us=to_micros(now),
         endpoint=context.endpoint,
         incident_id=context.incident_id,
-        covers=decision.covers,
+        covers=() if action.only_tells else decision.covers,
         expires_us=to_micros(now + decision.expires) if waits else None,
         predicted_impact=(context.impact or {}).get(action),
         params=(context.params or {}).get(action, {}),
         reason=decision.reason,
         policy=decision.to_json(),
+        owner=context.owner,
+        role=decision.role,
+        needed=decision.approvers,
     )
     to = ActionState.WAITING_APPROVAL if waits else ActionState.APPROVED
-    return advance(proposed, to, at_us=to_micros(now), by=None if waits else _BY_POLICY)
+    # What a person may do at once is that person's decision, and no autonomy.
+    by = context.requested_by if proposal.origin is Origin.PERSON else _BY_POLICY
+    return advance(proposed, to, at_us=to_micros(now), by=None if waits else by)

@@ -14,7 +14,7 @@ _RANK = {Verdict.OK: 0, Verdict.INCONCLUSIVE: 1, Verdict.BREACH: 2}
 
 
 class SignalKey(NamedTuple):
-    """What a check is about: ``part`` is the column, metric or percentile, None for the whole window."""
+    """What a check is about: ``part`` is the column, metric, percentile or fingerprint, None for the whole window."""
 
     monitor: str
     kind: str
@@ -27,12 +27,13 @@ class SignalKey(NamedTuple):
         >>> SignalKey("drift", "data_drift", "chol").label, SignalKey("drift", "data_drift", None).label
         ('drift of chol', 'drift')
         """
-        return self.monitor if self.part is None else f"{self.monitor} of {self.part}"
+        return self.monitor if self.part is None or self.kind == "alert" else f"{self.monitor} of {self.part}"
 
 
 def key_of(check: Check) -> SignalKey:
     """Return what ``check`` is about; the same for every variant and version."""
-    part = check.column or check.detail.get("metric") or check.detail.get("percentile")
+    detail = check.detail
+    part = check.column or detail.get("metric") or detail.get("percentile") or detail.get("fingerprint")
     return SignalKey(check.monitor, check.kind, None if part is None else str(part))
 
 

@@ -1,4 +1,4 @@
-"""Alerts and incidents in the database. One case is open for an endpoint of a model at a time."""
+"""Alerts and incidents in the database. One case a family is open for an endpoint of a model at a time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Severity
 from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import alert as alert_table
 from trimtab.db.tables import incident as incident_table
 from trimtab.monitoring.check import Check
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.diagnosis import Diagnosis
 from trimtab.remediation.incidents import Incident, IncidentState, Signal, TimelineEntry
+from trimtab.remediation.kinds import Family
 
 __all__ = [
     "attach_to_incident",
@@ -90,9 +92,9 @@ def create_incident(connection: Connection, incident: Incident) -> None:
     """Store a case that was opened.
 
     Raises:
-        ConflictError: one is open already for this endpoint of the model.
+        ConflictError: one of its family is open already for this endpoint of the model.
     """
-    open_one = current_incident(connection, incident.model, incident.endpoint)
+    open_one = current_incident(connection, incident.model, incident.endpoint, incident.family)
     if open_one is not None and open_one.state.is_open:
         raise ConflictError(_taken(incident, open_one.id))
     try:
@@ -101,6 +103,7 @@ def create_incident(connection: Connection, incident: Incident) -> None:
                 id=incident.id,
                 model=incident.model,
                 endpoint=incident.endpoint,
+                family=incident.family.value,
                 opened_us=incident.opened_us,
                 version=incident.version,
                 **_changing(incident),
@@ -138,11 +141,17 @@ def load_incident(connection: Connection, incident_id: str) -> Incident:
     return _incident(row)
 
 
-def current_incident(connection: Connection, model: str, endpoint: str) -> Incident | None:
-    """Return the case that `fold` takes: the open one of the endpoint, or else the latest one."""
+def current_incident(
+    connection: Connection, model: str, endpoint: str, family: Family = Family.MODEL
+) -> Incident | None:
+    """Return the case that `fold` takes: the open one of the endpoint and ``family``, or else the latest one."""
     row = connection.execute(
         select(incident_table)
-        .where(incident_table.c.model == model, incident_table.c.endpoint == endpoint)
+        .where(
+            incident_table.c.model == model,
+            incident_table.c.endpoint == endpoint,
+            incident_table.c.family == family.value,
+        )
         .order_by(
             incident_table.c.state.in_(_OPEN).desc(), incident_table.c.opened_us.desc(), incident_table.c.id.desc()
         )
@@ -152,15 +161,20 @@ def current_incident(connection: Connection, model: str, endpoint: str) -> Incid
 
 
 def list_incidents(
-    connection: Connection, *, model: str | None = None, open_only: bool = False, limit: int = 50
+    connection: Connection,
+    *,
+    model: str | None = None,
+    open_only: bool = False,
+    after: Place | None = None,
+    limit: int = 50,
 ) -> list[Incident]:
-    """Return cases, newest first."""
+    """Return cases, newest first; those behind ``after``."""
     query = select(incident_table)
     if model is not None:
         query = query.where(incident_table.c.model == model)
     if open_only:
         query = query.where(incident_table.c.state.in_(_OPEN))
-    ordered = query.order_by(incident_table.c.opened_us.desc(), incident_table.c.id.desc()).limit(limit)
+    ordered = newest(query, incident_table.c.opened_us, incident_table.c.id, after=after, limit=limit)
     return [_incident(row) for row in connection.execute(ordered)]
 
 
@@ -202,6 +216,7 @@ def _incident(row: Any) -> Incident:
         # Cases of before 0004 have neither: they are told again at once.
         told_us=spec.get("told_us"),
         told_severity=None if spec.get("told_severity") is None else Severity(spec["told_severity"]),
+        family=Family(row.family),
     )
 
 
@@ -222,6 +237,6 @@ def _alert(row: Any) -> Alert:
 
 def _taken(incident: Incident, other: str) -> str:
     return (
-        f"incident {incident.id}: {incident.endpoint!r} has an open incident, {other}; "
+        f"incident {incident.id}: {incident.endpoint!r} has an open incident, {other}, of family {incident.family}; "
         "read it and fold the checks into it"
     )

@@ -42,16 +42,29 @@ class Verified:
         return _VERIFIED.validate_python(content)
 
 
-def verify(expected: PredictedImpact | None, before: Sequence[Check], after: Sequence[Check]) -> Verified:
+def verify(
+    expected: PredictedImpact | None,
+    before: Sequence[Check],
+    after: Sequence[Check],
+    *,
+    ended_us: int | None = None,
+    strict: bool = False,
+) -> Verified:
     """Judge an action by the checks before it and those of a window after it.
 
     With a promise: OK when the metric improved and is within its limit again, or made at least half of the promised
-    gain; BREACH when it did not improve; INCONCLUSIVE in between, or while it is not measured. Without one: OK when
-    all that breached before is OK, BREACH when some of it still breaches.
+    gain; BREACH when it did not improve; INCONCLUSIVE in between, or while it is measured on too few rows or not at
+    all. Without one: OK when all that breached before is OK, BREACH when some of it still breaches; ``strict``: or when
+    anything else does.
+
+    Where one version serves before and after, ``ended_us`` says when the action ended: what breaches in a window that
+    began before then says nothing against it.
     """
     earlier, later = worst_by_key(before), worst_by_key(after)
-    verdict, text = _promise(expected, after) if expected is not None else _breaches(earlier, later)
+    verdict, text = _promise(expected, after) if expected is not None else _breaches(earlier, later, ended_us)
     joined = [key.label for key in later if _breached(later, key) and not _breached(earlier, key)]
+    if strict and joined and verdict is Verdict.OK:
+        verdict, text = Verdict.BREACH, f"{text}, but something else is not"
     new = f"; breaches since then: {', '.join(joined)}" if joined else ""
     left = sum(check.verdict is Verdict.BREACH for check in later.values())
     had = sum(check.verdict is Verdict.BREACH for check in earlier.values())
@@ -59,9 +72,11 @@ def verify(expected: PredictedImpact | None, before: Sequence[Check], after: Seq
 
 
 def _promise(expected: PredictedImpact, after: Sequence[Check]) -> tuple[Verdict, str]:
-    check = newest_quality(after, expected.metric)
+    # A value of too few rows is told by its check: nothing is held against an action for that.
+    check = newest_quality((one for one in after if one.verdict is not Verdict.INCONCLUSIVE), expected.metric)
     if check is None or check.value is None:
-        return Verdict.INCONCLUSIVE, f"{expected.metric} has not been measured since"
+        few = newest_quality(after, expected.metric) is not None
+        return Verdict.INCONCLUSIVE, f"{expected.metric} has {'too few rows' if few else 'not been measured'} since"
     sign = 1.0 if expected.higher_is_better else -1.0
     gained, promised = sign * (check.value - expected.now), sign * (expected.expected - expected.now)
     numbers = f"{expected.metric} {expected.now:.4g} before, {check.value:.4g} after, {expected.expected:.4g} expected"
@@ -72,11 +87,17 @@ def _promise(expected: PredictedImpact, after: Sequence[Check]) -> tuple[Verdict
     return Verdict.INCONCLUSIVE, f"improved by less than half of what was promised: {numbers}"
 
 
-def _breaches(earlier: Mapping[SignalKey, Check], later: Mapping[SignalKey, Check]) -> tuple[Verdict, str]:
+def _breaches(
+    earlier: Mapping[SignalKey, Check], later: Mapping[SignalKey, Check], ended_us: int | None
+) -> tuple[Verdict, str]:
     breached = [key for key in earlier if _breached(earlier, key)]
-    still = [key.label for key in breached if _breached(later, key)]
-    if still:
-        return Verdict.BREACH, f"still in breach: {', '.join(still)}"
+    still = [key for key in breached if _breached(later, key)]
+    mixed = [key for key in still if ended_us is not None and later[key].window.start_us < ended_us]
+    if len(still) > len(mixed):
+        return Verdict.BREACH, f"still in breach: {', '.join(key.label for key in still if key not in mixed)}"
+    if mixed:
+        labels = ", ".join(key.label for key in mixed)
+        return Verdict.INCONCLUSIVE, f"still in breach, in a window from before the action's end: {labels}"
     unknown = [key.label for key in breached if key not in later or later[key].verdict is Verdict.INCONCLUSIVE]
     if unknown or not later:
         return Verdict.INCONCLUSIVE, f"not known to be right again: {', '.join(unknown) or 'nothing was checked'}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trimtab.core.wording import counted
+
 __all__ = ["AuditProof", "TimelineEntry"]
 
 
@@ -21,13 +23,31 @@ class TimelineEntry:
 class AuditProof:
     """Which entries of the audit log tell of this, and the head of the chain when the report was written.
 
-    ``verified`` is None when nobody verified the chain for this report.
+    ``verified`` is None when nobody verified the chain for this report. ``signed``: how many signed checkpoints agree
+    with it. Without any it was only found consistent in itself, as a chain is whose end was cut off, or that somebody
+    computed anew as a whole.
     """
 
     sequences: tuple[int, ...]
     head_sequence: int
     head_hash: str
     verified: bool | None = None
+    signed: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """What was found of the chain, to be put after 'it'.
+
+        >>> AuditProof((), head_sequence=9, head_hash="", verified=True, signed=2).verdict
+        'agrees with 2 signed checkpoints'
+        """
+        if self.verified is None:
+            return "was not verified"
+        if not self.verified:
+            return "DID NOT VERIFY"
+        if self.signed:
+            return f"agrees with {counted(self.signed, 'signed checkpoint')}"
+        return "is consistent in itself, and no signed checkpoint stands behind it"
 
     @property
     def ranges(self) -> str:

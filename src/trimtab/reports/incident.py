@@ -13,12 +13,14 @@ from trimtab.reports.svg import Band, Chart, Limit, Marker, Series
 __all__ = [
     "ActionData",
     "ColumnChartData",
+    "DecisionData",
     "DiagnosisData",
     "ImpactData",
     "IncidentReportData",
     "MeasureData",
     "QualityChartData",
     "VerificationData",
+    "VoteData",
     "incident_report",
 ]
 
@@ -54,7 +56,10 @@ class ImpactData:
 
 @dataclass(frozen=True, slots=True)
 class ActionData:
-    """One change to the world: who asked, under which rule, who decided, how it ended."""
+    """One change to the world: who asked, under which rule, who decided, how it ended.
+
+    ``helped`` is what verification found, and ``found`` in words; None while nobody has looked.
+    """
 
     kind: str
     tier: Tier
@@ -65,6 +70,37 @@ class ActionData:
     decided_us: int | None = None
     rule: str | None = None
     impact: ImpactData | None = None
+    helped: Verdict | None = None
+    found: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionData:
+    """What the policy said of the case: by which rule, and for each action which tier.
+
+    ``raised``: limits that were stricter than the rule. ``times``: how often it said the same.
+    """
+
+    at_us: int
+    rule: str | None
+    answers: Mapping[str, str]
+    reason: str
+    policy_hash: str
+    raised: tuple[str, ...] = ()
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VoteData:
+    """What a person (``owner``, by the key ``actor``) said of an action: approve, reject or comment, ``via`` what."""
+
+    at_us: int
+    owner: str
+    actor: str
+    action: str
+    word: str
+    via: str
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +182,8 @@ class IncidentReportData:
     quality: tuple[QualityChartData, ...] = ()
     markers: tuple[Marker, ...] = ()
     audit: AuditProof | None = None
+    decisions: tuple[DecisionData, ...] = ()
+    votes: tuple[VoteData, ...] = ()
 
 
 def incident_report(data: IncidentReportData) -> str:

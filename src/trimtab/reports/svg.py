@@ -1,7 +1,8 @@
 """Charts as inline SVG: a value over time against its reference, and an interval against zero.
 
-Colours come from the page's style sheet (classes ``chart-…``), so that a chart follows light and dark. Each is drawn
-for a given width in CSS pixels: text keeps its size, since a page shows the drawing that fits and hides the other.
+Colours come from the page's style sheet (classes ``chart-…``), so that a chart follows light and dark, and are written
+beside it for whoever prints it (`trimtab.reports.inks`). Each is drawn for a given width in CSS pixels: text keeps its
+size, since a page shows the drawing that fits and hides the other.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
+from trimtab.reports.inks import FONT, ink_of
 from trimtab.reports.ticks import number_ticks, time_ticks
 from trimtab.reports.wording import number_text
 
-__all__ = ["Band", "Chart", "Limit", "Marker", "Ribbon", "Series", "draw_chart", "draw_interval"]
+__all__ = ["Band", "Chart", "Limit", "Marker", "Ribbon", "Series", "draw_chart", "draw_interval", "draw_swatch"]
 
 _TOP, _RIGHT, _BOTTOM, _LEFT = 22, 14, 26, 56
 _CHAR_PX = 6.6
@@ -124,9 +126,10 @@ def draw_chart(chart: Chart, *, width: int = 720, height: int = 240) -> Markup:
     known = [(at, value) for series in chart.series for at, value in series.points if _is_known(value)]
     identity = f"{chart.key}-{width}"
     head = Markup(
-        '<svg class="chart" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-labelledby="{i}-t {i}-d">'
+        '<svg class="chart" viewBox="0 0 {w} {h}" width="{w}" height="{h}" {font} role="img" '
+        'aria-labelledby="{i}-t {i}-d">'
         '<title id="{i}-t">{title}</title><desc id="{i}-d">{description}</desc>'
-    ).format(w=width, h=height, i=identity, title=chart.title, description=chart.description)
+    ).format(w=width, h=height, font=FONT, i=identity, title=chart.title, description=chart.description)
     if not known:
         middle = _text(width / 2, height / 2, "no data in this period", "chart-note", "middle")
         return head + middle + Markup("</svg>")
@@ -158,17 +161,26 @@ def draw_interval(low: float, value: float, high: float, *, good: bool | None, l
     tone = "chart-even" if good is None else "chart-good" if good else "chart-bad"
     return Markup(
         '<svg class="interval" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{label}">'
-        '{zero}{bar}<circle class="{tone}" cx="{cx:.1f}" cy="{cy:.1f}" r="4"/></svg>'
+        '{zero}{bar}<circle {tone} cx="{cx:.1f}" cy="{cy:.1f}" r="4"/></svg>'
     ).format(
         w=width,
         h=height,
         label=label,
         zero=_line("chart-axis", width / 2, 1, width / 2, height - 1),
         bar=_line(f"{tone} chart-interval", x(low), height / 2, x(high), height / 2),
-        tone=tone,
+        tone=ink_of(tone),
         cx=x(value),
         cy=height / 2,
     )
+
+
+def draw_swatch(kind: str) -> Markup:
+    """Return the sample of a legend for what is drawn as ``kind``, one of `Chart.legend`."""
+    if kind == "chart-band":
+        mark = Markup('<rect {} width="18" height="9"/>').format(ink_of(kind))
+    else:
+        mark = _line(kind, 1, 4.5, 17, 4.5)
+    return Markup('<svg width="18" height="9" aria-hidden="true">{}</svg>').format(mark)
 
 
 def _is_known(value: float | None) -> bool:
@@ -208,8 +220,8 @@ def _band(frame: _Frame, band: Band) -> Iterable[Markup]:
     if not (math.isfinite(band.low) and math.isfinite(band.high)):
         return
     top, bottom = frame.y(band.high), frame.y(band.low)
-    yield Markup('<rect class="chart-band" x="{}" y="{:.1f}" width="{}" height="{:.1f}"/>').format(
-        _LEFT, top, frame.width - _LEFT - _RIGHT, max(bottom - top, 1.0)
+    yield Markup('<rect {} x="{}" y="{:.1f}" width="{}" height="{:.1f}"/>').format(
+        ink_of("chart-band"), _LEFT, top, frame.width - _LEFT - _RIGHT, max(bottom - top, 1.0)
     )
     if band.middle is not None and math.isfinite(band.middle):
         yield _line("chart-middle", _LEFT, frame.y(band.middle), frame.width - _RIGHT, frame.y(band.middle))
@@ -221,7 +233,7 @@ def _ribbon(frame: _Frame, ribbon: Ribbon) -> Iterable[Markup]:
         return
     edge = [(at, high) for at, _, high in known] + [(at, low) for at, low, _ in reversed(known)]
     path = " ".join(f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in edge)
-    yield Markup('<polygon class="chart-band" points="{}"/>').format(path)
+    yield Markup('<polygon {} points="{}"/>').format(ink_of("chart-band"), path)
 
 
 def _markers(frame: _Frame, markers: Sequence[Marker]) -> Iterable[Markup]:
@@ -241,12 +253,13 @@ def _series(frame: _Frame, series: Series) -> Iterable[Markup]:
         pixels = [(frame.x(at_us), frame.y(value)) for at_us, value in run]
         if len(pixels) == 1:
             x, y = pixels[0]
-            yield Markup('<circle class="chart-{}-dot" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(series.tone, x, y)
+            dot = ink_of(f"chart-{series.tone}-dot")
+            yield Markup('<circle {} cx="{:.1f}" cy="{:.1f}" r="3"/>').format(dot, x, y)
             continue
         path = f"M{pixels[0][0]:.1f} {pixels[0][1]:.1f}"
         for x, y in pixels[1:]:
             path += f"H{x:.1f}V{y:.1f}" if series.kind == "step" else f"L{x:.1f} {y:.1f}"
-        yield Markup('<path class="chart-{}" d="{}"/>').format(series.tone, path)
+        yield Markup('<path {} d="{}"/>').format(ink_of(f"chart-{series.tone}"), path)
 
 
 def _runs(points: Sequence[Point]) -> Iterable[list[tuple[int, float]]]:
@@ -280,10 +293,10 @@ def _thinned(points: Sequence[Point]) -> Sequence[Point]:
 
 
 def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
-    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(kind, x1, y1, x2, y2)
+    return Markup('<line {} x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(ink_of(kind), x1, y1, x2, y2)
 
 
 def _text(x: float, y: float, text: str, kind: str, anchor: str) -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
-        kind, x, y, anchor, escape(text)
+    return Markup('<text {} x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
+        ink_of(kind), x, y, anchor, escape(text)
     )

@@ -263,6 +263,12 @@ def asks(condition: Condition, leaf: type[Strict]) -> bool:
     return any(isinstance(found, leaf) for _, found in _leaves(condition))
 
 
+def longest_age(condition: Condition) -> timedelta | None:
+    """Return the age of the last training from which a condition of the tree calls for one; None if none does."""
+    ages = [leaf.age.longer_than for _, leaf in _leaves(condition) if isinstance(leaf, AgeCondition)]
+    return min(ages, default=None)
+
+
 def monitors_named(condition: Condition, *at: str | int) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """Yield where a monitor is named in the tree, which kind of leaf names it, and its name; ``at`` leads there."""
     for place, leaf in _leaves(condition, *at):

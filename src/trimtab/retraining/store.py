@@ -13,6 +13,7 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.errors import ConflictError
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import retraining_event, trigger_state
 from trimtab.retraining.conditions import Firing
 from trimtab.retraining.durations import TriggerState
@@ -49,6 +50,11 @@ class RetrainingEvent:
     refused: str | None = None
     job_id: str | None = None
     outcome: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among the others."""
+        return Place(to_micros(self.firing.at), self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +136,13 @@ def recent_events(
     *,
     fired_only: bool = False,
     with_others: bool = False,
+    after: Place | None = None,
     limit: int = 50,
 ) -> list[RetrainingEvent]:
-    """Return the evaluations of ``model`` (of all, without one), newest first; perhaps with what others asked for."""
+    """Return the evaluations of ``model`` (of all, without one), newest first; perhaps with what others asked for.
+
+    Only those behind ``after`` where it is given.
+    """
     query = select(retraining_event)
     if model is not None:
         query = query.where(retraining_event.c.model == model)
@@ -140,7 +150,7 @@ def recent_events(
         query = query.where(retraining_event.c.held)
     if not with_others:
         query = query.where(_evaluated())
-    ordered = query.order_by(retraining_event.c.at_us.desc(), retraining_event.c.id.desc()).limit(limit)
+    ordered = newest(query, retraining_event.c.at_us, retraining_event.c.id, after=after, limit=limit)
     return [_event(row) for row in connection.execute(ordered)]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trimtab.core.errors import ConflictError
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import endpoint as endpoint_table
 from trimtab.db.tables import endpoint_history
 from trimtab.serving.spec import EndpointSpec
@@ -22,11 +23,13 @@ __all__ = [
     "endpoint_generations",
     "generation_at",
     "generation_behind",
+    "generation_of",
     "list_desired",
     "mark_served",
     "model_of",
     "next_generation",
     "overtake",
+    "rollout_of",
     "salt_of",
     "unseen",
     "versions_in_production",
@@ -145,7 +148,6 @@ def overtake(
     spec = msgspec.structs.replace(present, generation=generation)
     content = msgspec.to_builtins(spec)
     _replace(connection, spec, content, at_us, before=present.generation)
-    of = (endpoint_history.c.endpoint == spec.endpoint) & (endpoint_history.c.generation == present.generation)
     connection.execute(
         insert(endpoint_history).values(
             endpoint=spec.endpoint,
@@ -153,11 +155,17 @@ def overtake(
             at_us=at_us,
             actor=actor,
             reason=reason,
-            rollout_id=connection.execute(select(endpoint_history.c.rollout_id).where(of)).scalar(),
+            rollout_id=rollout_of(connection, present),
             spec=content,
         )
     )
     return spec
+
+
+def rollout_of(connection: Connection, spec: EndpointSpec) -> str | None:
+    """Return the rollout that a generation is a step of, None where that is not known."""
+    of = (endpoint_history.c.endpoint == spec.endpoint) & (endpoint_history.c.generation == spec.generation)
+    return connection.execute(select(endpoint_history.c.rollout_id).where(of)).scalar()
 
 
 def desired(connection: Connection, endpoint: str) -> EndpointSpec | None:
@@ -184,15 +192,13 @@ def list_desired(connection: Connection, *, model: str | None = None) -> list[En
     return [_to_spec(content) for content in connection.execute(query).scalars()]
 
 
-def endpoint_generations(connection: Connection, endpoint: str, *, limit: int = 100) -> list[Generation]:
-    """Return the newest ``limit`` generations of ``endpoint``, newest first."""
-    rows = connection.execute(
-        select(endpoint_history)
-        .where(endpoint_history.c.endpoint == endpoint)
-        .order_by(endpoint_history.c.generation.desc())
-        .limit(limit)
-    )
-    return [_generation(row) for row in rows]
+def endpoint_generations(
+    connection: Connection, endpoint: str, *, after: Place | None = None, limit: int = 100
+) -> list[Generation]:
+    """Return the newest ``limit`` generations of ``endpoint``, newest first; those behind ``after``."""
+    query = select(endpoint_history).where(endpoint_history.c.endpoint == endpoint)
+    ordered = newest(query, endpoint_history.c.generation, endpoint_history.c.endpoint, after=after, limit=limit)
+    return [_generation(row) for row in connection.execute(ordered)]
 
 
 def generation_at(connection: Connection, endpoint: str, at_us: int | None = None) -> Generation | None:
@@ -200,6 +206,15 @@ def generation_at(connection: Connection, endpoint: str, at_us: int | None = Non
     served = _since_us.is_not(None) if at_us is None else _since_us <= at_us
     query = select(endpoint_history).where(endpoint_history.c.endpoint == endpoint, served)
     row = connection.execute(query.order_by(endpoint_history.c.generation.desc()).limit(1)).first()
+    return None if row is None else _generation(row)
+
+
+def generation_of(connection: Connection, endpoint: str, generation: int) -> Generation | None:
+    """Return one generation of ``endpoint``, None when there never was one of that number."""
+    query = select(endpoint_history).where(
+        endpoint_history.c.endpoint == endpoint, endpoint_history.c.generation == generation
+    )
+    row = connection.execute(query).first()
     return None if row is None else _generation(row)
 
 

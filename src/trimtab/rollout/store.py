@@ -17,6 +17,7 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
 from trimtab.core.errors import ConflictError, DataContractError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.rollout.state import RolloutSpec, RolloutState, Transition
 
@@ -182,10 +183,15 @@ def active_rollout(connection: Connection, endpoint: str) -> Rollout | None:
 
 
 def list_rollouts(
-    connection: Connection, *, model: str | None = None, active_only: bool = False, limit: int = 50
+    connection: Connection,
+    *,
+    model: str | None = None,
+    active_only: bool = False,
+    after: Place | None = None,
+    limit: int = 50,
 ) -> list[Rollout]:
-    """Return rollouts, newest first; a row that is none is told in the log, once, and left out."""
-    query = select(rollout_table).order_by(rollout_table.c.started_us.desc(), rollout_table.c.id.desc()).limit(limit)
+    """Return rollouts, newest first, those behind ``after``; a row that is none is told in the log, and left out."""
+    query = newest(select(rollout_table), rollout_table.c.started_us, rollout_table.c.id, after=after, limit=limit)
     if model is not None:
         query = query.where(rollout_table.c.model == model)
     if active_only:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -81,6 +81,7 @@ class _Spec(msgspec.Struct):
 
     variants: tuple[msgspec.Raw, ...] = ()
     autoscaling: AutoscalingSpec | None = None
+    scaled_to: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Autoscaler:
@@ -127,4 +128,8 @@ def _policy_in(path: Path) -> AutoscalingSpec | None:
         spec = msgspec.json.decode(path.read_bytes(), type=_Spec)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return spec.autoscaling if spec.variants else None
+    policy = spec.autoscaling if spec.variants else None
+    if policy is None or spec.scaled_to is None:
+        return policy
+    least = max(policy.min_workers, spec.scaled_to)
+    return msgspec.structs.replace(policy, min_workers=least, max_workers=max(policy.max_workers, least))

@@ -72,6 +72,7 @@ class LoadedEndpoint:
     """One generation of an endpoint. What it serves never changes: a request that began on it ends on it.
 
     ``is_plain``: a request is answered in one go, without waiting midway.
+    ``paused``: why all requests are refused, if they are.
     ``ledger``: where drawn requests are counted, if there are variants to compare.
     ``used_ns`` is the monotonic time of its last request. Work that waits midway says `enter` before and `leave`
     after: until then the generation is not unloaded, and its journal schemas stay declared.
@@ -115,6 +116,7 @@ class LoadedEndpoint:
         )
         self.is_plain = not (self.batchers or self.takes_images) and features is None
         self.ledger: DrawLedger | None = None
+        self.paused = spec.paused
         self.used_ns = 0
         self.in_flight = 0
         self._when_idle: list[Callable[[], None]] = []

@@ -12,7 +12,7 @@ from trimtab.core.crashpoints import reached
 from trimtab.core.errors import ConfigError
 from trimtab.records.journal import JournalFullError, JournalWriter
 from trimtab.records.schema import PredictionFrame, Scalar
-from trimtab.serving.asgi import Budget
+from trimtab.serving.asgi import Budget, RefusedError
 from trimtab.serving.batching import Batcher
 from trimtab.serving.endpoints import Assignment, LoadedEndpoint, LoadedVariant
 from trimtab.serving.event_times import with_event_times
@@ -20,7 +20,7 @@ from trimtab.serving.exchange import NOTHING_SAID, Answer, Exchange, Row, RowCon
 from trimtab.serving.features.filling import Filled
 from trimtab.serving.listed import Listed, listed, listed_one
 from trimtab.serving.shadow import Copied
-from trimtab.serving.spec import OnFull
+from trimtab.serving.spec import OnFull, PauseSpec
 
 __all__ = ["Handler"]
 
@@ -76,6 +76,7 @@ class Handler:
         ``filled``: the rows with what a feature source had of them.
 
         Raises:
+            RefusedError: 503, the endpoint is paused; nothing was recorded.
             ConfigError: no rows, too many, or one that does not fit the model; nothing was recorded.
             NotFoundError: the caller named a variant that is not live.
             JournalFullError: the journal has no room, and the endpoint does not shed; no answer may leave.
@@ -274,6 +275,8 @@ class Handler:
 
 
 def _check(endpoint: LoadedEndpoint, rows: Sequence[Row], context: RowContext) -> None:
+    if endpoint.paused is not None:
+        raise _paused(endpoint.spec.endpoint, endpoint.paused)
     count = len(rows)
     if not 1 <= count <= endpoint.spec.max_rows:
         remedy = "split them" if count else "send one"
@@ -287,6 +290,11 @@ def _check(endpoint: LoadedEndpoint, rows: Sequence[Row], context: RowContext) -
     ):
         if given is not None and len(given) != count:
             raise ConfigError(f"{name}: {len(given)} for {count} rows, expected one a row; make them equal")
+
+
+def _paused(endpoint: str, pause: PauseSpec) -> RefusedError:
+    sentence = f"endpoint {endpoint!r}: is paused ({pause.reason}), expected it to answer; ask again later"
+    return RefusedError(503, sentence, ((b"retry-after", str(pause.retry_after_s).encode()),))
 
 
 def _named(endpoint: LoadedEndpoint, name: str, asked: LoadedVariant | None) -> LoadedVariant:

@@ -21,6 +21,7 @@ __all__ = [
     "LogSpec",
     "OnFull",
     "OnMissing",
+    "PauseSpec",
     "VariantSpec",
     "VariantStatus",
 ]
@@ -139,6 +140,13 @@ class AutoscalingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             )
 
 
+class PauseSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why an endpoint refuses all requests, and after what time callers should ask again."""
+
+    reason: str
+    retry_after_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
+
+
 class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Desired state. A higher ``generation`` replaces a lower one; the server ignores a lower one."""
 
@@ -165,6 +173,12 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """None: a request says all features itself."""
     autoscaling: AutoscalingSpec | None = None
     """None: it has as many workers as there are."""
+    scaled_to: Annotated[int, msgspec.Meta(ge=1, le=1_000)] | None = None
+    """So many workers at least, whatever ``autoscaling`` says; None: as that says."""
+    cache_epoch: _Counted = 0
+    """Another number empties the caches of features."""
+    paused: PauseSpec | None = None
+    """Not None: all requests are refused with 503, and nothing is recorded."""
 
     @property
     def live(self) -> tuple[VariantSpec, ...]:

@@ -12,9 +12,10 @@ import sqlite3
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import insert
+from sqlalchemy import Table, insert, select
 from tests.postgres import PostgresServer
 from tests.unit.loop.projects import MODEL, World, make_world, result_of
 
@@ -22,7 +23,17 @@ from trimtab.core.enums import ColumnKind, Role, Verdict
 from trimtab.db import leases
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.migrate import newest_revision
-from trimtab.db.tables import version_loss
+from trimtab.db.tables import (
+    action_request,
+    approval_link,
+    autonomy_pause,
+    policy_decision,
+    request_once,
+    session,
+    version_loss,
+    vote,
+    webhook_receipt,
+)
 from trimtab.lake.feeds import quarantine_feed, release_feed
 from trimtab.lake.profile_store import save_profiles
 from trimtab.loop import keys
@@ -112,6 +123,7 @@ def _beside_the_case(world: World) -> None:
         release_feed(connection, MODEL, "clinic", until_us=at_us + 1, at_us=at_us)
         save_profiles(connection, "segment-1", [PeriodProfile(MODEL, "v2", 2, at_us, 60, seen)])
         _remember(connection, at_us)
+        _agree(connection, at_us)
         leases.acquire(connection, "lane:data", f"{_NO_HOST}:1:kept", machine_us=machine_us(), ttl_s=8)
     run_due_monitors(world.platform)
     Upkeep(world.platform).run()
@@ -127,6 +139,29 @@ def _remember(connection: Connection, at_us: int) -> None:
             **place, series=ANSWERS, start_us=at_us - week_us, end_us=at_us, rows=57, loss=11.0, spec={}
         )
     )
+
+
+def _agree(connection: Connection, at_us: int) -> None:
+    """Put down what people, programs and pauses leave behind, one row of each."""
+    action_id = connection.execute(select(action_request.c.id)).scalars().first()
+    at = {"created_us": at_us, "expires_us": at_us + 1}
+    hashed = {"token_hash": "0" * 64}
+    rows: dict[Table, dict[str, Any]] = {
+        vote: {"action_id": action_id, "owner": "emil", "actor": "emil", "word": "comment", "via": "api"}
+        | {"comment": "seen", "at_us": at_us},
+        approval_link: {"action_id": action_id, "person": "emil", "word": "approve", **hashed, **at},
+        autonomy_pause: {"scope": "*", "from_us": at_us, "until_us": at_us + 1, "reason": "kept", "actor": "emil"},
+        policy_decision: {"origin": "person", "model": MODEL, "policy_hash": "0" * 64, "held": False, "at_us": at_us}
+        | {"spec": {}},
+        session: {"key_id": "kept", "csrf_hash": "0" * 64, "address": "::1", "seen_us": at_us, **hashed, **at},
+    }
+    for table, row in rows.items():
+        connection.execute(insert(table).values(id=f"kept-{table.name}", **row))
+    connection.execute(
+        insert(webhook_receipt).values(source="alertmanager", digest="0" * 64, received_us=at_us, answer={})
+    )
+    once = {"actor": "emil", "idempotency_key": "kept", "operation": "data.ingest", "request_hash": "0" * 64}
+    connection.execute(insert(request_once).values(**once, answer={}, at_us=at_us))
 
 
 def _made(folder: Path) -> World:

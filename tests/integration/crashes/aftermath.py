@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tests.integration.crashes.flows import MODEL
 from tests.integration.crashes.march import ACTS
+from tests.integration.crashes.remedies import FILE
 from tests.integration.crashes.stage import BROKEN, ROWS, Stage
 
-from trimtab.audit import log as audit
-from trimtab.audit.checkpoint import newest_checkpoint
+from trimtab.audit.signing import files_of
+from trimtab.audit.verification import verify_log
 from trimtab.db.tables import (
     action_grant,
     action_request,
@@ -23,14 +24,18 @@ from trimtab.db.tables import (
     delivery,
     event,
     event_delivery,
+    incident,
     job,
     model_version,
     queue_message,
     rollout,
     snapshot,
     verification,
+    vote,
+    webhook_receipt,
 )
 from trimtab.registry.projection import MlflowProjection
+from trimtab.remediation.family import FROM_OUTSIDE
 from trimtab.rollout.endpoint_store import list_desired
 
 __all__ = [
@@ -41,6 +46,7 @@ __all__ = [
     "nothing_is_stuck",
     "one_version",
     "rows_are_in_one_zone_once",
+    "the_limit_is_as_it_was",
     "told_once",
 ]
 
@@ -48,11 +54,12 @@ _ALL = tuple(ACTS)
 
 
 def chain_holds(stage: Stage) -> None:
-    """See that the audit chain verifies, against its newest checkpoint too."""
-    checkpoint = newest_checkpoint(stage.platform.lake.newest_checkpoints())
+    """See that the audit chain verifies, against all its checkpoints too."""
+    files = files_of((path.name, path.read_bytes()) for path in stage.platform.lake.checkpoints())
     with stage.platform.database.reading() as connection:
-        found = audit.verify(connection, checkpoint=checkpoint)
-    assert found.ok, found.problem
+        found = verify_log(connection, files)
+    assert found.problems == ()
+    assert found.witnesses == found.signed == len(files)
 
 
 def rows_are_in_one_zone_once(stage: Stage) -> None:
@@ -118,11 +125,17 @@ def decisions_are_executed_once(stage: Stage, acts: Sequence[str] = _ALL) -> Non
     decided = [(row["number"], row["decided_by"]) for row in stage.rows(model_version) if row["decided_by"]]
     each = (("release", (2, "vera")), ("retrain", (3, "vera")))
     assert sorted(decided) == [(1, "dana"), *(decision for act, decision in each if act in acts)]
-    kinds = {"roll_back": "go_back", "retrain": "retrain"}
-    rows = [row for row in stage.rows(action_request) if row["kind"] in kinds]
+    by = {"deploy": "release", "roll_back": "go_back", "retrain": "retrain", "change_config": "remedy"}
+    rows = [row for row in stage.rows(action_request) if row["kind"] in by]
     actions = [(row["kind"], row["state"], row["decided_by"]) for row in rows]
-    assert sorted(actions) == sorted((kind, "succeeded", "vera") for kind, act in kinds.items() if act in acts)
-    assert len(stage.rows(action_grant)) == len(actions)
+    expected = [*(kind for kind, act in by.items() if act in acts), *["change_config"] * ("undo" in acts)]
+    assert sorted(actions) == sorted((kind, "succeeded", "vera") for kind in expected)
+    granted = [row["action_id"] for row in stage.rows(action_grant)]
+    assert len(granted) == len(set(granted))
+    assert {row["id"] for row in rows} <= {*granted}
+    assert [(row["owner"], row["via"]) for row in stage.rows(vote) if row["via"] == "link"] == (
+        [("vera", "link")] if "remedy" in acts else []
+    )
     asked = [row for row in stage.rows(job) if row["id"] != "j1" and row["spec"]["action_id"] is not None]
     assert [(row["state"], row["attempt"]) for row in asked] == [("succeeded", 1)] * ("retrain" in acts)
     in_order = sorted(stage.rows(rollout), key=lambda row: row["started_us"])
@@ -131,9 +144,23 @@ def decisions_are_executed_once(stage: Stage, acts: Sequence[str] = _ALL) -> Non
     with stage.platform.database.reading() as connection:
         for spec in list_desired(connection):
             assert stage.platform.deployer.observe(spec.endpoint) is not None
-    assert len({row["run_id"] for row in stage.rows(check_result)}) == ("checks" in acts)
-    judged = [row for row in stage.rows(verification) if row["finished_us"] is not None]
-    assert len(judged) == ("checks" in acts)
+    runs = {row["run_id"] for row in stage.rows(check_result) if row["kind"] != FROM_OUTSIDE}
+    assert len(runs) == sum(act in acts for act in ("checks", "remedy", "undo"))
+    assert [row["verdict"] for row in stage.rows(verification)] == {2: ["breach"], 1: [None], 0: []}[
+        sum(act in acts for act in ("remedy", "undo"))
+    ]
+
+
+def the_limit_is_as_it_was(stage: Stage, acts: Sequence[str] = _ALL) -> None:
+    """See that the change was made, and taken back once it was of no use, to the byte; and the case is one."""
+    files = {path.name: path for path in stage.project.kept_config.glob("*") if path.suffix == ""}
+    present = (stage.project.model_folder(MODEL) / FILE).read_bytes()
+    changed = b"accuracy: 0.55" in present
+    assert changed == ("remedy" in acts and "undo" not in acts)
+    assert len(files) == 2 * ("remedy" in acts)
+    assert len(stage.rows(webhook_receipt)) == ("remedy" in acts)
+    families = sorted(row["family"] for row in stage.rows(incident) if row["family"] != "model")
+    assert families == (["pipeline", "service"] if "remedy" in acts else [])
 
 
 def nothing_is_stuck(stage: Stage) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sqlalchemy import Select, func, select
+from tests.integration.crashes.remedies import change_a_limit, see_that_it_was_no_use
 
-from trimtab.audit import log as audit
-from trimtab.audit.checkpoint import write_checkpoint
 from trimtab.bootstrap import build_conductor, build_platform
 from trimtab.config.cron import newest_moment
 from trimtab.config.logs import configure_logs
@@ -31,6 +30,7 @@ from trimtab.db.tables import (
     schedule_run,
 )
 from trimtab.loop.actor import Actor
+from trimtab.loop.checkpoints import Checkpoints
 from trimtab.loop.gate import propose
 from trimtab.loop.jobs import JobProcessState
 from trimtab.loop.operation import perform
@@ -39,7 +39,7 @@ from trimtab.records.shipper import Shipper
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionState
 from trimtab.remediation.decision import Proposal
-from trimtab.remediation.policy import ActionKind, Origin
+from trimtab.remediation.kinds import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
 from trimtab.rollout.endpoint_store import list_desired
 
@@ -102,12 +102,12 @@ def release(platform: Platform) -> None:
 def go_back(platform: Platform) -> None:
     """An action to roll back is proposed and approved, unless it was."""
     with platform.database.transaction() as connection:
-        if not list_actions(connection):
+        if not list_actions(connection, kind=ActionKind.ROLL_BACK):
             proposal = Proposal(origin=Origin.PERSON, model=MODEL, action=ActionKind.ROLL_BACK)
             context = RequestContext(requested_by=OPERATOR.name, purpose={}, endpoint=MODEL)
             propose(connection, platform, proposal, context)
     with platform.database.reading() as connection:
-        [action] = list_actions(connection)
+        [action] = list_actions(connection, kind=ActionKind.ROLL_BACK)
     if action.state is ActionState.WAITING_APPROVAL:
         perform(platform, APPROVER, "approvals.decide", {"action_id": action.id, "approve": True, "reason": "yes"})
 
@@ -128,6 +128,16 @@ def checks(_platform: Platform) -> None:
     """The schedule of the monitors is due: nobody need ask."""
 
 
+def remedy(platform: Platform) -> None:
+    """A limit is changed to mend a case, unless it was."""
+    change_a_limit(platform, MODEL)
+
+
+def undo(platform: Platform) -> None:
+    """The change proves to be of no use, unless it did."""
+    see_that_it_was_no_use(platform, MODEL)
+
+
 FLOWS: Mapping[str, Flow] = {
     "deliver": deliver,
     "train": train,
@@ -135,14 +145,13 @@ FLOWS: Mapping[str, Flow] = {
     "go_back": go_back,
     "checks": checks,
     "retrain": retrain,
+    "remedy": remedy,
+    "undo": undo,
 }
 
 
 def _checkpoint(platform: Platform) -> None:
-    with platform.database.reading() as connection:
-        found = audit.checkpoint_now(connection, at_us=platform.now_us())
-    lake = platform.lake
-    lake.storage.keep(lake.relative(write_checkpoint(lake.root / "audit", found)))
+    Checkpoints(platform).write()
 
 
 def _count(platform: Platform, query: Select[int]) -> int:

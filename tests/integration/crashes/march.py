@@ -57,7 +57,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         "serving.switched",
     ),
     "go_back": ("approval.granted", "approval.answered", "action.executed", "audit.checkpointed"),
-    "checks": ("monitors.judged", "monitors.recorded", "verification.judged", "trigger.recorded"),
+    "checks": ("monitors.judged", "monitors.recorded", "trigger.recorded"),
     "retrain": (
         "retraining.requested",
         "approval.decided",
@@ -68,6 +68,15 @@ ACTS: Mapping[str, tuple[str, ...]] = {
         "serving.switched",
     ),
     "serve": ("serving.recorded",),
+    "remedy": (
+        "webhook.taken",
+        "decision.made",
+        "link.used",
+        "vote.counted",
+        "action.outside_done",
+        "verification.planned",
+    ),
+    "undo": ("report.printed", "verification.judged", "action.undone", "action.outside_done"),
 }
 """The points that processes of each flow die at, in their order. What the retraining brings is better, and released."""
 

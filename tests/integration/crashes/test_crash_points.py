@@ -68,6 +68,10 @@ def test_what_was_approved_is_done_once(survived: Stage) -> None:
     aftermath.decisions_are_executed_once(survived)
 
 
+def test_a_change_of_no_use_is_taken_back_once(survived: Stage) -> None:
+    aftermath.the_limit_is_as_it_was(survived)
+
+
 def test_nothing_is_left_to_do(survived: Stage) -> None:
     aftermath.nothing_is_stuck(survived)
 
@@ -99,6 +103,7 @@ def test_a_death_at_this_point_alone_leaves_nothing_behind(rehearsed: Stage, act
         aftermath.one_version(rehearsed, attempts=2 if point in {"training.tuned", "training.bundle_written"} else 1)
     aftermath.mlflow_agrees(rehearsed, acts)
     aftermath.decisions_are_executed_once(rehearsed, acts)
+    aftermath.the_limit_is_as_it_was(rehearsed, acts)
     aftermath.nothing_is_stuck(rehearsed)
     aftermath.told_once(rehearsed)
 

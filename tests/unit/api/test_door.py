@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import structlog
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trimtab.api.door import Door, names_of
 
@@ -15,8 +15,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": f"{seen}:{len(body.get('body', b''))}".encode()})
 
 
-def ask(headers: dict[str, str], body: bytes = b"") -> tuple[int, dict[str, str], str]:
-    door = Door(echo, hosts=names_of("127.0.0.1"), body_bytes=10, unlimited=("/files",))
+def ask(headers: dict[str, str], body: bytes = b"", app: ASGIApp = echo) -> tuple[int, dict[str, str], str]:
+    door = Door(app, hosts=names_of("127.0.0.1"), body_bytes=10, unlimited=("/files",))
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -48,6 +48,28 @@ def test_an_unusable_request_id_is_replaced(given: str) -> None:
 
     assert headers["x-request-id"] != given
     assert body == f"{headers['x-request-id']}:0"
+
+
+def test_what_nobody_foresaw_is_told_without_its_insides_and_with_all_headers() -> None:
+    async def crash(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("the secret is 42")
+
+    status, headers, body = ask({}, app=crash)
+
+    assert status == 500
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "42" not in body
+
+
+def test_a_page_of_ours_keeps_its_own_policy_and_all_else_may_do_nothing() -> None:
+    async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-security-policy", b"default-src 'none'; style-src 'self'")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    assert ask({}, app=page)[1]["content-security-policy"] == "default-src 'none'; style-src 'self'"
+    assert ask({})[1]["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 def test_a_page_from_elsewhere_cannot_drive_the_service() -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
+from tests.unit.audit.forging import disarm
 
 from trimtab.audit.entry import GENESIS_HASH
-from trimtab.audit.log import append, checkpoint_now, show, verify
+from trimtab.audit.log import append, checkpoint_now, show
+from trimtab.audit.walk import verify
 from trimtab.core.errors import DataContractError
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
@@ -108,6 +110,7 @@ def test_concurrent_writers_neither_fork_the_chain_nor_leave_gaps(database: Data
 def test_head_that_does_not_fit_is_found(database: Database) -> None:
     _write(database, 2)
     with database.transaction() as connection:
+        disarm(connection)
         connection.execute(update(audit_head).values(sequence=1))
     problem = database.read(verify).problem
     assert problem is not None
@@ -116,6 +119,7 @@ def test_head_that_does_not_fit_is_found(database: Database) -> None:
 
 def test_missing_head_is_found_and_stops_writing(database: Database) -> None:
     with database.transaction() as connection:
+        disarm(connection)
         connection.execute(delete(audit_head))
     assert not database.read(verify).ok
     with pytest.raises(Exception, match="audit verify"):
@@ -126,19 +130,19 @@ def test_truncation_and_recomputed_chains_are_found_against_a_checkpoint(databas
     _write(database, 4)
     seen = database.read(lambda connection: checkpoint_now(connection, at_us=5))
     _write(database, 2)
-    assert database.read(lambda connection: verify(connection, checkpoint=seen)).ok
+    assert database.read(lambda connection: verify(connection, checkpoints=[seen])).ok
 
     forged = Database.at(tmp_path / "forged.db")
     upgrade(forged)
     _write(forged, 3)
-    short = forged.read(lambda connection: verify(connection, checkpoint=seen))
+    short = forged.read(lambda connection: verify(connection, checkpoints=[seen]))
     assert short.problem is not None
-    assert (short.problem.sequence, "truncated" in short.problem.what) == (4, True)
+    assert (short.problem.sequence, short.problem.last, "truncated" in short.problem.what) == (1, 4, True)
     assert forged.read(verify).ok, "alone, a forged chain is consistent"
     _write(forged, 3)
-    long = forged.read(lambda connection: verify(connection, checkpoint=seen))
+    long = forged.read(lambda connection: verify(connection, checkpoints=[seen]))
     assert long.problem is not None
-    assert (long.problem.sequence, "recomputed" in long.problem.what) == (4, True)
+    assert (long.problem.sequence, long.problem.last, "recomputed" in long.problem.what) == (1, 4, True)
 
 
 def test_a_key_that_stands_twice_is_an_edit(database: Database) -> None:

@@ -49,6 +49,16 @@ def test_a_folder_without_a_project_says_what_to_do(tmp_path: Path) -> None:
         ProjectFolder.open(tmp_path)
 
 
+@pytest.mark.parametrize("keep", ["182d", "26w", "1h", "0s"])
+def test_an_audit_log_is_not_meant_to_be_kept_for_less_than_half_a_year(tmp_path: Path, keep: str) -> None:
+    path = tmp_path / "trimtab.yaml"
+    path.write_text(f"project: shop\naudit: {{keep: {keep}}}\n")
+    with pytest.raises(ConfigError, match=r"less than the six months .* write at least '183d'"):
+        ProjectFolder.open(tmp_path)
+    path.write_text("project: shop\naudit: {keep: 183d, trusted_keys: [keys/audit.pem]}\n")
+    assert ProjectFolder.open(tmp_path).config.audit.keep.days == 183
+
+
 @pytest.mark.parametrize("name", ["hart", "..", "", "notes"])
 def test_an_unknown_model_says_which_there_are(folder: Path, name: str) -> None:
     with pytest.raises(NotFoundError, match="it has: bike, heart"):

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
+from trimtab.config.notifications import NotificationRoute
 from trimtab.db.dead_deliveries import dead_deliveries
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
 from trimtab.db.outbox import Outbox
 from trimtab.lake.deliveries import received
 from trimtab.lake.profile_store import load_profiles
-from trimtab.notify.store import claim
+from trimtab.notify.due import claim, due_routes
 from trimtab.remediation.store import list_alerts
 
 _OUTBOX = Outbox({"drift": ("remediation",)})
@@ -35,7 +36,10 @@ _ASKED: dict[str, Callable[[Connection], object]] = {
     "who has events that are due": lambda c: _OUTBOX.who_has_due(c, ("remediation", "triggers"), machine_us=1),
     "the next event": lambda c: _OUTBOX.claim(c, "remediation", machine_us=1, lease_s=1.0),
     "dead deliveries": dead_deliveries,
-    "the next message to a person": lambda c: claim(c, machine_us=1, lease_s=1.0),
+    "routes with a message": lambda c: due_routes(c, machine_us=1),
+    "the next message to a person": lambda c: claim(
+        c, NotificationRoute(name="log", url="log://"), machine_us=1, lease_s=1.0
+    ),
     "profiles of a window": lambda c: load_profiles(c, "heart", start_us=0, end_us=1),
     "alerts of a case": lambda c: list_alerts(c, incident_id="i1"),
     "deliveries that wait": received,

@@ -13,7 +13,7 @@ from trimtab.loop.standing import Delivered, Gate, Standing, Training
 from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.incidents import Incident, IncidentState
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
 from trimtab.rollout.store import Rollout, Unread
@@ -227,6 +227,12 @@ PROBLEM: list[tuple[str, Standing, str, str]] = [
         replace(WELL, quarantined_feeds=("shop",)),
         "feed shop is quarantined",
         "trimtab feeds release churn shop --reason 'what was mended'",
+    ),
+    (
+        "paused",
+        replace(WELL, paused="wrong prices"),
+        "churn-live is paused and answers nobody (wrong prices)",
+        "trimtab endpoints resume churn-live --reason 'why'",
     ),
     (
         "server refuses",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from datetime import timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -62,7 +61,7 @@ def test_evidently_compares_what_was_asked_with_what_was_learnt(shipping: Shippi
     found = drilled(shipping)
     assert (found["rows"], found["quarantined"], found["reference_rows"], found["version"]) == (60, 0, 60, 1)
     assert found["by_column"].keys() == {"age", "sex"}  # type: ignore[attr-defined]
-    assert "age" in Path(str(found["path"])).read_text("utf-8")
+    assert "age" in (shipping.world.platform.project.reports / str(found["path"])).read_text("utf-8")
     stored = shipping.world.platform.database.read(lambda c: c.execute(report.select()).all())
     assert [(row.kind, row.path) for row in stored] == [("evidently", found["path"])]
 

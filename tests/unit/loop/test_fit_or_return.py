@@ -15,7 +15,7 @@ from trimtab.db.tables import audit_entry, job
 from trimtab.loop.prequential import weigh_gain
 from trimtab.loop.trainings import advance_jobs
 from trimtab.remediation.action_store import list_actions
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 from trimtab.retraining.gain import Advice
 
 PLENTY = """

@@ -16,8 +16,7 @@ from trimtab.loop.operation import perform
 from trimtab.monitoring.cause import Cause, CauseKind
 from trimtab.remediation.actions import ActionRequest
 from trimtab.remediation.decision import Decision, Proposal
-from trimtab.remediation.diagnosis import DiagnosisKind
-from trimtab.remediation.policy import ActionKind, Origin, Ruling
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind, Origin, Ruling
 from trimtab.remediation.requests import RequestContext
 
 pytestmark = pytest.mark.parametrize("world", BOTH, indirect=True)
@@ -54,13 +53,13 @@ def test_one_retraining_of_a_model_is_asked_for_whoever_wants_it(world: World) -
     assert world.actions() == [("retrain", "waiting_approval")]
 
 
-def test_a_trigger_waits_for_the_cool_down_and_a_person_does_not(world: World) -> None:
+def test_a_trigger_does_not_ask_again_for_what_was_turned_down_and_a_person_may(world: World) -> None:
     _decide(world, _by_hand(world), approve=False)
     decision, created = _retrain(world, Origin.TRIGGER, "trigger")
     assert (decision.tiers[ActionKind.RETRAIN], created) == (Ruling.REFUSE, ())
-    assert "cools down for another" in decision.reason
+    assert "may be asked for again in 1d" in decision.reason
     _decide(world, _by_hand(world), approve=False)
-    world.clock.advance(timedelta(minutes=10))
+    world.clock.advance(timedelta(days=1))
     assert len(_retrain(world, Origin.TRIGGER, "trigger")[1]) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import select
 from tests.unit.loop.projects import HOUR_US, MODEL, World
@@ -20,7 +19,7 @@ _VIEWER = Actor("eve", Role.VIEWER)
 def told(world: World) -> tuple[str, int]:
     """What the only report says, and when it was written."""
     [found] = world.platform.database.read(lambda connection: connection.execute(select(report)).all())
-    return Path(found.path).read_text("utf-8"), found.at_us
+    return (world.platform.project.reports / found.path).read_text("utf-8"), found.at_us
 
 
 def breach(world: World, began_us: int | None = None) -> None:

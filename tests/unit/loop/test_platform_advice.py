@@ -77,4 +77,4 @@ def test_what_could_not_be_delivered_is_told_with_its_cause() -> None:
     assert told[0].startswith("MLflow cannot be told of versions")
     assert "connection refused" in told[0]
     assert told[1].startswith("2 events were given up")
-    assert told[2].startswith("1 message could not be sent")
+    assert told[2].startswith("1 message could not be sent to people")

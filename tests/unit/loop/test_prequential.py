@@ -297,7 +297,7 @@ def test_a_kept_version_that_would_do_better_is_proposed_and_rolled_out_when_agr
     world.checked()
     world.deliver()
     assert world.actions() == [("reinstate", "waiting_approval")]
-    [action] = deploying.ask("approvals.list")["actions"]
+    [action] = deploying.ask("approvals.list", state="waiting_approval")["actions"]
     deploying.ask("approvals.decide", action_id=action["action_id"], approve=agreed, reason="seen")
     world.deliver()
     deploying.settle()

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World, make_project
 
-from trimtab.config.project import NotificationRoute
+from trimtab.config.notifications import NotificationRoute
 from trimtab.core.enums import Role, Severity, Verdict
 from trimtab.core.errors import ConfigError
 from trimtab.db.tables import notification

@@ -27,7 +27,7 @@ from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import expire_requests
 from trimtab.remediation.action_store import create_action
 from trimtab.remediation.actions import ActionRequest, ActionState
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 
 _ROOT = Path(__file__).parents[3]
 _DANA = Actor("dana", Role.ADMIN)
@@ -106,11 +106,20 @@ def test_an_event_keeps_cause_job_and_outcome(world: World) -> None:
     assert event["outcome"].startswith(("succeeded: ", "failed: "))
 
 
+def test_a_firing_is_kept_where_the_policy_cannot_be_read(world: World) -> None:
+    (world.platform.project.root / "policy.yaml").write_text("rules: [")
+    _quality(world, 0.5)
+    assert "triggers" not in [subscriber for subscriber, _, _ in world.unfinished()]
+    [told] = _explained(world)["evaluations"]
+    assert told["fired"]
+    assert told["refused"].startswith("the policy cannot be read")
+
+
 def test_who_turned_it_down_is_told_and_so_is_that_nobody_answered(world: World) -> None:
     _quality(world, 0.5)
     _decide(world, _events(world)[0]["action_id"], approve=False, reason="the holidays")
     assert _events(world)[0]["outcome"] == "rejected by dana: the holidays"
-    world.clock.advance(_HOUR)
+    world.clock.advance(timedelta(days=1))
     _quality(world, 0.5)
     world.clock.advance(timedelta(days=2))
     assert expire_requests(world.platform)

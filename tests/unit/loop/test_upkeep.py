@@ -11,8 +11,9 @@ from sqlalchemy import select
 from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World
 
-from trimtab.audit.checkpoint import read_checkpoint
-from trimtab.audit.log import append, verify
+from trimtab.audit.checkpoint import decode
+from trimtab.audit.log import append
+from trimtab.audit.walk import verify
 from trimtab.core.enums import Role, Verdict
 from trimtab.core.errors import IllegalTransitionError
 from trimtab.db.tables import audit_entry, heartbeat, notification
@@ -74,14 +75,14 @@ def test_a_checkpoint_is_written_once_the_log_has_grown_and_not_again_for_a_minu
     tell("came")
     upkeep = Upkeep(world.platform)
     upkeep.run()
-    [first] = folder.iterdir()
-    checkpoint = read_checkpoint(first)
-    assert world.platform.database.read(lambda c: verify(c, checkpoint=checkpoint)).ok
+    [first] = folder.glob("*.json")
+    checkpoint = decode(first.read_bytes(), first.name)
+    assert world.platform.database.read(lambda c: verify(c, checkpoints=[checkpoint])).ok
     tell("stayed")
     upkeep.run()
-    assert list(folder.iterdir()) == [first], "a minute has not passed"
+    assert list(folder.glob("*.json")) == [first], "a minute has not passed"
     Upkeep(world.platform).run()
-    assert len(list(folder.iterdir())) == 2, "a start writes what the last process did not"
+    assert len(list(folder.glob("*.json"))) == 2, "a start writes what the last process did not"
 
 
 def test_leftovers_of_killed_processes_are_swept_and_nothing_else(world: World) -> None:

@@ -142,3 +142,21 @@ def test_groups_of_delivered_tables_need_the_key_that_finds_a_row_there(tmp_path
     (problem,) = validate_project(project.root)
     assert problem.startswith(f"{project.root / 'models/tiny/monitoring_config.yaml'}:4: monitor fairness: ")
     assert "found 'from: deliveries', but model.yaml names no key" in problem
+
+
+@pytest.mark.parametrize(
+    ("api", "is_told"),
+    [
+        ("{}", False),
+        ("{host: localhost}", False),
+        ("{host: 0.0.0.0}", True),
+        ("{host: 0.0.0.0, public_url: 'https://ops.example.com'}", False),
+        ("{public_url: 'http://ops.example.com'}", True),
+    ],
+)
+def test_an_approver_who_would_get_no_links_is_told(tmp_path: Path, api: str, is_told: bool) -> None:
+    project = make_project(tmp_path)
+    route = "{name: ann, url: 'json://127.0.0.1:9/ann', approver: ann}"
+    (project / "trimtab.yaml").write_text(f"project: tiny\napi: {api}\nnotifications: [{route}]\n")
+    problems = validate_project(project)
+    assert ["route 'ann' has an approver, but gets no links" in one for one in problems] == [True] * is_told

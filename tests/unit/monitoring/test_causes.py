@@ -113,6 +113,15 @@ def test_a_conversion_with_an_offset_is_named() -> None:
     assert cause.known_unit.startswith("°F → °C")
 
 
+def test_factor_and_offset_together_are_named_also_where_nobody_declared_a_unit() -> None:
+    contracts = {"t": ColumnContract(type=ColumnKind.NUMBER)}
+    rng = np.random.default_rng(0)
+    reference = reference_of({"t": rng.gamma(2.0, 10.0, 800)}, contracts)
+    fahrenheit = rng.gamma(2.0, 10.0, 600) * 1.8 + 32
+    (cause,) = name_causes(window_of({"t": fahrenheit}, reference=reference, contracts=contracts))
+    assert (cause.kind, cause.known_unit) == (CauseKind.UNIT_CHANGE, "a known conversion")
+
+
 @pytest.mark.parametrize("factor", [1.6, 2.0, 2.54])
 @pytest.mark.parametrize("unit", ["mg/dL", None])
 def test_growth_is_not_taken_for_a_unit_change(factor: float, unit: str | None) -> None:

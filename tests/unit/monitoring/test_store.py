@@ -41,6 +41,22 @@ def test_checks_read_back_as_they_were_newest_run_first(database: Database) -> N
         assert told(recent_checks(connection, "heart", until_us=since)) == list(first)
 
 
+def test_pages_of_checks_are_those_of_the_whole_list_in_its_order(database: Database) -> None:
+    ids = IdFactory()
+    with database.transaction() as connection:
+        for hour in range(2):
+            checks = checks_of(CONFIG, window_of(patients(60, seed=hour)))
+            for _ in range(2):
+                save_checks(connection, checks, at=NOW + timedelta(hours=hour), ids=ids)
+    with database.reading() as connection:
+        whole = recent_checks(connection, "heart", None)
+        for limit in (1, 3, 7):
+            cut: list[StoredCheck] = []
+            while page := recent_checks(connection, "heart", limit, after=cut[-1].place if cut else None):
+                cut += page
+            assert cut == whole
+
+
 def test_a_run_is_stored_once(database: Database) -> None:
     checks = checks_of(CONFIG, window_of(patients(60, seed=1)))
     for _ in range(2):

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
-from trimtab.core.enums import Severity, Tier, Verdict
+from trimtab.core.enums import Role, Severity, Tier, Verdict
 from trimtab.monitoring.cause import Cause, CauseKind
 from trimtab.monitoring.check import Check, Window
 from trimtab.remediation.actions import ActionRequest, ActionState
-from trimtab.remediation.diagnosis import Diagnosis, DiagnosisKind
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.diagnosis import Diagnosis
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -91,6 +91,9 @@ def request(
     tier: Tier = Tier.APPROVAL,
     requested_by: str = "policy",
     expires_us: int | None = NOW_US + HOUR_US,
+    owner: str | None = None,
+    role: Role = Role.APPROVER,
+    needed: int = 1,
 ) -> ActionRequest:
     return ActionRequest(
         id=request_id,
@@ -104,4 +107,7 @@ def request(
         state=state,
         covers=(ActionKind.DEPLOY,),
         expires_us=expires_us,
+        owner=owner,
+        role=role,
+        needed=needed,
     )

@@ -8,13 +8,13 @@ from tests.unit.remediation.test_policy import POLICY, read, rule
 
 from trimtab.core.enums import Tier
 from trimtab.remediation.actions import ActionState, PredictedImpact
-from trimtab.remediation.decision import Decision, PastAction, Proposal, decide
-from trimtab.remediation.diagnosis import DiagnosisKind
-from trimtab.remediation.policy import ActionKind, Origin, PolicyConfig, Ruling
+from trimtab.remediation.decision import Decision, PastAction, Proposal, Standing, decide
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind, Origin, Ruling
+from trimtab.remediation.policy import PolicyConfig
 from trimtab.remediation.requests import RequestContext, requests_of
 
-UNIT_CHANGE = Proposal(Origin.INCIDENT, "heart", None, DiagnosisKind.UNIT_CHANGE, 0.7)
-DRIFT = Proposal(Origin.INCIDENT, "bikes", None, DiagnosisKind.CONCEPT_DRIFT, 0.7)
+UNIT_CHANGE = Proposal(Origin.INCIDENT, "heart", None, DiagnosisKind.UNIT_CHANGE, 0.6)
+DRIFT = Proposal(Origin.INCIDENT, "bikes", None, DiagnosisKind.CONCEPT_DRIFT, 0.6)
 TRIGGERED = Proposal(Origin.TRIGGER, "heart", ActionKind.RETRAIN)
 
 
@@ -52,7 +52,7 @@ def test_a_triggers_retraining_is_refused_while_a_feed_is_broken() -> None:
 
 
 def test_without_a_rule_a_person_decides() -> None:
-    decision = ask(Proposal(Origin.INCIDENT, "heart", None, DiagnosisKind.UNKNOWN, 0.9))
+    decision = ask(Proposal(Origin.INCIDENT, "heart", None, DiagnosisKind.UNKNOWN, 0.6))
     assert (decision.rule, decision.tier, decision.actions) == (None, Ruling.PERSON_ONLY, ())
     assert len(decision.asked) == 5
     assert "none of 5 rules" in decision.reason
@@ -149,3 +149,26 @@ def test_automatic_requests_are_approved_by_the_policy() -> None:
         ("b", ActionState.APPROVED, "policy"),
     ]
     assert requests[0].dedup_key == "quarantine_feed:heart:clinic-b"
+
+
+@pytest.mark.parametrize(
+    ("actions", "severity", "told"),
+    [
+        ("[scale]", 0.4, {ActionKind.NOTIFY_OWNER}),
+        ("[scale]", 0.9, {ActionKind.NOTIFY_OWNER, ActionKind.ESCALATE}),
+        ("[scale, log]", 0.4, {ActionKind.LOG, ActionKind.NOTIFY_OWNER}),
+    ],
+)
+def test_a_case_about_which_nothing_can_be_done_now_is_told_to_people(
+    actions: str, severity: float, told: set[ActionKind]
+) -> None:
+    then = f"{{actions: {actions}, tier: automatic}}"
+    policy = read("rules:\n" + rule("{origin: incident, diagnosis: latency}", then))
+    slow = Proposal(Origin.INCIDENT, "heart", None, DiagnosisKind.LATENCY, severity)
+    standing = Standing(impossible={ActionKind.SCALE: "all workers are there already"})
+    decision = decide(policy, slow, (), START, standing)
+    assert set(decision.allowed) == told
+    assert {decision.tiers[one] for one in told} == {Ruling.AUTOMATIC}
+    assert "scale: all workers are there already; none of that can be done now" in decision.reason
+    person = Proposal(Origin.PERSON, "heart", ActionKind.SCALE)
+    assert decide(policy, person, (), START, standing).actions == (ActionKind.SCALE,), "whoever asks is told already"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from tests.unit.remediation.cases import (
     BREACH,
@@ -17,7 +19,8 @@ from trimtab.core.enums import Severity
 from trimtab.core.errors import DataContractError
 from trimtab.monitoring.check import Check
 from trimtab.remediation.alerts import Alert
-from trimtab.remediation.diagnosis import Diagnosis, DiagnosisKind, Evidence, RecentRollout, diagnose
+from trimtab.remediation.diagnosis import Diagnosis, Evidence, RecentRollout, diagnose
+from trimtab.remediation.kinds import DiagnosisKind
 
 QUARANTINED = Alert(
     "al1", "k", "rows_quarantined", Severity.HIGH, "t", NOW_US, detail={"reasons": {"chol: 5.8 is below 100": 40}}
@@ -80,9 +83,14 @@ def test_quality_lost_while_the_inputs_stood_is_concept_drift() -> None:
 
 
 def test_a_release_within_the_window_leaves_the_cause_open() -> None:
-    found = diagnose(Evidence((check(OK), quality(BREACH)), rollouts=(RELEASED,)))
-    assert found.kind is DiagnosisKind.UNKNOWN
+    worse = dataclasses.replace(quality(BREACH), model_version=2)
+    nobody_knows = (quality(INCONCLUSIVE, hour=-1),)
+    found = diagnose(Evidence((check(OK), worse), rollouts=(RELEASED,), history=nobody_knows))
+    assert found.kind is DiagnosisKind.UNKNOWN, "how version 1 did at the same is not known"
     assert "version 2 was released" in found.evidence_against[0]
+    assert kind_of(check(OK), quality(BREACH)) is DiagnosisKind.CONCEPT_DRIFT
+    of_the_old = diagnose(Evidence((check(OK), quality(BREACH)), rollouts=(RELEASED,)))
+    assert of_the_old.kind is DiagnosisKind.CONCEPT_DRIFT, "what befalls the version before is not the release's doing"
     earlier = RecentRollout(at_us=NOW_US - 9 * HOUR_US, candidate=2, phase="promoted")
     assert diagnose(Evidence((check(OK), quality(BREACH)), rollouts=(earlier,))).kind is DiagnosisKind.CONCEPT_DRIFT
 
@@ -109,8 +117,8 @@ def test_severity_grows_with_loudness_excess_and_reach_and_tells_its_parts() -> 
     quiet = check(BREACH, severity=Severity.LOW, value=0.21)
     mild = diagnose(Evidence((quiet,), affected_row_share=0.05))
     grave = diagnose(Evidence((check(BREACH, severity=Severity.CRITICAL),), affected_row_share=0.9))
-    assert 0 <= mild.severity < 0.2 < 0.9 < grave.severity <= 1
-    assert [part.name for part in grave.parts] == ["loudness", "excess", "reach"]
+    assert 0 <= mild.severity < 0.2 < 0.8 < grave.severity <= 1
+    assert [part.name for part in grave.parts] == ["excess", "loudness", "reach"]
 
 
 def test_a_diagnosis_survives_json() -> None:

@@ -21,7 +21,6 @@ from trimtab.core.enums import Severity
 from trimtab.core.errors import IllegalTransitionError
 from trimtab.monitoring.check import Check
 from trimtab.remediation.alerts import Alert
-from trimtab.remediation.diagnosis import DiagnosisKind
 from trimtab.remediation.incidents import (
     ChangeKind,
     Incident,
@@ -33,6 +32,7 @@ from trimtab.remediation.incidents import (
     mitigate,
     with_diagnosis,
 )
+from trimtab.remediation.kinds import DiagnosisKind
 
 
 def take(incident: Incident | None, *checks: Check, hour: int = 0) -> IncidentChange:

@@ -4,7 +4,8 @@ import pytest
 
 from trimtab.config.loading import parse_yaml
 from trimtab.core.errors import ConfigError
-from trimtab.remediation.policy import ActionKind, Origin, PolicyConfig, Ruling
+from trimtab.remediation.kinds import ActionKind, Origin, Ruling
+from trimtab.remediation.policy import PolicyConfig
 
 POLICY = """
 autonomy: on

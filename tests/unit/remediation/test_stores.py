@@ -35,12 +35,12 @@ from trimtab.remediation.action_store import (
     save_grant,
     verification_of,
 )
-from trimtab.remediation.actions import ActionState, PredictedImpact, advance
+from trimtab.remediation.actions import ActionRequest, ActionState, PredictedImpact, advance
 from trimtab.remediation.alerts import Alert
-from trimtab.remediation.approvals import Person, approve
+from trimtab.remediation.approvals import Approval, Person, approve
 from trimtab.remediation.decision import PastAction
 from trimtab.remediation.incidents import Incident, attach_alert, fold, with_diagnosis
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.kinds import ActionKind
 from trimtab.remediation.store import (
     attach_to_incident,
     create_incident,
@@ -52,6 +52,8 @@ from trimtab.remediation.store import (
     save_incident,
 )
 from trimtab.remediation.verification import verify
+from trimtab.remediation.vote_store import save_vote, votes_of
+from trimtab.remediation.votes import Via, Vote, Word
 
 ALERT = Alert(
     "al1", "d1", "rows_quarantined", Severity.HIGH, "40 rows", NOW_US, "heart", "heart", detail={"reasons": {"x: y": 4}}
@@ -137,12 +139,32 @@ def test_requests_are_found_by_kind_and_by_what_is_still_to_come(connection: Con
     assert [one.id for one in list_actions(connection, open_only=True)] == ["a3", "a2"]
 
 
+def _agreed(asked: ActionRequest) -> Approval:
+    ids = iter(["v1", "g1"])
+    return approve(asked, Person("ann", Role.APPROVER), votes=(), approvers=["ann"], now=START, ids=lambda: next(ids))
+
+
+def test_of_one_person_the_last_word_counts_and_comments_stay(connection: Connection) -> None:
+    create_action(connection, request())
+    said = [
+        Vote("v1", "a1", "ann", "ann-phone", Word.APPROVE, NOW_US, Via.LINK),
+        Vote("v2", "a1", "bob", "bob", Word.COMMENT, NOW_US + 1, comment="not on a Friday"),
+        Vote("v3", "a1", "ann", "ann", Word.COMMENT, NOW_US + 2, comment="right"),
+        Vote("v4", "a1", "ann", "ann", Word.REJECT, NOW_US + 3, comment="on Monday"),
+        Vote("v5", "a1", "bob", "bob", Word.APPROVE, NOW_US + 4),
+    ]
+    for vote in said:
+        save_vote(connection, vote)
+    assert votes_of(connection, "a1") == said[1:]
+    assert votes_of(connection, "a2") == []
+
+
 def test_a_request_comes_back_as_it_was_saved_and_is_decided_once(connection: Connection) -> None:
     asked = dataclasses.replace(
         request(), predicted_impact=PredictedImpact("mape", 0.9, 0.3, False, "b"), params={"feed": "b"}
     )
     create_action(connection, asked)
-    approval = approve(asked, Person("ann", Role.APPROVER), other_approvers=1, now=START, grant_id="g1")
+    approval = _agreed(asked)
     saved = save_action(connection, approval.request)
     assert load_action(connection, "a1") == saved
     with pytest.raises(ConflictError, match="changed since version 1"):
@@ -154,7 +176,8 @@ def test_a_request_comes_back_as_it_was_saved_and_is_decided_once(connection: Co
 def test_a_grant_allows_what_it_covers_while_it_lasts(connection: Connection) -> None:
     asked = create_action(connection, request())
     assert grant_of(connection, "a1") is None
-    grant = approve(asked, Person("ann", Role.APPROVER), other_approvers=1, now=START, grant_id="g1").grant
+    grant = _agreed(asked).grant
+    assert grant is not None
     save_grant(connection, grant)
     assert grant_of(connection, "a1") == grant
     assert grant.allows(ActionKind.DEPLOY, NOW_US)

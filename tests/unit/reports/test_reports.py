@@ -2,63 +2,36 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from sqlalchemy import select
+from tests.unit.reports.pages import read
 
+from trimtab.core.enums import Verdict
+from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Database
 from trimtab.db.tables import report
 from trimtab.reports.deployment import DeploymentReportData, deployment_report
 from trimtab.reports.evidence import AuditProof
 from trimtab.reports.incident import ColumnChartData, IncidentReportData, incident_report
-from trimtab.reports.store import ReportKind, record_report, reports, write_report
-
-_VOID = {"meta", "br", "line", "rect", "circle", "path", "link", "img"}
-
-
-class _Page(HTMLParser):
-    """Reads a page as a browser does: which tags are open, what text is shown, which ids and addresses there are."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.ids: list[str] = []
-        self.addresses: list[str] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.ids += [value for name, value in attrs if name == "id" and value]
-        self.addresses += [value for name, value in attrs if name in {"src", "href"} and value]
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += f" {data.strip()}" if data.strip() else ""
-
-
-def _read(html: str) -> _Page:
-    page = _Page(html)
-    assert page.open == []
-    assert len(page.ids) == len(set(page.ids))
-    assert page.addresses == []
-    assert "script" not in page.tags
-    return page
+from trimtab.reports.store import (
+    ReportFormat,
+    ReportKind,
+    StoredFile,
+    StoredReport,
+    find_report,
+    note_printed,
+    record_report,
+    report_file,
+    reports,
+    unprinted,
+    write_report,
+)
 
 
 def test_an_incident_report_tells_all_that_it_was_given(incident: IncidentReportData) -> None:
-    page = _read(incident_report(incident))
+    page = read(incident_report(incident))
     for told in (
         incident.title,
         incident.summary,
@@ -79,10 +52,18 @@ def test_an_incident_report_tells_all_that_it_was_given(incident: IncidentReport
     assert page.text.rindex("chol changed its unit") < page.text.rindex("incident closed")
 
 
+def test_each_action_says_whether_it_helped(incident: IncidentReportData) -> None:
+    quarantine, retrain = incident.actions
+    failed = replace(quarantine, helped=Verdict.BREACH, found="chol still breaches")
+    text = read(incident_report(replace(incident, actions=(failed, retrain)))).text
+    assert text.index("Did it help? Breach chol still breaches") > text.index("A feed that changed its units")
+    assert "Decided by ada" in text
+
+
 def test_where_only_the_window_is_known_no_moment_is_claimed(incident: IncidentReportData) -> None:
     assert incident.diagnosis is not None
     seen = replace(incident, diagnosis=replace(incident.diagnosis, since_window=True))
-    text = _read(incident_report(seen)).text
+    text = read(incident_report(seen)).text
     assert "First seen in the window from" in text
     assert "Began" not in text
     assert "found after" not in text
@@ -101,13 +82,13 @@ def test_an_incident_that_is_open_and_not_understood_says_so(incident: IncidentR
         timeline=(),
         audit=None,
     )
-    text = _read(incident_report(bare)).text
+    text = read(incident_report(bare)).text
     for told in ("Still open", "No diagnosis was made.", "No action was taken.", "Nothing was recorded."):
         assert told in text
 
 
 def test_a_deployment_report_tells_all_that_it_was_given(deployment: DeploymentReportData) -> None:
-    page = _read(deployment_report(deployment))
+    page = read(deployment_report(deployment))
     for told in (
         deployment.summary,
         "95 % interval",
@@ -126,14 +107,14 @@ def test_a_deployment_report_tells_all_that_it_was_given(deployment: DeploymentR
 
 def test_a_first_deployment_has_nothing_to_compare_with(deployment: DeploymentReportData) -> None:
     first = replace(deployment, old=None, comparison=(), steps=(), approvals=())
-    text = _read(deployment_report(first)).text
+    text = read(deployment_report(first)).text
     assert "the first deployment" in text
     assert "No approval was needed or given." in text
 
 
 def test_a_chain_that_does_not_verify_is_shouted(deployment: DeploymentReportData) -> None:
     proof = AuditProof(sequences=(), head_sequence=3, head_hash="0" * 64, verified=False)
-    assert "did NOT verify" in _read(deployment_report(replace(deployment, audit=proof))).text
+    assert "did NOT verify" in read(deployment_report(replace(deployment, audit=proof))).text
 
 
 def test_hostile_text_is_shown_and_not_obeyed(incident: IncidentReportData) -> None:
@@ -146,7 +127,7 @@ def test_hostile_text_is_shown_and_not_obeyed(incident: IncidentReportData) -> N
         markers=tuple(replace(marker, name=hostile) for marker in incident.markers),
     )
     html = incident_report(data)
-    page = _read(html)
+    page = read(html)
     assert "img" not in page.tags
     assert not re.search(r"<[^>]*onerror", html)
     assert "<script>alert(1)</script>" in page.text
@@ -176,10 +157,82 @@ def test_subjects_that_look_alike_have_files_of_their_own(tmp_path: Path) -> Non
 
 
 def test_a_newer_report_takes_the_place_of_the_older(database: Database, tmp_path: Path) -> None:
+    def written(kind: ReportKind, html: str) -> Path:
+        return write_report(tmp_path, kind, "i1", html)
+
     with database.transaction() as connection:
-        first = record_report(connection, kind=ReportKind.INCIDENT, subject="i1", path=tmp_path / "a", at_us=1)
-        again = record_report(connection, kind=ReportKind.INCIDENT, subject="i1", path=tmp_path / "b", at_us=2)
-        other = record_report(connection, kind=ReportKind.DEPLOYMENT, subject="i1", path=tmp_path / "c", at_us=3)
-        assert (again.id, again.path, again.at_us) == (first.id, tmp_path / "b", 2)
+        kind, other_kind = ReportKind.INCIDENT, ReportKind.DEPLOYMENT
+        first = record_report(connection, kind=kind, subject="i1", path=written(kind, "<p>"), at_us=1)
+        again = record_report(connection, kind=kind, subject="i1", path=written(kind, "<p>more"), at_us=2)
+        other = record_report(connection, kind=other_kind, subject="i1", path=written(other_kind, "<p>"), at_us=3)
+        assert (again.id, str(again.path), again.at_us) == (first.id, "incident/i1.html", 2)
+        assert again.files[ReportFormat.HTML].size_bytes == 7
+        assert again.files[ReportFormat.HTML].digest != first.files[ReportFormat.HTML].digest
         assert reports(connection) == [other, again]
+        assert reports(connection, kind=kind) == [again]
         assert len(connection.execute(select(report)).all()) == 2
+
+
+def test_a_pdf_is_that_of_the_page_it_was_printed_from(database: Database, tmp_path: Path) -> None:
+    kind, pdf = ReportKind.INCIDENT, StoredFile(10, "d" * 64)
+
+    def entered(html: str) -> StoredReport:
+        path = write_report(tmp_path, kind, "i1", html)
+        with database.transaction() as connection:
+            return record_report(connection, kind=kind, subject="i1", path=path, at_us=1)
+
+    old = entered("<p>")
+    assert database.read(unprinted) == old
+    with database.transaction() as connection:
+        assert note_printed(connection, old, file=pdf).files[ReportFormat.PDF] == pdf
+    assert database.read(unprinted) is None
+    new = entered("<p>new")
+    assert ReportFormat.PDF not in new.files
+    assert database.read(unprinted) == new
+    with pytest.raises(ConflictError, match="written anew"), database.transaction() as connection:
+        note_printed(connection, old, file=pdf)
+    with database.transaction() as connection:
+        note_printed(connection, new, error="no font")
+    assert database.read(unprinted) is None, "the same page is not tried again"
+    assert database.read(lambda connection: find_report(connection, new.id)).unprinted == "no font"
+    assert entered("<p>new").unprinted == "no font"
+
+
+def test_a_row_leads_to_no_file_but_its_own_report(database: Database, tmp_path: Path) -> None:
+    folder, secret = tmp_path / "reports", tmp_path / "secret.html"
+    secret.write_text("secret")
+    path = write_report(folder, ReportKind.INCIDENT, "i1", "<p>")
+    with database.transaction() as connection:
+        found = record_report(connection, kind=ReportKind.INCIDENT, subject="i1", path=path, at_us=1)
+    assert report_file(folder, found, ReportFormat.HTML) == path
+    for hostile in ("../../secret.html", "/etc/passwd", str(secret), "incident/../../secret.html"):
+        with pytest.raises(NotFoundError, match="not there any more"):
+            report_file(folder, replace(found, path=PurePosixPath(hostile)), ReportFormat.HTML)
+    path.unlink()
+    path.symlink_to(secret)
+    with pytest.raises(NotFoundError, match="not there any more"):
+        report_file(folder, found, ReportFormat.HTML)
+    with pytest.raises(NotFoundError, match="there is no PDF of it"):
+        report_file(folder, found, ReportFormat.PDF)
+
+
+def test_a_folder_that_is_a_link_is_not_followed(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    path = write_report(tmp_path / "elsewhere", ReportKind.INCIDENT, "i1", "<p>")
+    with database.transaction() as connection:
+        found = record_report(connection, kind=ReportKind.INCIDENT, subject="i1", path=path, at_us=1)
+    folder.mkdir()
+    (folder / "incident").symlink_to(path.parent)
+    with pytest.raises(NotFoundError):
+        report_file(folder, found, ReportFormat.HTML)
+
+
+def test_a_long_subject_is_kept_apart_from_another(database: Database, tmp_path: Path) -> None:
+    path = write_report(tmp_path, ReportKind.DRIFT, "x", "<p>")
+    with database.transaction() as connection:
+        made = [
+            record_report(connection, kind=ReportKind.DRIFT, subject="x" * length, path=path, at_us=length)
+            for length in (300, 301)
+        ]
+    assert made[0].subject != made[1].subject
+    assert all(len(one.subject) <= 200 for one in made)

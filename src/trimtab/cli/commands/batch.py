@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trimtab.cli.client import connect, open_project
+from trimtab.cli.client import all_of, connect, open_project
 from trimtab.cli.commands.models import parse_version
 from trimtab.cli.interrupts import left_behind
 from trimtab.cli.output import AsJson, ProjectOption, errors_console, escaped, say
@@ -131,7 +131,7 @@ def _bundle(named: str, project: str) -> ServedBundle:
             f"model {named!r}: is no folder of a bundle, and no project can be asked for it: {error}"
         ) from error
     if number is None:
-        versions = client.ask("versions.list", model=model)["versions"]
+        versions = all_of(client, "versions.list", "versions", model=model)
         number = next((one["number"] for one in versions if "champion" in one["aliases"].split(", ")), None)
     if number is None:
         raise NotFoundError(f"model {model!r}: no version of it serves; deploy one, or name one: {model}@NUMBER")

@@ -13,6 +13,7 @@ from trimtab.cli.delivering import await_judgement, broken_rules
 from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, escaped, say, show_rows
+from trimtab.cli.second_person import require_no_other
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import DataContractError
 
@@ -115,6 +116,7 @@ def release(
 ) -> None:
     """Trust a quarantined feed again."""
     answer = connect(Path(project)).ask("feeds.release", model=model, feed=feed, reason=reason, until=until)
+    require_no_other(answer, f"release of feed {feed}")
     say(answer, as_json, f"Feed {feed} is open.")
 
 

@@ -1,29 +1,29 @@
-"""Commands about trouble and what is done about it: ``incidents``, ``approvals``, ``retrain``."""
+"""Commands about trouble and what is done about it: ``incidents``, ``retrain``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from trimtab.cli.client import connect
+from trimtab.cli.commands.approvals import request_lines
 from trimtab.cli.interrupts import left_behind
-from trimtab.cli.next_step import tell_what_follows
-from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, console, escaped, say, show_rows, when
+from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, escaped, say, show_rows, when
 from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import Severity
+from trimtab.remediation.kinds import Family
 
 __all__ = ["add_to"]
 
-incidents = typer.Typer(help="Incidents: list them, look at one, put one away.", no_args_is_help=True)
-approvals = typer.Typer(help="Actions that wait for a person: list, approve, reject.", no_args_is_help=True)
+incidents = typer.Typer(help="Incidents: list them, look at one, open or close one by hand.", no_args_is_help=True)
 retrain = typer.Typer(help="Retraining: ask for one, see why a trigger fired or didn't.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Enter these commands."""
     app.add_typer(incidents, name="incidents")
-    app.add_typer(approvals, name="approvals")
     app.add_typer(retrain, name="retrain")
 
 
@@ -36,7 +36,7 @@ def list_incidents(
 ) -> None:
     """List the newest incidents."""
     answer = connect(Path(project)).ask("incidents.list", model=model, open_only=open_only)
-    columns = ("incident_id", "model", "state", "title", "opened_us", "closed_us")
+    columns = ("incident_id", "model", "family", "state", "title", "opened_us", "closed_us")
     show_rows(answer, as_json, answer["incidents"], columns, "No incidents.")
 
 
@@ -51,12 +51,31 @@ def _case(answer: JsonObject) -> list[str]:
     lines = [f"[bold]{answer['title']}[/]  {answer['state']}, opened {when(answer['opened_us'])}"]
     diagnosis = answer["diagnosis"]
     if diagnosis is not None:
-        lines += [f"severity {diagnosis['severity']:.2f}: {diagnosis['explanation']}"]
+        lines += [f"severity {diagnosis['severity']:.2f} ({answer['level']}): {diagnosis['explanation']}"]
         lines += [f"  [green]+[/] {one}" for one in diagnosis["evidence_for"]]
         lines += [f"  [red]−[/] {one}" for one in diagnosis["evidence_against"]]
+        lines += [f"  [yellow]?[/] not explained by it: {one}" for one in diagnosis["unexplained"]]
     lines += [f"action {one['kind']} ({one['tier']}): {one['state']} {one['outcome']}" for one in answer["actions"]]
     lines += [f"{when(one['at_us'])}  {one['actor']}: {one['what']}. {one['why']}" for one in answer["timeline"]]
     return lines
+
+
+@incidents.command("open")
+def open_incident(
+    model: ModelArgument,
+    title: Annotated[str, typer.Option(help="What is wrong, in one sentence.")],
+    family: Annotated[Family, typer.Option(help="What it is about.")] = Family.MODEL,
+    severity: Annotated[Severity, typer.Option(help="How loud it is told.")] = Severity.MEDIUM,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Tell of trouble that no monitor sees: it opens a case, or joins the one that is open."""
+    answer = connect(Path(project)).ask(
+        "incidents.open", model=model, title=title, family=family.value, severity=severity.value
+    )
+    what = "joined" if answer["joined"] else "opened"
+    told = f"Incident {answer['incident_id']} {what}; close it with: trimtab incidents close {answer['incident_id']}"
+    say(answer, as_json, f"{told} --reason …")
 
 
 @incidents.command("close")
@@ -71,71 +90,6 @@ def close_incident(
     say(answer, as_json, f"Incident {incident_id} is {answer['state']}.")
 
 
-@approvals.command("list")
-def list_approvals(
-    everything: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
-    model: Annotated[str | None, typer.Option(help="Only those for this model.")] = None,
-    project: ProjectOption = ".",
-    as_json: AsJson = False,
-) -> None:
-    """List what waits for a person: what is proposed, and what it should bring."""
-    state = None if everything else "waiting_approval"
-    answer = connect(Path(project)).ask("approvals.list", model=model, state=state)
-    if as_json:
-        say(answer, True, "")
-        return
-    if not answer["actions"]:
-        console.print("Nothing waits for a person.")
-    for one in answer["actions"]:
-        console.print("\n".join(_request(escaped(one))))
-
-
-def _request(one: dict[str, Any]) -> list[str]:
-    lines = [f"[bold]{one['purpose']}[/]  ({one['kind']}, {one['state']}, asked by {one['requested_by']})"]
-    impact = one["predicted_impact"]
-    if impact is not None:
-        lines.append(
-            f"  {impact['metric']}: {impact['now']:.4g} now, {impact['expected']:.4g} expected; {impact['basis']}"
-        )
-    if one["asked_because"]:
-        lines.append(f"  asked for because: {one['asked_because']}")
-    lines.append(f"  policy: {one['reason']}")
-    if one["outcome"]:
-        lines.append(f"  outcome: {one['outcome']}")
-    if one["state"] == "waiting_approval":
-        lines.append(f"  trimtab approvals approve {one['action_id']}")
-    return lines
-
-
-@approvals.command("approve")
-def approve(
-    action_id: IdArgument,
-    reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")] = "",
-    project: ProjectOption = ".",
-    as_json: AsJson = False,
-) -> None:
-    """Approve a request: it runs."""
-    client = connect(Path(project))
-    answer = client.ask("approvals.decide", action_id=action_id, approve=True, reason=reason)
-    told = escaped(answer)
-    note = f" {told['note']}" if told["note"] else ""
-    say(answer, as_json, f"Approved: {told['purpose']}.{note}")
-    if not as_json:
-        tell_what_follows(client, answer["model"], project)
-
-
-@approvals.command("reject")
-def reject(
-    action_id: IdArgument,
-    reason: Annotated[str, typer.Option(help="Why; it goes into the audit log.")],
-    project: ProjectOption = ".",
-    as_json: AsJson = False,
-) -> None:
-    """Reject a request: it does not run."""
-    answer = connect(Path(project)).ask("approvals.decide", action_id=action_id, approve=False, reason=reason)
-    say(answer, as_json, f"Rejected: {escaped(answer['purpose'])}.")
-
-
 @retrain.command("request")
 def request_retraining(
     model: ModelArgument,
@@ -148,7 +102,7 @@ def request_retraining(
     with left_behind(f"retraining of {model!r}: may have been asked for; see 'trimtab approvals list'"):
         answer = client.ask("retraining.trigger", model=model, reason=reason)
     told = escaped(answer)
-    say(answer, as_json, "\n".join(_request(told)))
+    say(answer, as_json, "\n".join(request_lines(told)))
 
 
 @retrain.command("explain")

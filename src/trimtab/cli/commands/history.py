@@ -12,6 +12,7 @@ from trimtab.cli.client import Client, connect
 from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, drawn_rows, escaped, say, show_rows, when
 from trimtab.cli.rollout_end import await_promotion
+from trimtab.cli.second_person import require_no_other
 from trimtab.core.canonical import JsonObject
 
 __all__ = ["add_to"]
@@ -39,6 +40,7 @@ def rollback(
     """Go back to an earlier version at once, without a canary; a rollout under way is aborted."""
     client = connect(Path(project))
     answer = client.ask("rollouts.rollback", model=model, number=to, reason=reason)
+    require_no_other(answer, f"rollback of {model}")
     served = False
     if wait and answer["rollout_id"] is not None:
         await_promotion(client, model, answer["rollout_id"], as_json=as_json)

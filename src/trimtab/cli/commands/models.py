@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from trimtab.cli.client import Client, connect
+from trimtab.cli.client import Client, all_of, connect
 from trimtab.cli.interrupts import heard
 from trimtab.cli.next_step import tell_next
 from trimtab.cli.output import AsJson, IdArgument, ProjectOption, errors_console, escaped, say, show_rows
+from trimtab.cli.second_person import require_no_other
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, ConfigError, IllegalTransitionError, TrimtabError
 
@@ -188,12 +189,12 @@ def list_versions(
     client = connect(Path(project))
     columns = ("number", "state", "aliases", "algorithm", "metrics", "created_us", "decided_by")
     if model is not None:
-        answer = client.ask("versions.list", model=model)
+        found = list(all_of(client, "versions.list", "versions", model=model))
         none = f"{model} has no version yet; see 'trimtab train {model}'."
-        show_rows(answer, as_json, answer["versions"], columns, none)
+        show_rows({"model": model, "versions": found}, as_json, found, columns, none)
         return
     names = [one["name"] for one in client.ask("status.show")["models"]]
-    rows = [{"model": name, **row} for name in names for row in client.ask("versions.list", model=name)["versions"]]
+    rows = [{"model": name, **row} for name in names for row in all_of(client, "versions.list", "versions", model=name)]
     show_rows({"versions": rows}, as_json, rows, ("model", *columns), "No version yet; see 'trimtab status'.")
 
 
@@ -223,7 +224,9 @@ def _decide(version: str, approve_it: bool, reason: str, project: str, as_json: 
     model, number = parse_version(version)
     client = connect(Path(project))
     answer = client.ask("versions.decide", model=model, number=number, approve=approve_it, reason=reason)
-    say(answer, as_json, f"{version} is {answer['state']}.")
+    require_no_other(answer, f"approval of {version}")
+    note = f" {escaped(answer)['note']}." if answer.get("note") else ""
+    say(answer, as_json, f"{version} is {answer['state']}.{note}")
     if not as_json:
         tell_next(client, model, project)
 

@@ -17,6 +17,7 @@ from trimtab.cli.next_step import tell_next, tell_what_follows
 from trimtab.cli.output import AsJson, ProjectOption, console, errors_console, escaped, say, show_rows
 from trimtab.cli.rollout_end import await_promotion
 from trimtab.cli.rollout_view import drawn_rollout, next_moves, watched
+from trimtab.cli.second_person import require_no_other
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Encoding
 from trimtab.core.errors import BackendError, ConfigError, NotFoundError
@@ -50,6 +51,15 @@ def deploy(
     client = connect(Path(project))
     model, number = parse_version(version) if "@" in version else (version, None)
     started = client.ask("rollouts.start", model=model, number=number)
+    if wait:
+        require_no_other(started, f"deployment of {version}")
+    if started.get("waits"):
+        say(
+            started,
+            as_json,
+            f"Asked for; another person has to agree: trimtab approvals approve {started['action_id']}",
+        )
+        return
     if not wait:
         say(started, as_json, f"Rollout {started['rollout_id']} has started; see 'trimtab rollouts list'.")
         return

@@ -13,6 +13,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from trimtab.cli.autonomy_view import told_of
 from trimtab.cli.client import Client, connect
 from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import show_next, tell_what_follows
@@ -110,6 +111,7 @@ def _drawn(answer: JsonObject, project: str) -> RenderableType:
     if answer["processes"]:
         running = ", ".join(f"{one['process']} {'up' if one['alive'] else 'down'}" for one in answer["processes"])
         lines.append(Text(f"processes: {running}"))
+    lines += [Text(one, style="yellow") for one in told_of(answer["autonomy"])]
     return Group(*lines, *show_next(answer["next"], project))
 
 

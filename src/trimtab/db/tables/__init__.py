@@ -7,6 +7,7 @@ Times end in ``_us``: microseconds since 1970 UTC. ``at_us`` and its like are do
 
 from __future__ import annotations
 
+from trimtab.db.tables.agreement import approval_link, autonomy_pause, vote
 from trimtab.db.tables.columns import metadata
 from trimtab.db.tables.data import delivery, feed, profile, snapshot
 from trimtab.db.tables.judgement import (
@@ -15,13 +16,22 @@ from trimtab.db.tables.judgement import (
     alert,
     check_result,
     incident,
+    policy_decision,
     report,
     retraining_event,
     verification,
 )
 from trimtab.db.tables.memory import monitor_state, trigger_state, version_loss
 from trimtab.db.tables.serving import endpoint, endpoint_history, rollout, rollout_analysis, rollout_look
-from trimtab.db.tables.trust import api_key, audit_entry, audit_head
+from trimtab.db.tables.trust import (
+    api_key,
+    audit_about,
+    audit_entry,
+    audit_head,
+    request_once,
+    session,
+    webhook_receipt,
+)
 from trimtab.db.tables.versions import job, model_version
 from trimtab.db.tables.work import event, event_delivery, heartbeat, lease, notification, queue_message, schedule_run
 
@@ -30,8 +40,11 @@ __all__ = [
     "action_request",
     "alert",
     "api_key",
+    "approval_link",
+    "audit_about",
     "audit_entry",
     "audit_head",
+    "autonomy_pause",
     "check_result",
     "delivery",
     "endpoint",
@@ -47,16 +60,21 @@ __all__ = [
     "model_version",
     "monitor_state",
     "notification",
+    "policy_decision",
     "profile",
     "queue_message",
     "report",
+    "request_once",
     "retraining_event",
     "rollout",
     "rollout_analysis",
     "rollout_look",
     "schedule_run",
+    "session",
     "snapshot",
     "trigger_state",
     "verification",
     "version_loss",
+    "vote",
+    "webhook_receipt",
 ]

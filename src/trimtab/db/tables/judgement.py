@@ -25,6 +25,7 @@ __all__ = [
     "alert",
     "check_result",
     "incident",
+    "policy_decision",
     "report",
     "retraining_event",
     "verification",
@@ -81,6 +82,7 @@ incident = Table(
     Column("id", ID, primary_key=True),
     Column("model", NAME, nullable=False),
     Column("endpoint", NAME, nullable=False),
+    Column("family", String(16), nullable=False, server_default="model"),
     Column("state", String(16), nullable=False),
     Column("diagnosis", NAME, nullable=True),
     Column("severity", Float, nullable=True),
@@ -89,8 +91,16 @@ incident = Table(
     micros("closed_us", nullable=True),
     spec(),
     version(),
-    # One case at a time for an endpoint of a model.
-    Index(None, "model", "endpoint", unique=True, sqlite_where=text(_OPEN_CASE), postgresql_where=text(_OPEN_CASE)),
+    # One case of a family at a time for an endpoint of a model.
+    Index(
+        None,
+        "model",
+        "endpoint",
+        "family",
+        unique=True,
+        sqlite_where=text(_OPEN_CASE),
+        postgresql_where=text(_OPEN_CASE),
+    ),
     Index(None, "model", "state"),
 )
 
@@ -110,6 +120,9 @@ action_request = Table(
     micros("created_us"),
     micros("decided_us", nullable=True),
     micros("finished_us", nullable=True),
+    micros("deadline_us", nullable=True),
+    Column("needed", Integer, nullable=False, server_default="1"),
+    Column("owner", NAME, nullable=True),
     spec(),
     version(),
     # The same request can be made again once the earlier one is over.
@@ -129,6 +142,23 @@ action_grant = Table(
     micros("expires_us", nullable=True),
 )
 
+policy_decision = Table(
+    "policy_decision",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("origin", String(16), nullable=False),
+    Column("model", NAME, nullable=False),
+    Column("incident_id", ID, nullable=True),
+    Column("action", NAME, nullable=True),
+    Column("policy_hash", String(64), nullable=False),
+    Column("held", Boolean, nullable=False),
+    micros("at_us"),
+    spec(),
+    Index(None, "incident_id"),
+    Index(None, "model", "at_us"),
+)
+"""What the policy said of a proposal, also where nothing followed from it."""
+
 verification = Table(
     "verification",
     metadata,
@@ -138,6 +168,8 @@ verification = Table(
     Column("verdict", String(16), nullable=True),
     micros("created_us"),
     micros("finished_us", nullable=True),
+    micros("due_us", nullable=True),
+    micros("deadline_us", nullable=True),
     spec(),
     version(),
 )
@@ -165,5 +197,7 @@ report = Table(
     Column("subject", String(200), nullable=False),
     Column("path", Text, nullable=False),
     micros("at_us"),
+    Column("digest", String(64), nullable=True),
+    Column("spec", JSON, nullable=True),
     UniqueConstraint("kind", "subject"),
 )

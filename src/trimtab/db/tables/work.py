@@ -96,5 +96,9 @@ notification = Table(
     micros("available_us"),
     micros("at_us"),
     Column("error", Text, nullable=True),
+    Column("kind", NAME, nullable=True),
+    Column("digest_key", String(200), nullable=True),
+    Column("attachment", Text, nullable=True),
+    Column("fallback_of", ID, nullable=True),
     Index(None, "state", "available_us"),
 )

@@ -16,7 +16,9 @@ from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
 from trimtab.db.tables import job
 from trimtab.loop.conductor import Commit
+from trimtab.loop.handlers.job_failures import note_ended_job
 from trimtab.loop.platform import Platform
+from trimtab.loop.reporters import CaseFiles, case_files
 from trimtab.loop.retrainings import conclude_training
 from trimtab.loop.trainings import Job, find_job, prepare
 from trimtab.registry import store as registry
@@ -41,8 +43,8 @@ def adopt(platform: Platform, event: Event) -> Commit | None:
         bundle = adopt_bundle(Path(result["bundle_dir"]), platform.project.bundles, found.model, result["digest"])
         reached("adoption.bundle_copied")
     except (ArtifactUntrustedError, NotFoundError) as error:
-        reason = str(error)
-        return lambda connection: _refuse(connection, platform, found, reason)
+        reason, files = str(error), case_files(platform, found.model)
+        return lambda connection: _refuse(connection, platform, found, reason, files)
 
     def commit(connection: Connection) -> None:
         version = _register(connection, platform, found, result, bundle)
@@ -51,7 +53,7 @@ def adopt(platform: Platform, event: Event) -> Commit | None:
     return commit
 
 
-def _refuse(connection: Connection, platform: Platform, found: Job, reason: str) -> None:
+def _refuse(connection: Connection, platform: Platform, found: Job, reason: str, files: CaseFiles) -> None:
     """End a training whose bundle is not what its result says: nothing of it is registered."""
     error = f"bundle not adopted: {reason}"
     connection.execute(update(job).where(job.c.id == found.id).values(state="failed", error=error))
@@ -64,7 +66,11 @@ def _refuse(connection: Connection, platform: Platform, found: Job, reason: str)
         reason=error,
         detail={"job_id": found.id},
     )
-    conclude_training(connection, platform, dataclasses.replace(found, state="failed", error=error), None)
+    failed = dataclasses.replace(found, state="failed", error=error)
+    # A moment later than its good end, which was told already: else this would be no news.
+    later = dataclasses.replace(failed, finished_us=(found.finished_us or 0) + 1)
+    note_ended_job(connection, platform, later, files)
+    conclude_training(connection, platform, failed, None)
 
 
 def _register(connection: Connection, platform: Platform, found: Job, result: JsonObject, bundle: Path) -> ModelVersion:

@@ -1,4 +1,4 @@
-"""Writes the incident and deployment reports when a case moves on, from what is stored."""
+"""Writes the report of an incident or a rollout when it moves on, from what is stored, and mails it at its end."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
 from trimtab.loop.conductor import Commit
 from trimtab.loop.platform import Platform
-from trimtab.loop.reporting import deployment_data, incident_data
-from trimtab.reports.deployment import deployment_report
-from trimtab.reports.incident import incident_report
-from trimtab.reports.store import ReportKind, record_report, write_report
+from trimtab.loop.reporting.mailing import mail_report
+from trimtab.loop.reporting.making import written
+from trimtab.reports.store import ReportKind
 
 __all__ = ["write_evidence"]
+
+_OVER = frozenset({"incident.recovered", "incident.closed", "rollout.finished"})
 
 
 def write_evidence(platform: Platform, event: Event) -> Commit | None:
     """Write, or write anew, the report that the event's case belongs to."""
     rollout_id, incident_id = event.payload.get("rollout_id"), event.payload.get("incident_id")
     if rollout_id is not None:
-        kind, subject = ReportKind.DEPLOYMENT, str(rollout_id)
-        html = deployment_report(deployment_data(platform, subject))
+        enter = written(platform, ReportKind.DEPLOYMENT, str(rollout_id))
     elif incident_id is not None:
-        kind, subject = ReportKind.INCIDENT, str(incident_id)
-        html = incident_report(incident_data(platform, subject))
+        enter = written(platform, ReportKind.INCIDENT, str(incident_id))
     else:
         return None
-    path = write_report(platform.project.reports, kind, subject, html)
 
     def commit(connection: Connection) -> None:
-        record_report(connection, kind=kind, subject=subject, path=path, at_us=platform.now_us())
+        report = enter(connection)
+        if event.kind in _OVER:
+            mail_report(connection, platform, report, model=event.payload.get("model"))
 
     return commit

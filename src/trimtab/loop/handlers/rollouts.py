@@ -1,4 +1,4 @@
-"""What follows a rollout's end: its action ends too, its verification is planned, and what waited for it goes on."""
+"""What follows a rollout's end: its action ends too, and what waited for it goes on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import finish_action
 from trimtab.loop.platform import Platform
 from trimtab.loop.retrainings import release_what_waits
-from trimtab.remediation.action_store import PlannedVerification, load_action, plan_verification
+from trimtab.remediation.action_store import load_action
 from trimtab.remediation.actions import ActionState
-from trimtab.remediation.store import load_incident
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.store import Rollout, load_rollout
 
-__all__ = ["conclude_rollout"]
+__all__ = ["conclude_action", "conclude_rollout"]
 
 
 def conclude_rollout(platform: Platform, event: Event) -> Commit | None:
@@ -24,13 +23,14 @@ def conclude_rollout(platform: Platform, event: Event) -> Commit | None:
     def commit(connection: Connection) -> None:
         rollout = load_rollout(connection, str(event.payload["rollout_id"]))
         if rollout.action_id is not None:
-            _conclude_action(connection, platform, rollout, rollout.action_id)
+            conclude_action(connection, platform, rollout, rollout.action_id)
         release_what_waits(connection, platform, rollout.spec.model)
 
     return commit
 
 
-def _conclude_action(connection: Connection, platform: Platform, rollout: Rollout, action_id: str) -> None:
+def conclude_action(connection: Connection, platform: Platform, rollout: Rollout, action_id: str) -> None:
+    """End the action whose rollout has ended, in the caller's transaction; one that is over is left alone."""
     request = load_action(connection, action_id)
     if request.state is not ActionState.RUNNING:
         return
@@ -41,12 +41,3 @@ def _conclude_action(connection: Connection, platform: Platform, rollout: Rollou
     state = ActionState.FAILED if phase is Phase.FAILED else ActionState.SUCCEEDED
     finish_action(connection, platform, request, state, outcome)
     note(connection, platform, request.incident_id, f"rollout of version {number}: {phase}", reason)
-    if phase is Phase.PROMOTED:
-        before = [] if request.incident_id is None else load_incident(connection, request.incident_id).evidence
-        planned = PlannedVerification(
-            id=platform.new_id(),
-            action_id=request.id,
-            created_us=platform.now_us(),
-            params={"version": number, "before": [check.to_json() for check in before]},
-        )
-        plan_verification(connection, planned)

@@ -9,14 +9,15 @@ from sqlalchemy import func, select
 
 from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.crashpoints import reached
+from trimtab.core.errors import ConfigError
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
 from trimtab.db.tables import job
 from trimtab.lake.deliveries import processed_since, rows_since
 from trimtab.lake.labelled import outcomes_since
 from trimtab.loop.conductor import Commit
+from trimtab.loop.deciding import purposes
 from trimtab.loop.gate import open_diagnoses, propose
-from trimtab.loop.handlers.remediation import purposes
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
 from trimtab.loop.prequential import Weighed, weigh_gain
@@ -28,7 +29,7 @@ from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.decision import Proposal
 from trimtab.remediation.impact import impact_of_retraining
-from trimtab.remediation.policy import ActionKind, Origin
+from trimtab.remediation.kinds import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
 from trimtab.remediation.store import current_incident
 from trimtab.retraining.conditions import step
@@ -166,7 +167,11 @@ def _propose(
         params={ActionKind.RETRAIN: {"trigger": reason}},
         impact={} if impact is None else {ActionKind.RETRAIN: impact},
     )
-    decision, created = propose(connection, platform, proposal, context)
+    try:
+        decision, created = propose(connection, platform, proposal, context)
+    except ConfigError as error:
+        # A firing that is not stored would be lost; it is not answered until the policy can be read again.
+        return None, f"the policy cannot be read: {error}"
     if created:
         return created[0].id, None
     return None, decision.reason

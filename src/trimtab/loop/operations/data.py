@@ -16,14 +16,17 @@ from trimtab.core.clock import to_micros
 from trimtab.core.enums import Role
 from trimtab.core.errors import NotFoundError
 from trimtab.db.engine import Connection
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import delivery
 from trimtab.lake import feeds
-from trimtab.lake.deliveries import Delivery, accept_file, judge_again
+from trimtab.lake.deliveries import Delivery, accept_file
 from trimtab.lake.snapshots import make_snapshot
 from trimtab.loop.actor import Actor
+from trimtab.loop.asking import Wish, ask, waiting_told
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.requests import Id, ModelRequest, Moment, OfModel, Reason
+from trimtab.remediation.kinds import ActionKind
 
 
 class Ingest(ModelRequest):
@@ -100,12 +103,14 @@ def show_delivery(platform: Platform, _actor: Actor, request: ShowDelivery) -> J
 @operation("data.deliveries", "GET", "/api/deliveries", Role.VIEWER, OfModel)
 def list_deliveries(platform: Platform, _actor: Actor, request: OfModel) -> JsonObject:
     """List the newest deliveries of files, newest first."""
-    query = select(delivery).where(delivery.c.kind == "table").order_by(delivery.c.received_us.desc())
+    query = select(delivery).where(delivery.c.kind == "table")
     if request.model is not None:
         query = query.where(delivery.c.model == request.model)
+    ordered = newest(query, delivery.c.received_us, delivery.c.id, after=request.place, limit=request.one_more)
     with platform.database.reading() as connection:
-        rows = connection.execute(query.limit(request.limit)).all()
-    return {"deliveries": [_delivery(row) for row in rows]}
+        rows = connection.execute(ordered).all()
+    shown, further = request.page(rows, lambda row: Place(row.received_us, row.id))
+    return {"deliveries": [_delivery(row) for row in shown], "next": further}
 
 
 @operation("data.snapshot", "POST", "/api/models/{model}/snapshots", Role.OPERATOR, ModelRequest)
@@ -151,14 +156,26 @@ def list_feeds(platform: Platform, _actor: Actor, request: ModelRequest) -> Json
 
 @operation("feeds.release", "POST", "/api/models/{model}/feeds/{feed}/release", Role.APPROVER, ReleaseFeed)
 def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> JsonObject:
-    """Trust a quarantined feed again, from now or from a moment on; rows that wait in quarantine are judged again."""
+    """Trust a quarantined feed again, from now or from a moment on; rows that wait in quarantine are judged again.
+
+    That waits for nobody, unless a rule of the policy says so of people.
+    """
     files = platform.files(request.model)
     _known_feed(files.model.feeds, request)
     at_us = platform.now_us()
     with platform.database.transaction() as connection:
         until_us = at_us if request.until is None else to_micros(request.until)
-        feeds.release_feed(connection, request.model, request.feed, until_us=until_us, at_us=at_us)
-        judge_again(connection, request.model)
+        wish = Wish(
+            ActionKind.RELEASE_FEED,
+            request.model,
+            purpose=f"trust {request.feed} again",
+            params={"feeds": [request.feed], "until_us": until_us, "reason": request.reason},
+            about=request.feed,
+        )
+        asked = ask(connection, platform, actor, wish)
+        told = waiting_told(connection, asked)
+        if asked.waits:
+            return {"feed": request.feed, "state": _state_of(connection, request), **told}
         audit.append(
             connection,
             at_us=at_us,
@@ -167,7 +184,12 @@ def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> Json
             subject=f"feed:{request.model}/{request.feed}",
             reason=request.reason,
         )
-    return {"feed": request.feed, "state": "open"}
+    return {"feed": request.feed, "state": "open", **told}
+
+
+def _state_of(connection: Connection, request: ReleaseFeed) -> str:
+    known = {state.name: state.state for state in feeds.feed_states(connection, request.model)}
+    return known.get(request.feed, "open")
 
 
 def records_of(connection: Connection, endpoint: str) -> JsonObject:

@@ -9,16 +9,20 @@ from pydantic import Field
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role, VariantRole
-from trimtab.core.errors import NotFoundError
+from trimtab.core.errors import ConflictError, NotFoundError
+from trimtab.db.paging import Place
 from trimtab.loop.actor import Actor
+from trimtab.loop.asking import Wish, ask, waiting_told
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import start_rollout
-from trimtab.loop.requests import Id, Limited, ModelRequest, Number, OfModel, Reason
+from trimtab.loop.requests import Id, ModelRequest, Number, OfModel, Paged, Reason
 from trimtab.loop.rollouts import operate_rollout
 from trimtab.loop.standing import example_row
+from trimtab.loop.version_agreement import agreed_to
 from trimtab.registry import store as registry
 from trimtab.registry.versions import VersionState
+from trimtab.remediation.kinds import ActionKind
 from trimtab.rollout import endpoint_store, store
 from trimtab.rollout.analysis_store import Look, newest_look
 from trimtab.rollout.machine import Operation
@@ -54,7 +58,7 @@ class NamedEndpoint(Strict):
     endpoint: EndpointName
 
 
-class OneEndpoint(Limited):
+class OneEndpoint(Paged):
     """Which endpoint."""
 
     endpoint: EndpointName
@@ -62,7 +66,10 @@ class OneEndpoint(Limited):
 
 @operation("rollouts.start", "POST", "/api/models/{model}/deploy", Role.APPROVER, Deploy)
 def deploy(platform: Platform, actor: Actor, request: Deploy) -> JsonObject:
-    """Roll an approved version out: staging, smoke test, then by the model's strategy into production."""
+    """Roll an approved version out: staging, smoke test, then by the model's strategy into production.
+
+    Where another person could agree, and none has agreed to the version either, it waits for one.
+    """
     files = platform.files(request.model)
     with platform.database.transaction() as connection:
         number = request.number
@@ -73,9 +80,28 @@ def deploy(platform: Platform, actor: Actor, request: Deploy) -> JsonObject:
                     f"model {request.model!r}: has no approved version; see 'trimtab versions list {request.model}'"
                 )
             number = newest.number
-        rollout = start_rollout(connection, platform, files, number, by=actor.name)
+        version = registry.get(connection, request.model, number)
+        approval, agreed = agreed_to(connection, platform, version)
+        wish = Wish(
+            ActionKind.DEPLOY,
+            request.model,
+            purpose=f"serve version {number} of {request.model}",
+            params={"number": number, "reason": "", "agreed_with": None if approval is None else approval.id},
+            about=str(number),
+            agreed=agreed,
+        )
+        asked = ask(connection, platform, actor, wish)
+        if asked.request is None:
+            # It is under way: this says how far.
+            start_rollout(connection, platform, files, number, by=actor.name)
+            raise ConflictError(f"{version.subject}: its rollout has just ended; look again, and deploy it anew")
+        told = waiting_told(connection, asked)
+        active = store.active_rollout(connection, files.endpoint)
     platform.wake.set()
-    return _described(rollout)
+    if asked.waits or active is None:
+        described = {"rollout_id": None, "endpoint": files.endpoint, "model": request.model, "candidate": number}
+        return {**described, "phase": asked.request.state.value, "active": False, **told}
+    return {**_described(active), **told}
 
 
 @operation("rollouts.show", "GET", "/api/rollouts/{rollout_id}", Role.VIEWER, OneRollout)
@@ -91,8 +117,9 @@ def show_rollout(platform: Platform, _actor: Actor, request: OneRollout) -> Json
 def list_rollouts(platform: Platform, _actor: Actor, request: OfModel) -> JsonObject:
     """List the newest rollouts, newest first."""
     with platform.database.reading() as connection:
-        found = store.list_rollouts(connection, model=request.model, limit=request.limit)
-    return {"rollouts": [_described(rollout) for rollout in found]}
+        found = store.list_rollouts(connection, model=request.model, after=request.place, limit=request.one_more)
+    shown, further = request.page(found, lambda rollout: Place(rollout.started_us, rollout.id))
+    return {"rollouts": [_described(rollout) for rollout in shown], "next": further}
 
 
 @operation("rollouts.operate", "POST", "/api/rollouts/{rollout_id}/operations", Role.APPROVER, OperateRollout)

@@ -16,7 +16,7 @@ from trimtab.db.engine import machine_us
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import Id, Limited, Reason
+from trimtab.loop.requests import Id, Paged, Reason
 
 
 class RetryEvents(Strict):
@@ -26,12 +26,13 @@ class RetryEvents(Strict):
     reason: Reason = Field(min_length=1)
 
 
-@operation("events.dead", "GET", "/api/events/dead", Role.VIEWER, Limited)
-def list_dead(platform: Platform, _actor: Actor, request: Limited) -> JsonObject:
+@operation("events.dead", "GET", "/api/events/dead", Role.VIEWER, Paged)
+def list_dead(platform: Platform, _actor: Actor, request: Paged) -> JsonObject:
     """List events that a part of the loop could not take after many attempts, newest first."""
     with platform.database.reading() as connection:
-        found = dead_deliveries(connection, limit=request.limit)
-    return {"events": [dataclasses.asdict(one) for one in found]}
+        found = dead_deliveries(connection, after=request.place, limit=request.one_more)
+    shown, further = request.page(found, lambda one: one.place)
+    return {"events": [dataclasses.asdict(one) for one in shown], "next": further}
 
 
 @operation("events.retry", "POST", "/api/events/retry", Role.OPERATOR, RetryEvents)

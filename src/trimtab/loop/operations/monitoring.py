@@ -6,11 +6,12 @@ from pydantic import Field
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role, Verdict
+from trimtab.db.paging import Place, page_of
 from trimtab.loop.actor import Actor
 from trimtab.loop.newest_looks import LOUDEST_FIRST
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import ModelRequest, Moment
+from trimtab.loop.requests import ModelRequest, Moment, PageToken
 from trimtab.loop.schedules import run_monitors_now
 from trimtab.loop.standing import newest_checks
 from trimtab.monitoring.check import Check
@@ -26,6 +27,7 @@ class RunMonitors(ModelRequest):
 class ShowChecks(ModelRequest):
     """Of which model, which verdict, and how many."""
 
+    after: PageToken | None = Field(default=None, description="With a limit: `next` of the page before.")
     limit: int | None = Field(
         default=None, ge=1, le=500, description="How many, of all runs; default: each monitor's last run, whole."
     )
@@ -51,11 +53,21 @@ def show_checks(platform: Platform, _actor: Actor, request: ShowChecks) -> JsonO
     which = newest_checks(platform.files(request.model), now_us) if request.limit is None else None
     with platform.database.reading() as connection:
         found = recent_checks(
-            connection, request.model, request.limit, verdict=request.verdict, until_us=now_us, which=which
+            connection,
+            request.model,
+            None if request.limit is None else request.limit + 1,
+            verdict=request.verdict,
+            until_us=now_us,
+            which=which,
+            after=None if request.after is None else Place.of_token(request.after),
         )
-    if request.limit is None:
+    further = None
+    if request.limit is not None:
+        found, further = page_of(found, lambda one: one.place, limit=request.limit)
+    else:
         found.sort(key=lambda one: LOUDEST_FIRST.index(one.check.verdict))
-    return {"model": request.model, "checks": [{**described(one.check), "at_us": one.at_us} for one in found]}
+    checks = [{**described(one.check), "at_us": one.at_us} for one in found]
+    return {"model": request.model, "checks": checks, "next": further}
 
 
 def described(check: Check) -> JsonObject:

@@ -11,8 +11,8 @@ from trimtab.core.clock import from_micros
 from trimtab.core.enums import Role
 from trimtab.core.errors import ConflictError
 from trimtab.loop.actor import Actor
+from trimtab.loop.deciding import purposes
 from trimtab.loop.gate import open_diagnoses, propose
-from trimtab.loop.handlers.remediation import purposes
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.approvals import described
 from trimtab.loop.platform import Platform
@@ -21,7 +21,7 @@ from trimtab.loop.requests import ModelRequest, OfModel, Reason
 from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.decision import Proposal
-from trimtab.remediation.policy import ActionKind, Origin
+from trimtab.remediation.kinds import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
 from trimtab.retraining.conditions import Firing, subject_of
 from trimtab.retraining.store import RetrainingEvent, last_retrain_us, load_triggers, recent_events
@@ -54,6 +54,7 @@ def trigger(platform: Platform, actor: Actor, request: Retrain) -> JsonObject:
         )
         context = RequestContext(
             requested_by=actor.name,
+            owner=actor.who,
             purpose=purposes(request.model, [], 0),
             endpoint=files.endpoint,
             params={ActionKind.RETRAIN: {"reason": request.reason}},
@@ -113,9 +114,11 @@ def events(platform: Platform, _actor: Actor, request: ListRetrainings) -> JsonO
             request.model,
             fired_only=not request.evaluations,
             with_others=True,
-            limit=request.limit,
+            after=request.place,
+            limit=request.one_more,
         )
-    return {"events": [{"model": event.firing.model, **_event(event)} for event in found]}
+    shown, further = request.page(found, lambda event: event.place)
+    return {"events": [{"model": event.firing.model, **_event(event)} for event in shown], "next": further}
 
 
 def _told(firing: Firing) -> JsonObject:

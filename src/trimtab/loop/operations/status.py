@@ -17,6 +17,7 @@ from trimtab.loop.actor import Actor
 from trimtab.loop.advice import advice_about
 from trimtab.loop.model_files import ModelFiles, load_policy
 from trimtab.loop.operation import operation
+from trimtab.loop.operations.autonomy import autonomy_now
 from trimtab.loop.operations.deployment import weights_of
 from trimtab.loop.platform import Platform
 from trimtab.loop.platform_advice import Advice, advice_about_platform
@@ -25,10 +26,13 @@ from trimtab.loop.standing import Standing, newest_checks, standing_of, standing
 from trimtab.records.hindrance import healths_of
 from trimtab.records.liveness import ShipperState, shipper_state
 from trimtab.remediation.action_store import list_actions
-from trimtab.remediation.policy import ActionKind
+from trimtab.remediation.external import NO_MODEL
+from trimtab.remediation.kinds import ActionKind
+from trimtab.remediation.store import list_incidents
 from trimtab.rollout import endpoint_store
 
 _STALE_US = 30_000_000
+_RETRAININGS = 100
 
 
 @operation("status.show", "GET", "/api/status", Role.VIEWER, Nothing)
@@ -56,6 +60,8 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         shipper = shipper_state(platform.project.journal)
         processes = _processes(connection, platform, shipper)
         found = undelivered(connection)
+        told = autonomy_now(connection, platform)
+        about_no_model = list_incidents(connection, model=NO_MODEL, open_only=True)
     advice += _count_unmatched(platform, models)
     about_platform = advice_about_platform(
         processes=processes,
@@ -65,6 +71,7 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         logs=str(platform.project.logs),
         lanes=platform.hindered.lanes,
         recording=healths_of(platform.project.journal),
+        cases=about_no_model,
     )
     advice = [(None, one) for one in about_platform] + advice
     return {
@@ -72,6 +79,7 @@ def show_status(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         "at_us": platform.now_us(),
         "models": models,
         "processes": processes,
+        "autonomy": told,
         "reacting": found.fresh > 0,
         "dead_deliveries": found.dead,
         "next": [{"model": name, **one.to_json()} for name, one in advice],
@@ -121,7 +129,7 @@ def _described(connection: Connection, model: Standing, files: ModelFiles | None
 
 def _last_retraining(connection: Connection, model: Standing) -> JsonObject | None:
     """Return how the newest retraining that has ended went; None when there was none, or a rollout has come since."""
-    ended = list_actions(connection, model=model.model, kind=ActionKind.RETRAIN)
+    ended = list_actions(connection, model=model.model, kind=ActionKind.RETRAIN, limit=_RETRAININGS)
     newest = next((one for one in ended if one.finished_us is not None and one.outcome), None)
     if newest is None:
         return None

@@ -10,6 +10,7 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import to_micros
 from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Role
+from trimtab.db.paging import Place, newest
 from trimtab.db.tables import job
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import operation
@@ -57,12 +58,15 @@ def show_job(platform: Platform, _actor: Actor, request: OneJob) -> JsonObject:
 @operation("training.jobs", "GET", "/api/jobs", Role.VIEWER, OfModel)
 def list_jobs(platform: Platform, _actor: Actor, request: OfModel) -> JsonObject:
     """List the newest jobs, newest first."""
-    query = select(job.c.id).order_by(job.c.created_us.desc()).limit(request.limit)
+    query = select(job.c.id, job.c.created_us)
     if request.model is not None:
         query = query.where(job.c.model == request.model)
+    ordered = newest(query, job.c.created_us, job.c.id, after=request.place, limit=request.one_more)
     with platform.database.reading() as connection:
-        found = [find_job(connection, job_id) for job_id in connection.execute(query).scalars()]
-    return {"jobs": [_described(platform, one) for one in found]}
+        rows = connection.execute(ordered).all()
+        shown, further = request.page(rows, lambda row: Place(row.created_us, row.id))
+        found = [find_job(connection, row.id) for row in shown]
+    return {"jobs": [_described(platform, one) for one in found], "next": further}
 
 
 @operation("training.cancel", "POST", "/api/jobs/{job_id}/cancel", Role.OPERATOR, OneJob)

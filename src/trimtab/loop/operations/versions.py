@@ -10,17 +10,22 @@ from pydantic import Field
 from trimtab.bundle.writer import read_manifest
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
+from trimtab.db.engine import Connection
+from trimtab.db.paging import Place
 from trimtab.lake.snapshots import find_snapshot
 from trimtab.loop.actor import Actor
+from trimtab.loop.asking import Wish, ask, waiting_told
 from trimtab.loop.comparing import compared, pair_of
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
 from trimtab.loop.releases import aliases_of, decide_version
-from trimtab.loop.requests import ModelRequest, Number, Reason
+from trimtab.loop.requests import ModelRequest, Number, Paged, Reason
 from trimtab.loop.stages import stages_of
 from trimtab.loop.trainings import find_job
+from trimtab.loop.version_agreement import trained_by
 from trimtab.registry import store as registry
-from trimtab.registry.versions import ModelVersion
+from trimtab.registry.versions import ModelVersion, VersionState
+from trimtab.remediation.kinds import ActionKind
 
 
 class DecideVersion(ModelRequest):
@@ -29,6 +34,12 @@ class DecideVersion(ModelRequest):
     number: Number
     approve: bool = Field(description="True approves, false rejects.")
     reason: Reason = ""
+
+
+class ListVersions(ModelRequest, Paged):
+    """The versions of a model, by pages."""
+
+    limit: int = Field(default=200, ge=1, le=500, description="How many.")
 
 
 class OneVersion(ModelRequest):
@@ -44,16 +55,18 @@ class CompareVersions(ModelRequest):
     second: Number | None = Field(default=None, description="The version that is compared; null: the newest.")
 
 
-@operation("versions.list", "GET", "/api/models/{model}/versions", Role.VIEWER, ModelRequest)
-def list_versions(platform: Platform, _actor: Actor, request: ModelRequest) -> JsonObject:
+@operation("versions.list", "GET", "/api/models/{model}/versions", Role.VIEWER, ListVersions)
+def list_versions(platform: Platform, _actor: Actor, request: ListVersions) -> JsonObject:
     """List the versions of a model, newest first."""
     files = platform.files(request.model)
     with platform.database.reading() as connection:
-        found = registry.listing(connection, model=request.model)
+        below = None if request.place is None else request.place.at
+        found = registry.listing(connection, model=request.model, below=below, limit=request.one_more)
         aliases = aliases_of(connection, files.endpoint)
         stages = stages_of(connection, files.endpoint)
-    described = [{**_described(version, aliases), "stage": stages.of(version)} for version in found]
-    return {"model": request.model, "versions": described}
+    shown, further = request.page(found, lambda version: Place(version.number, ""))
+    described = [{**_described(version, aliases), "stage": stages.of(version)} for version in shown]
+    return {"model": request.model, "versions": described, "next": further}
 
 
 @operation("versions.show", "GET", "/api/models/{model}/versions/{number}", Role.VIEWER, OneVersion)
@@ -94,19 +107,38 @@ def compare_versions(platform: Platform, _actor: Actor, request: CompareVersions
 
 @operation("versions.decide", "POST", "/api/models/{model}/versions/{number}/decision", Role.APPROVER, DecideVersion)
 def decide(platform: Platform, actor: Actor, request: DecideVersion) -> JsonObject:
-    """Approve a version, so that it may be deployed, or reject it."""
+    """Approve a version, so that it may be deployed, or reject it.
+
+    One who may decide is enough to reject it. An approval waits for another person, if there is one and nobody else
+    had the version trained.
+    """
     platform.files(request.model)
+    model, number = request.model, request.number
+    told: JsonObject = {}
     with platform.database.transaction() as connection:
-        decided = decide_version(
-            connection,
-            platform,
-            request.model,
-            request.number,
-            approved=request.approve,
-            by=actor.name,
-            reason=request.reason,
-        )
-    return _described(decided, {})
+        found = registry.get(connection, model, number)
+        if request.approve and found.state is VersionState.PENDING:
+            told = _approve(connection, platform, actor, found, request.reason)
+        else:
+            decide_version(
+                connection, platform, model, number, approved=request.approve, by=actor.name, reason=request.reason
+            )
+        decided = registry.get(connection, model, number)
+    return {**_described(decided, {}), **told}
+
+
+def _approve(
+    connection: Connection, platform: Platform, actor: Actor, version: ModelVersion, reason: str
+) -> JsonObject:
+    wish = Wish(
+        ActionKind.APPROVE_VERSION,
+        version.model,
+        purpose=f"let version {version.number} of {version.model} serve",
+        params={"number": version.number, "reason": reason},
+        about=str(version.number),
+        owner=trained_by(connection, version),
+    )
+    return waiting_told(connection, ask(connection, platform, actor, wish))
 
 
 def _described(version: ModelVersion, aliases: dict[str, int]) -> JsonObject:

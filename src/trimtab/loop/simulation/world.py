@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from trimtab.loop.conductor import Handler, deliver_once
 from trimtab.loop.ingestion import Ingestion
 from trimtab.loop.model_files import FILE_MODELS, ModelFiles, load_model_files
 from trimtab.loop.observing import RolloutWatch
+from trimtab.loop.overdue import end_overdue, settle_served
 from trimtab.loop.platform import Platform
 from trimtab.loop.rolling_up import roll_up_profiles
 from trimtab.loop.rollouts import advance_rollouts, apply_desired
@@ -39,6 +40,7 @@ from trimtab.loop.simulation.serving import InProcessServing
 from trimtab.loop.subscriptions import HANDLERS, SUBSCRIPTIONS
 from trimtab.loop.trainings import advance_jobs
 from trimtab.loop.upkeep import expire_requests
+from trimtab.loop.verifying import give_up_late
 from trimtab.monitoring.sources import NumberReading, Question
 from trimtab.remediation.policy import PolicyConfig
 from trimtab.retraining.settings import RetrainConfig
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["World", "build_world", "copy_project", "rewrite"]
 
-_UNHEARD = frozenset({"projection", "messages", "evidence"})
+_UNHEARD = frozenset({"projection", "messages", "evidence", "lineage"})
 """Subscribers whose work is for others: MLflow, people, and reports."""
 _SUBSCRIPTIONS = {kind: tuple(n for n in names if n not in _UNHEARD) for kind, names in SUBSCRIPTIONS.items()}
 _HANDLERS: Mapping[str, Handler] = {name: handler for name, handler in HANDLERS.items() if name not in _UNHEARD}
@@ -132,6 +134,7 @@ class World:
                 pass
         moved += [deliver_once(platform, _HANDLERS, name) for name in _HANDLERS]
         moved += [advance_jobs(platform), expire_requests(platform), run_due_monitors(platform)]
+        moved += [settle_served(platform), end_overdue(platform), give_up_late(platform)]
         moved.append(advance_rollouts(platform, self.watch))
         apply_desired(platform)
         return any(moved) or self.serving.changes != changes
@@ -159,10 +162,19 @@ class World:
         self.platform.database.close()
 
 
-def build_world(folder: ProjectFolder, model: str, at: datetime) -> World:
+def build_world(
+    folder: ProjectFolder,
+    model: str,
+    at: datetime,
+    *,
+    serving: InProcessServing | None = None,
+    jobs: InlineJobs | None = None,
+    serving_url: Callable[[], str | None] = lambda: None,
+) -> World:
     """Return the world of the project in ``folder`` (a copy, see `copy_project`) at the moment ``at``.
 
-    The twin of bootstrap: all that it writes lies in the folder, whatever the environment names.
+    The twin of bootstrap: all that it writes lies in the folder, whatever the environment names. ``serving`` and
+    ``jobs``: ones that have faults, say; ``serving_url``: where a server tells what it counted, if any does.
     """
     state, endpoint = folder.state, load_model_files(folder, model).endpoint
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -174,8 +186,8 @@ def build_world(folder: ProjectFolder, model: str, at: datetime) -> World:
         # What was under way when an earlier process was killed: monitors that ran before it would judge less.
         _release(connection)
     clock = ManualClock(at)
-    serving = InProcessServing(folder.journal)
-    jobs = InlineJobs(folder.logs / "trainings.txt")
+    serving = InProcessServing(folder.journal) if serving is None else serving
+    jobs = InlineJobs(folder.logs / "trainings.txt") if jobs is None else jobs
     platform = _Platform(
         project=folder,
         database=database,
@@ -187,7 +199,7 @@ def build_world(folder: ProjectFolder, model: str, at: datetime) -> World:
         jobs=jobs,
         deployer=serving,
         projection=_no_mlflow,
-        serving_url=lambda: None,
+        serving_url=serving_url,
         tells_mlflow=False,
         number_source=lambda _source, _root: _Unasked(),
     )
@@ -253,6 +265,10 @@ def copy_project(
     config = {"project": project.config.project, "notifications": []}
     (target / "trimtab.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     _copy_as(policy or project.root / "policy.yaml", target / "policy.yaml", PolicyConfig)
+    asked = load_yaml(target / "policy.yaml", PolicyConfig).value
+    if any(rule.when.models for rule in asked.rules):
+        # The copy holds this model alone, and a policy that names another is refused.
+        rewrite(target / "policy.yaml", asked.for_model(model))
     if retrain is not None:
         _copy_as(retrain, folder / "retrain_config.yaml", RetrainConfig)
     copied = ProjectFolder.open(target)

@@ -28,22 +28,65 @@ approval: {required: true}  # trimtab versions approve, before it goes out
 
 _POLICY = """\
 # What is done about trouble. Rules are asked in order; the first that matches decides. None matches: a person decides.
-# Deploying, retraining and going back never happen without an approval, whatever a rule says.
+# Deploying, retraining and going back never happen without an approval, whatever a rule says; trouble of level high is
+# escalated besides. "trimtab policy explain INCIDENT" says which rules were asked, and why each did or did not match.
 autonomy: true  # false, in an emergency: what would run by itself waits for approval
 limits:
   cooldown: 1h  # between two actions on one model
   actions_per_day: 10
 rules:
-  - name: A feed that changed its units is set aside once a person agrees; nothing is learnt from it
-    when: {origin: incident, diagnosis: unit_change}
+  # What came was wrong: it is mended where it comes from, and nothing is learnt from it.
+  - name: Little trouble with the data is written down, and its sender is told
+    when: {origin: incident, diagnosis: [data_outage, unit_change, upstream_schema_change], level: low}
+    then: {actions: [log, notify_owner], tier: automatic}
+
+  - name: A feed that sends nothing, other units or another shape is set aside once a person agrees
+    when: {origin: incident, diagnosis: [data_outage, unit_change, upstream_schema_change]}
     then: {actions: [quarantine_feed, notify_owner], tier: approval}
 
-  - name: A trigger does not retrain a model while its data are broken
-    when: {origin: trigger, open_diagnosis: unit_change}
+  - name: A feed whose rows are as they were is trusted again once a person agrees
+    when: {origin: incident, action: release_feed}
+    then: {tier: approval}
+
+  - name: A trigger does not retrain a model while its data, its labels or its newest release are wrong
+    when:
+      origin: trigger
+      action: retrain
+      open_diagnosis: [data_outage, unit_change, upstream_schema_change, label_problem, bad_release]
     then: {tier: refuse}
 
+  - name: Outcomes that cannot be right are looked at by people before anything is learnt from them
+    when: {origin: incident, diagnosis: label_problem}
+    then: {actions: [open_labelling, notify_owner], tier: automatic}
+
+  # What answers is at fault.
+  - name: A release that made things worse is taken back once a person agrees
+    when: {origin: incident, diagnosis: bad_release}
+    then: {actions: [roll_back], tier: approval}
+
+  - name: A service that is a little slow gets more workers by itself
+    when: {origin: incident, diagnosis: latency, level: low}
+    then: {actions: [scale, log], tier: automatic}
+
+  - name: A service that is slow gets more workers by itself, and those on call hear of it
+    when: {origin: incident, diagnosis: latency, level: medium}
+    then: {actions: [scale, escalate], tier: automatic}
+
+  - name: A service that answers hardly anybody gets more workers once a person agrees
+    when: {origin: incident, diagnosis: latency}
+    then: {actions: [scale], tier: approval}
+
+  - name: A job or a program that failed is told to those on call
+    when: {origin: incident, diagnosis: pipeline_failure}
+    then: {actions: [escalate], tier: automatic}
+
+  # The world has changed.
+  - name: A small fall of quality is written down; whether a training pays, the triggers weigh
+    when: {origin: incident, diagnosis: [covariate_drift, concept_drift], level: low}
+    then: {actions: [log], tier: automatic}
+
   - name: Real drift is answered by retraining; one approval covers the release of a better version
-    when: {origin: incident, diagnosis: [covariate_drift, concept_drift]}
+    when: {origin: incident, diagnosis: [covariate_drift, concept_drift, stale_model]}
     then: {actions: [retrain], tier: approval, covers: [deploy], expires: 7d}
 
   - name: A trigger or a person may ask for a retraining; somebody agrees, and that covers its release
@@ -53,6 +96,10 @@ rules:
   - name: A version that served before may serve again, where it would do better now, once somebody agrees
     when: {origin: trigger, action: reinstate}
     then: {tier: approval}
+
+  - name: Groups that are treated less alike than before are a matter for people
+    when: {origin: incident, diagnosis: fairness_regression}
+    then: {actions: [escalate], tier: automatic}
 
   - name: Going back is approved by a person
     when: {action: roll_back}

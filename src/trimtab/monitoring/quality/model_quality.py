@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
 from trimtab.config.durations import format_duration
@@ -19,6 +20,7 @@ from trimtab.core.enums import Task, Verdict
 from trimtab.core.wording import counted
 from trimtab.measures.curves import reliability
 from trimtab.measures.metrics import confusion_matrix
+from trimtab.measures.resampled import contiguous_blocks
 from trimtab.monitoring.answered import LabelledRows, PastLabels, PastRows
 from trimtab.monitoring.base import Finding, Judged, check_of, relation
 from trimtab.monitoring.check import Check, Window
@@ -32,7 +34,10 @@ from trimtab.monitoring.window import WindowData
 __all__ = ["ModelQualityMonitor", "ModelQualitySettings"]
 
 _SURE = 0.95
+_ONE_SIDED_99 = 2.3263
+_FEWEST_CORRELATED = 10
 _MOST_CLASSES = 20
+_QUARTERS = 4
 _REMEMBERED = 400
 
 
@@ -45,6 +50,12 @@ class ModelQualitySettings(LimitedSettings):
 
     type: Literal["model_quality"] = "model_quality"
     min_labels: int = Field(default=50, ge=1, description="Fewer labelled rows are inconclusive.")
+    min_coverage: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of the window's answers that must have a label once they are due; not judged if not given.",
+    )
     segments: tuple[str, ...] = Field(
         default=(),
         description="Features by whose values the first metric is judged once more, each part against the same limit.",
@@ -82,6 +93,8 @@ class ModelQualityMonitor:
     def check(self, data: WindowData) -> Judged:
         """Return a check for each metric that has a limit or a holdout value; one where nothing can be judged."""
         checks = [check_of(self.settings, data, finding) for finding in self._findings(data)]
+        if self.settings.min_coverage is not None:
+            checks.append(check_of(self.settings, data, _covered(data.labelled, self.settings)))
         past = data.past
         if past is None:
             return Judged(tuple(checks))
@@ -180,6 +193,21 @@ def _judged(data: WindowData, rows: LabelledRows, limit: Limit, selection: Selec
     return Finding(verdict, text, None, found.value, limit.value, limit.effect(found.value), detail)
 
 
+def _covered(rows: LabelledRows | None, settings: ModelQualitySettings) -> Finding:
+    """Return whether as many answers have labels as should: surely fewer (binomial, one-sided 99 %) is a breach."""
+    limit, detail = settings.min_coverage or 0.0, {"metric": "label_coverage"}
+    answered = 0 if rows is None else rows.answered
+    if rows is None or answered < settings.min_rows:
+        text = f"label_coverage: {counted(answered, 'answer')} in the window, {settings.min_rows} needed"
+        return Finding(Verdict.INCONCLUSIVE, text, detail=detail)
+    share = len(rows.truth) / answered
+    # As far above as chance may lift it where the true share is the limit.
+    surely = limit - share > _ONE_SIDED_99 * math.sqrt(limit * (1 - limit) / answered)
+    verdict = Verdict.BREACH if surely else Verdict.OK if share >= limit else Verdict.INCONCLUSIVE
+    text = f"label_coverage {share:.3g} of {counted(answered, 'answer')} is {relation(verdict, 'below')} {limit:g}"
+    return Finding(verdict, text, None, share, limit, max(0.0, limit - share), {**detail, **_coverage(rows)})
+
+
 def _coverage(rows: LabelledRows) -> JsonObject:
     coverage = rows.coverage
     found: JsonObject = {
@@ -194,13 +222,21 @@ def _coverage(rows: LabelledRows) -> JsonObject:
 
 
 def _pictures(data: WindowData, rows: LabelledRows) -> JsonObject:
-    """Return what a person looks at beside the metrics: the confusion matrix, and how probabilities came true."""
+    """Return what a person looks at beside the metrics: the confusion matrix, and how probabilities came true.
+
+    Of numbers and of two classes: how truth and answer are correlated, in the window and in its quarters, which tells
+    labels that are mirrored from a model that got worse.
+    """
     if data.task is Task.REGRESSION:
-        return {}
+        return _correlated(rows, *(np.asarray(one, dtype=np.float64) for one in (rows.truth, rows.prediction)))
     found: JsonObject = {}
     labels, counts = confusion_matrix(rows.truth, rows.prediction)
     if len(labels) <= _MOST_CLASSES:
         found["confusion"] = {"classes": labels, "counts": counts.tolist()}
+    if data.task is Task.BINARY:
+        found |= _correlated(
+            rows, *((one == data.positive_class).astype(float) for one in (rows.truth, rows.prediction))
+        )
     chances: Any = rows.probability
     if chances is not None and len(chances) and not np.isnan(chances).any():
         right = data.positive_class if data.task is Task.BINARY else rows.prediction
@@ -211,6 +247,29 @@ def _pictures(data: WindowData, rows: LabelledRows) -> JsonObject:
             "rows": seen.rows.tolist(),
         }
     return found
+
+
+def _correlated(rows: LabelledRows, truth: NDArray[np.float64], answer: NDArray[np.float64]) -> JsonObject:
+    """Return how truth and answer ``(n,)`` are correlated, over all rows and over each quarter of them in order."""
+    whole = _correlation(truth, answer)
+    if whole is None:
+        return {}
+    part_of = contiguous_blocks(len(truth), _QUARTERS)
+    parts: list[JsonObject] = []
+    for number in range(_QUARTERS):
+        mine = part_of == number
+        found = _correlation(truth[mine], answer[mine])
+        if found is not None:
+            since_us = int(rows.event_us[mine][0])
+            parts.append({"correlation": found, "rows": int(mine.sum()), "since_us": since_us})
+    return {"correlation": whole, "correlation_parts": parts}
+
+
+def _correlation(truth: NDArray[np.float64], answer: NDArray[np.float64]) -> float | None:
+    known = np.isfinite(truth) & np.isfinite(answer)
+    if known.sum() < _FEWEST_CORRELATED or not truth[known].std() or not answer[known].std():
+        return None
+    return float(np.corrcoef(truth[known], answer[known])[0, 1])
 
 
 def _explained(found: Measured, limit: Limit, verdict: Verdict, rows: LabelledRows) -> str:

@@ -29,6 +29,18 @@ def test_an_absolute_limit_is_judged_by_what_was_observed() -> None:
     assert (bad.value, bad.threshold, bad.detail["metric"]) == (0.79, 0.8, "accuracy")
 
 
+def test_truth_and_answer_are_correlated_in_the_window_and_in_its_quarters() -> None:
+    truth = ["yes", "no"] * 40
+    said = truth[:60] + [{"yes": "no", "no": "yes"}[one] for one in truth[60:]]
+    (check,) = quality(labels(truth, said), limits={"accuracy": 0.8})
+    assert check.detail["correlation"] == pytest.approx(0.5)
+    parts = check.detail["correlation_parts"]
+    assert [(round(one["correlation"]), one["rows"]) for one in parts] == [(1, 20), (1, 20), (1, 20), (-1, 20)]
+    assert parts[3]["since_us"] == labels(truth, said).event_us[60]
+    (alike,) = quality(labels(["yes"] * 80, said), limits={"accuracy": 0.8})
+    assert "correlation" not in alike.detail, "one class alone says nothing"
+
+
 def test_a_loss_has_an_upper_limit() -> None:
     (check,) = quality(right(0.9), limits={"log_loss": 0.1}, baseline={})
     assert check.verdict is Verdict.INCONCLUSIVE  # no probabilities
@@ -60,6 +72,20 @@ def test_coverage_is_stated() -> None:
     (check,) = quality(right(0.9, rows=100, answered=400), limits={"accuracy": 0.8})
     assert check.detail["coverage"] == 0.25
     assert "100 of 400 answers have labels" in check.explanation
+
+
+def test_fewer_labels_than_should_come_are_a_breach_even_where_quality_cannot_be_judged() -> None:
+    def coverage(rows: int, answered: int) -> Verdict:
+        given = right(0.9, rows=rows, answered=answered)
+        *_, last = quality(given, limits={"accuracy": 0.8}, min_labels=50, min_coverage=0.5)
+        assert last.detail["metric"] == "label_coverage"
+        return last.verdict
+
+    assert coverage(20, 400) is Verdict.BREACH
+    assert coverage(190, 400) is Verdict.INCONCLUSIVE, "perhaps by chance"
+    assert coverage(210, 400) is Verdict.OK
+    assert coverage(3, 20) is Verdict.INCONCLUSIVE
+    assert len(quality(right(0.9), limits={"accuracy": 0.8})) == 1, "not judged unless it is given"
 
 
 def test_a_metric_without_limit_or_holdout_cannot_be_judged() -> None:

@@ -1,38 +1,26 @@
-"""Collects from the stores what a report shows."""
+"""What the report of an incident shows: the case, what was decided and done about it, and whether that helped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 
 from sqlalchemy import select
 
-from trimtab.audit import log as audit
-from trimtab.core.canonical import JsonObject
-from trimtab.core.enums import Task, Verdict
 from trimtab.db.engine import Connection
-from trimtab.db.tables import check_result, snapshot
+from trimtab.db.tables import check_result
 from trimtab.lake.profile_store import load_profiles
 from trimtab.loop.platform import Platform
-from trimtab.measures.metrics import higher_is_better
+from trimtab.loop.reporting.decided import decisions_on, votes_on
+from trimtab.loop.reporting.proof import proof_of, witnesses_of
 from trimtab.profiles.numbers import NumberProfile
 from trimtab.profiles.reference import read_reference
 from trimtab.registry import store as registry
-from trimtab.registry.versions import ModelVersion
-from trimtab.remediation.action_store import list_actions, load_action, verification_of
+from trimtab.remediation.action_store import list_actions, verification_of
 from trimtab.remediation.actions import ActionRequest
 from trimtab.remediation.incidents import Incident
 from trimtab.remediation.store import load_incident
-from trimtab.reports.deployment import (
-    ApprovalData,
-    ComparisonData,
-    DeploymentReportData,
-    LineageData,
-    StepData,
-    VersionData,
-)
-from trimtab.reports.evidence import AuditProof, TimelineEntry
+from trimtab.reports.evidence import TimelineEntry
 from trimtab.reports.incident import (
     ActionData,
     ColumnChartData,
@@ -43,18 +31,16 @@ from trimtab.reports.incident import (
     QualityChartData,
     VerificationData,
 )
-from trimtab.reports.rollout_plots import LookData
 from trimtab.reports.svg import Marker
-from trimtab.rollout.analysis_store import Look, list_looks
-from trimtab.rollout.store import Rollout, load_rollout
 
-__all__ = ["deployment_data", "incident_data"]
+__all__ = ["incident_data"]
 
 _CHART_COLUMNS = 3
 
 
 def incident_data(platform: Platform, incident_id: str) -> IncidentReportData:
     """Return what the report of an incident shows."""
+    witnesses = witnesses_of(platform)
     with platform.database.reading() as connection:
         incident = load_incident(connection, incident_id)
         actions = list_actions(connection, incident_id=incident_id)
@@ -74,46 +60,14 @@ def incident_data(platform: Platform, incident_id: str) -> IncidentReportData:
             generated_us=platform.now_us(),
             timeline=tuple(TimelineEntry(one.at_us, one.actor, one.what, one.why) for one in incident.timeline),
             diagnosis=_diagnosis(incident),
-            actions=tuple(_action(action) for action in reversed(actions)),
+            actions=tuple(_action(connection, action) for action in reversed(actions)),
             verification=_verification(connection, actions),
             columns=tuple(_column_charts(connection, platform, incident)),
             quality=tuple(_quality_charts(connection, incident)),
             markers=_markers(incident),
-            audit=_proof(connection, subjects),
-        )
-
-
-def deployment_data(platform: Platform, rollout_id: str) -> DeploymentReportData:
-    """Return what the report of a rollout shows."""
-    with platform.database.reading() as connection:
-        rollout = load_rollout(connection, rollout_id)
-        model = rollout.spec.model
-        new = registry.get(connection, model, rollout.spec.candidate.number)
-        old = None if rollout.spec.stable is None else registry.get(connection, model, rollout.spec.stable.number)
-        outcome = rollout.state.phase.value
-        subjects = [f"rollout:{rollout.spec.endpoint}/{rollout_id}", new.subject]
-        return DeploymentReportData(
-            project=platform.project.config.project,
-            model=model,
-            endpoint=rollout.spec.endpoint,
-            title=f"{model}: version {new.number} {outcome.replace('_', ' ')}",
-            summary=str((rollout.last or {}).get("reason", "")),
-            outcome=outcome,
-            started_us=rollout.started_us,
-            finished_us=rollout.finished_us,
-            generated_us=platform.now_us(),
-            new=_version(connection, new),
-            old=None if old is None else _version(connection, old),
-            lineage=_lineage(new),
-            comparison=tuple(_comparison(new.spec.get("comparison"), platform.files(model).model.task)),
-            steps=tuple(_steps(rollout)),
-            approvals=tuple(_approvals(connection, rollout, new)),
-            timeline=tuple(
-                TimelineEntry(one["at_us"], one["actor"], f"{one['from']} → {one['to']}", one["reason"])
-                for one in rollout.log
-            ),
-            audit=_proof(connection, subjects),
-            looks=tuple(map(_look, list_looks(connection, rollout_id))),
+            audit=proof_of(connection, subjects, witnesses),
+            decisions=decisions_on(connection, incident_id),
+            votes=votes_on(connection, actions),
         )
 
 
@@ -153,8 +107,10 @@ def _is_windows_start(incident: Incident, moment_us: int | None) -> bool:
     return any(moment_us in {one.first_us, one.check.window.start_us} for one in incident.signals)
 
 
-def _action(action: ActionRequest) -> ActionData:
+def _action(connection: Connection, action: ActionRequest) -> ActionData:
     impact = action.predicted_impact
+    planned = verification_of(connection, action.id)
+    verified = None if planned is None else planned.result
     return ActionData(
         kind=action.kind.value,
         tier=action.tier,
@@ -165,6 +121,8 @@ def _action(action: ActionRequest) -> ActionData:
         decided_us=action.decided_us,
         rule=action.policy.get("rule"),
         impact=None if impact is None else ImpactData(impact.metric, impact.now, impact.expected, impact.basis),
+        helped=None if verified is None else verified.verdict,
+        found="" if verified is None else verified.explanation,
     )
 
 
@@ -225,89 +183,3 @@ def _quality_charts(connection: Connection, incident: Incident) -> Iterable[Qual
 def _markers(incident: Incident) -> tuple[Marker, ...]:
     since_us = None if incident.diagnosis is None else incident.diagnosis.since_us
     return () if since_us is None or _is_windows_start(incident, since_us) else (Marker(since_us, "it began"),)
-
-
-def _version(connection: Connection, version: ModelVersion) -> VersionData:
-    rows = connection.execute(select(snapshot.c.rows).where(snapshot.c.id == version.snapshot_id)).scalar_one_or_none()
-    return VersionData(
-        number=version.number,
-        algorithm=version.algorithm,
-        digest=version.digest,
-        created_us=version.created_us,
-        metrics=version.metrics,
-        trained_on_rows=rows,
-    )
-
-
-def _lineage(version: ModelVersion) -> LineageData:
-    return LineageData(
-        bundle_digest=version.digest,
-        dataset_hash=str(version.spec.get("dataset_hash", "")),
-        config_hash=str(version.spec.get("config_hash", "")),
-        snapshot_id=version.snapshot_id,
-        run_id=version.run_id,
-        git_commit=version.spec.get("git_commit"),
-        job_id=version.job_id,
-    )
-
-
-def _comparison(found: JsonObject | None, task: Task) -> Iterable[ComparisonData]:
-    if found is None:
-        return
-    low, high = found["loss_gain_low"], found["loss_gain_high"]
-    # A gain is a loss that fell: the interval of the difference is that of the gain, turned round.
-    yield ComparisonData(
-        metric="share of wrong answers" if task.is_classification else "mean absolute error",
-        old=found["loss_current"],
-        new=found["loss_candidate"],
-        difference=-found["loss_gain"],
-        low=None if high is None else -high,
-        high=None if low is None else -low,
-        confidence=0.95,
-        rows=int(found["rows"]),
-        higher_is_better=False,
-    )
-    for metric, old in found["current"].items():
-        new = found["candidate"].get(metric)
-        if new is not None:
-            better = higher_is_better(metric)
-            yield ComparisonData(metric, old, new, new - old, None, None, 0.95, int(found["rows"]), better)
-
-
-def _steps(rollout: Rollout) -> Iterable[StepData]:
-    for one in rollout.log:
-        verdict = one.get("verdict")
-        requests = next((int(piece["value"]) for piece in one["evidence"] if piece["name"] == "requests"), None)
-        yield StepData(
-            at_us=one["at_us"],
-            phase=one["to"],
-            weight_pct=Decimal(str(one["state"]["weight_pct"])),
-            verdict=None if verdict is None else Verdict(verdict),
-            reason=one["reason"],
-            requests=requests,
-        )
-
-
-def _look(look: Look) -> LookData:
-    return LookData(look.at_us, float(look.content["weight_pct"]), look.verdict, look.content["evidence"])
-
-
-def _approvals(connection: Connection, rollout: Rollout, version: ModelVersion) -> Iterable[ApprovalData]:
-    if rollout.action_id is not None:
-        action = load_action(connection, rollout.action_id)
-        if action.decided_us is not None:
-            yield ApprovalData(action.decided_us, action.decided_by or "policy", action.purpose, action.reason)
-    if version.decided_us is not None:
-        what = f"version {version.number} {version.state.value}"
-        yield ApprovalData(version.decided_us, version.decided_by or "", what, version.reason)
-
-
-def _proof(connection: Connection, subjects: list[str]) -> AuditProof:
-    sequences = tuple(entry.sequence for subject in subjects for entry in audit.show(connection, subject=subject))
-    head = audit.checkpoint_now(connection, at_us=0)
-    return AuditProof(
-        sequences=sequences,
-        head_sequence=head.sequence,
-        head_hash=head.hash,
-        verified=audit.verify(connection).ok,
-    )

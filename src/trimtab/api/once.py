@@ -1,0 +1,102 @@
+"""``Idempotency-Key``: a request that is sent again after a broken line is done once, and answered twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Header
+from fastapi.responses import Response
+
+from trimtab.api.errors import problem, status_of
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import TrimtabError
+from trimtab.db.engine import machine_us
+from trimtab.loop.platform import Platform
+from trimtab.loop.request_claims import Asked, Remembered, claim, release, remember
+
+__all__ = ["IdempotencyKey", "asked_once"]
+
+_OK = 200
+_SERVERS_FAULT = 500
+_REPLAYED = {"idempotency-replayed": "true"}
+_SHOWN_ONCE = frozenset({"keys.create"})
+"""Operations whose answer holds a secret: it is not kept."""
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,128}$",
+        description=(
+            "Any text that is new for each request, a UUID for example. For a day, the same request with the same key "
+            "is not done again: it gets the first one's answer, with `Idempotency-Replayed: true`."
+        ),
+    ),
+]
+
+
+def asked_once(
+    platform: Platform, *, actor: str, key: str | None, operation: str, said: Any, run: Callable[[], JsonObject]
+) -> JsonObject | Response:
+    """Return the answer of ``run``, or the one that a request with the same ``key`` was given before.
+
+    Answers and refusals are remembered; not that something did not work (5xx), so that it can be tried again.
+
+    Args:
+        platform: where requests are remembered.
+        actor: who asks; keys of different callers have nothing to do with each other.
+        key: the request's idempotency key; without one it is just done.
+        operation: what is asked for.
+        said: all that the request says, as JSON.
+        run: does the work.
+
+    Raises:
+        ConfigError: the key was used for another request.
+        ConflictError: the work is being done.
+        TrimtabError: what the operation says.
+    """
+    if key is None:
+        return run()
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    asked = Asked(actor=actor, key=key, operation=operation, request_hash=digest)
+    with platform.database.transaction() as connection:
+        before = claim(connection, asked, now_us=machine_us())
+    if before is not None:
+        return _replayed(before)
+    try:
+        answer = run()
+    except TrimtabError as error:
+        _settle(platform, asked, Remembered(status_of(error), {"title": type(error).__name__, "detail": str(error)}))
+        raise
+    except BaseException:
+        with platform.database.transaction() as connection:
+            release(connection, asked)
+        raise
+    _settle(platform, asked, _kept(operation, answer))
+    return answer
+
+
+def _settle(platform: Platform, asked: Asked, told: Remembered) -> None:
+    with platform.database.transaction() as connection:
+        if told.status >= _SERVERS_FAULT:
+            release(connection, asked)
+        else:
+            remember(connection, asked, told)
+
+
+def _kept(operation: str, answer: JsonObject) -> Remembered:
+    if operation in _SHOWN_ONCE:
+        told = "an earlier request with this Idempotency-Key made it, and its answer is shown once; revoke it and ask"
+        return Remembered(409, {"title": "ConflictError", "detail": f"{operation}: {told} for another"})
+    # As it was sent: a number that is none is null.
+    return Remembered(_OK, json.loads(orjson.dumps(answer)))
+
+
+def _replayed(before: Remembered) -> Response:
+    if before.status == _OK:
+        return Response(orjson.dumps(before.answer), media_type="application/json", headers=_REPLAYED)
+    return problem(before.status, before.answer["title"], before.answer["detail"], _REPLAYED)

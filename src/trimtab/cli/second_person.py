@@ -1,0 +1,23 @@
+"""What is told when something was asked for that another person has to agree to first."""
+
+from __future__ import annotations
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import ApprovalRequiredError
+
+__all__ = ["require_no_other"]
+
+
+def require_no_other(answer: JsonObject, what: str) -> None:
+    """Do nothing if what was asked for is done, or under way.
+
+    Raises:
+        ApprovalRequiredError: somebody else has to agree first; it was asked for, and waits for them.
+    """
+    if not answer.get("waits"):
+        return
+    could = ", ".join(answer["could_agree"]) or "nobody yet; 'trimtab keys create NAME --role approver'"
+    raise ApprovalRequiredError(
+        f"{what}: asked for, and waits until another person agrees ({could}): "
+        f"trimtab approvals approve {answer['action_id']}"
+    )

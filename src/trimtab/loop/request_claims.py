@@ -1,0 +1,103 @@
+"""Requests that carry an idempotency key: the first one does the work, those after it are told its answer.
+
+All times are machine time. What a request does is not in the transaction that remembers its answer, since an operation
+may need several: a request is claimed, then done, then remembered. Whoever was killed between leaves a claim that
+nobody answers; it is free again after `ABANDONED`, and then the work is done again, which every operation bears: it
+does nothing new the second time, or says that it conflicts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+
+from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import ConfigError, ConflictError
+from trimtab.db.engine import Connection
+from trimtab.db.tables import request_once
+
+__all__ = ["ABANDONED", "KEPT", "Asked", "Remembered", "claim", "forget_requests", "release", "remember"]
+
+ABANDONED = timedelta(minutes=1)
+"""After how long a request that was claimed and not answered may be done by another."""
+KEPT = timedelta(days=1)
+"""How long answers are remembered."""
+
+_US = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: whose key it is, which operation it asks for, and the SHA-256 of all that it says."""
+
+    actor: str
+    key: str
+    operation: str
+    request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """How the first request with this key was answered."""
+
+    status: int
+    answer: JsonObject
+
+
+def claim(connection: Connection, asked: Asked, *, now_us: int) -> Remembered | None:
+    """Return the answer that is remembered; None when it is the caller's to do the work, and to `remember` its end.
+
+    Raises:
+        ConfigError: the key was used for another request.
+        ConflictError: the work is being done.
+    """
+    found = connection.execute(select(request_once).where(_is(asked))).first()
+    if found is not None and now_us - found.at_us >= KEPT // _US:
+        release(connection, asked)
+        found = None
+    if found is None:
+        connection.execute(
+            insert(request_once).values(
+                actor=asked.actor,
+                idempotency_key=asked.key,
+                operation=asked.operation,
+                request_hash=asked.request_hash,
+                answer={},
+                at_us=now_us,
+            )
+        )
+        return None
+    if (found.operation, found.request_hash) != (asked.operation, asked.request_hash):
+        raise ConfigError(
+            f"Idempotency-Key {asked.key[:40]!r}: was used for another request ({found.operation}) in the last "
+            f"{KEPT // timedelta(hours=1)} hours; take a new key for each request"
+        )
+    if found.status is not None:
+        return Remembered(found.status, found.answer)
+    if now_us - found.at_us < ABANDONED // _US:
+        raise ConflictError(
+            f"Idempotency-Key {asked.key[:40]!r}: the request is being worked on; ask again in a few seconds"
+        )
+    connection.execute(update(request_once).where(_is(asked)).values(at_us=now_us))
+    return None
+
+
+def remember(connection: Connection, asked: Asked, told: Remembered) -> None:
+    """Remember how the request was answered."""
+    connection.execute(update(request_once).where(_is(asked)).values(status=told.status, answer=told.answer))
+
+
+def release(connection: Connection, asked: Asked) -> None:
+    """Forget the request: it may be tried again with the same key."""
+    connection.execute(delete(request_once).where(_is(asked)))
+
+
+def forget_requests(connection: Connection, *, now_us: int) -> int:
+    """Delete what is remembered for longer than `KEPT`; return how many."""
+    return connection.execute(delete(request_once).where(request_once.c.at_us < now_us - KEPT // _US)).rowcount
+
+
+def _is(asked: Asked) -> ColumnElement[bool]:
+    return and_(request_once.c.actor == asked.actor, request_once.c.idempotency_key == asked.key)
