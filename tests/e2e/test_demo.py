@@ -144,7 +144,7 @@ def test_without_the_unit_change_there_is_no_incident(tmp_path: Path) -> None:
 
     assert played.outcome["loop_closed"], played.outcome
     assert played.rows("SELECT count(*) FROM incident") == [(0,)]
-    assert played.rows("SELECT count(*) FROM action_request") == [(0,)]
+    assert played.rows("SELECT kind, requested_by FROM action_request WHERE requested_by = 'policy'") == []
 
 
 def test_with_a_feed_that_stays_broken_the_incident_stays_open(tmp_path: Path) -> None:

@@ -7,117 +7,28 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from tests.integration.link_desk import CONFIG, DANA, EMIL, Desk, open_desk
 from tests.integration.office import served
-from tests.unit.loop.projects import MODEL, World, make_world
+from tests.unit.loop.projects import MODEL, make_world
 
-from trimtab.core.canonical import JsonObject
-from trimtab.core.enums import Role
 from trimtab.core.errors import ConfigError, IllegalTransitionError
 from trimtab.db.engine import machine_us
 from trimtab.db.tables import action_grant, api_key, approval_link, audit_entry, event_delivery, notification
 from trimtab.db.tables import vote as vote_table
 from trimtab.loop import keys
-from trimtab.loop.actor import Actor
 from trimtab.loop.approval_links import LinkWriter, link_key
-from trimtab.loop.operation import perform
-from trimtab.notify.messenger import Messenger
-from trimtab.notify.sender import Outgoing
 from trimtab.remediation.link import nonce_of
-
-DANA, EMIL, OTTO = Actor("dana", Role.APPROVER), Actor("emil", Role.APPROVER), Actor("otto", Role.OPERATOR)
-CONFIG = """
-project: tiny
-api: {port: 0, public_url: "http://127.0.0.1:1"}
-serving: {port: 0}
-notifications:
-  - {name: dana-direct, url: "json://127.0.0.1:9/dana", approver: dana, fallback: team}
-  - {name: emil-direct, url: "json://127.0.0.1:9/emil", approver: emil}
-  - {name: team, url: "json://127.0.0.1:9/team"}
-"""
-
-
-@dataclass
-class Post:
-    """Takes what leaves, in the place of all channels; what is told to fail does."""
-
-    taken: list[tuple[str, str]] = field(default_factory=list)
-
-    def send(self, url: str, message: Outgoing) -> None:
-        self.taken.append((url.rpartition("/")[2], message.body))
-
-
-@dataclass
-class Desk:
-    """A platform whose people decide by links, and a browser."""
-
-    world: World
-    browser: httpx.Client
-
-    def ask(self, name: str, actor: Actor = OTTO, /, **fields: object) -> JsonObject:
-        return perform(self.world.platform, actor, name, fields)
-
-    def wanted(self) -> str:
-        """Have something wait for approval, and people told; return the request's id."""
-        action_id = str(self.ask("retraining.trigger", model=MODEL, reason="the world has changed")["action_id"])
-        self.world.deliver()
-        return action_id
-
-    def mail(self) -> dict[str, str]:
-        """Send what waits; return the newest text of each route that asks for a decision, else the newest."""
-        platform, post = self.world.platform, Post()
-        messenger = Messenger(
-            platform.database,
-            platform.project.config.notifications,
-            now_us=machine_us,
-            sender=post,
-            complete=LinkWriter(platform.project, platform.database).complete,
-        )
-        messenger.run()
-        while messenger.busy:
-            messenger.run()
-        # Messages that ask leave before others: of a kind, they leave in the order in which they were written.
-        return dict(sorted(post.taken, key=lambda told: "reject: " in told[1]))
-
-    def links(self, body: str) -> dict[str, str]:
-        """Return the path of each word's link."""
-        return {word: path for word, path in re.findall(r"(approve|reject): http://127\.0\.0\.1:1(/links/\S+)", body)}
-
-    def wait_and_links(self, person: str = "dana") -> tuple[str, dict[str, str]]:
-        action_id = self.wanted()
-        return action_id, self.links(self.mail()[person])
-
-    def press(self, path: str, **fields: str) -> httpx.Response:
-        """Open the page, and send its form."""
-        page = self.browser.get(path)
-        found = re.search(r'name="nonce" value="([^"]+)"', page.text)
-        return self.browser.post(path, data={"nonce": "" if found is None else found[1], **fields})
-
-    def state(self, action_id: str) -> str:
-        return str(self.ask("approvals.show", action_id=action_id)["state"])
-
-    def rows(self, table: Any) -> list[Any]:
-        return list(self.world.platform.database.read(lambda connection: connection.execute(select(table)).all()))
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    world = make_world(tmp_path / "project", trimtab=CONFIG)
-    with world.platform.database.transaction() as connection:
-        for person in (DANA, EMIL, OTTO):
-            keys.create_key(connection, person.name, person.role, at_us=1)
-    with served(world.platform) as client:
-        browser = httpx.Client(base_url=client.base_url, timeout=30, trust_env=False)
-        with browser:
-            yield Desk(world, browser)
-    world.platform.database.close()
+    with open_desk(tmp_path / "project") as opened:
+        yield opened
 
 
 def test_no_link_is_sent_where_it_would_go_over_plain_http(tmp_path: Path) -> None:
@@ -260,57 +171,6 @@ def test_a_link_is_of_no_use(desk: Desk, given: Callable[[Desk, str], None]) -> 
         assert looked.text == unknown.text, "nobody learns why"
     assert desk.state(action_id) == before
     assert [row for row in desk.rows(vote_table) if row.via == "link"] == []
-
-
-def test_what_is_no_token_opens_nothing(desk: Desk) -> None:
-    for token in ("x", "A" * 64, "%00" * 21, "..%2f..%2fetc%2fpasswd", "ä" * 20, "A" * 4000):
-        assert desk.browser.get(f"/links/{token}").status_code == 404
-        assert desk.browser.post(f"/links/{token}", data={"nonce": "1.2"}).status_code == 404
-
-
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-NO_FORMS: list[dict[str, Any]] = [
-    {},
-    {"data": {"nonce": ""}},
-    {"data": {"nonce": "1.abc", "word": "approve"}},
-    {"json": {"nonce": "1"}},
-    {"content": b"nonce=" + b"1" * 20_000, "headers": FORM},
-    {"content": b"\xff\xfe&&&=%", "headers": FORM},
-    {"content": b"&".join([b"nonce=1"] * 50), "headers": FORM},
-]
-
-
-def test_only_the_form_of_its_page_decides(desk: Desk) -> None:
-    action_id, links = desk.wait_and_links()
-    for form in NO_FORMS:
-        answer = desk.browser.post(links["approve"], **form)
-        assert (answer.status_code, "Nothing was decided" in answer.text) == (409, True)
-    other = re.search(r'name="nonce" value="([^"]+)"', desk.browser.get(links["reject"]).text)
-    assert other is not None
-    assert desk.browser.post(links["approve"], data={"nonce": other[1]}).status_code == 409
-    for method in ("HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"):
-        assert desk.browser.request(method, links["approve"]).status_code == 405
-    assert desk.state(action_id) == "waiting_approval"
-    assert "Approved" in desk.press(links["approve"]).text, "and the link is as good as before"
-
-
-def test_a_page_lets_nothing_in_and_says_nothing_of_itself_to_others(desk: Desk) -> None:
-    _, links = desk.wait_and_links()
-    headers = desk.browser.get(links["approve"]).headers
-    policy = headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "script" not in policy
-    assert (headers["referrer-policy"], headers["cache-control"]) == ("no-referrer", "no-store")
-    assert "<script" not in desk.browser.get(links["approve"]).text
-    assert desk.browser.get("/links/style.css").headers["content-type"].startswith("text/css")
-
-
-def test_what_others_wrote_is_text_on_the_page(desk: Desk) -> None:
-    action_id, links = desk.wait_and_links()
-    desk.ask("approvals.comment", action_id=action_id, text="<script>alert(1)</script><img src=x>")
-    page = desk.browser.get(links["approve"]).text
-    assert "&lt;script&gt;alert(1)" in page
-    assert "<img" not in page
 
 
 def test_whoever_asked_gets_no_link_to_agree(desk: Desk) -> None:

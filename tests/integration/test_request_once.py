@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.integration.office import is_problem, platform_at, served, upload
+from tests.integration.processes import eventually
 from tests.integration.small_project import write_rows
 
 from trimtab.core.errors import BackendError, ConflictError
@@ -41,6 +42,12 @@ def once() -> dict[str, str]:
 def retried(client: httpx.Client) -> int:
     entries = client.get("/api/audit", params={"limit": 1000}).json()["entries"]
     return sum(one["action"] == "events.retried" for one in entries)
+
+
+def claimed_us(platform: Platform) -> int:
+    with platform.database.reading() as connection:
+        [at_us] = connection.exec_driver_sql("SELECT at_us FROM request_once WHERE status IS NULL").scalars()
+    return int(at_us)
 
 
 def given_up(platform: Platform) -> None:
@@ -137,9 +144,10 @@ def test_a_key_that_cannot_be_one_is_refused(client: httpx.Client, key: str) -> 
 
 
 def test_what_is_being_done_is_not_begun_again_and_what_failed_is(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The operation waits until the second request was answered; then its backend fails."""
+    """The operation waits until the second request was answered, for longer than a claim lasts that nobody renews."""
+    monkeypatch.setattr("trimtab.api.once._RENEWED_S", 0.05)
     begun, may_end, times = threading.Event(), threading.Event(), []
     asked = OPERATIONS["events.retry"]
 
@@ -162,6 +170,9 @@ def test_what_is_being_done_is_not_begun_again_and_what_failed_is(
     first.start()
     try:
         assert begun.wait(30)
+        with platform.database.transaction() as connection:
+            connection.exec_driver_sql("UPDATE request_once SET at_us = 0 WHERE status IS NULL")
+        eventually(lambda: claimed_us(platform) > 0, within_s=30, wanted="a claim that is renewed")
         meanwhile = client.post("/api/events/retry", json={"reason": "why"}, headers=headers)
         assert is_problem(meanwhile, 409)
     finally:

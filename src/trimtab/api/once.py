@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import orjson
+import structlog
 from fastapi import Header
 from fastapi.responses import Response
 
 from trimtab.api.errors import problem, status_of
 from trimtab.core.canonical import JsonObject
-from trimtab.core.errors import TrimtabError
+from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.db.engine import machine_us
 from trimtab.loop.platform import Platform
-from trimtab.loop.request_claims import Asked, Remembered, claim, release, remember
+from trimtab.loop.request_claims import ABANDONED, Asked, Remembered, claim, release, remember, renew
 
 __all__ = ["IdempotencyKey", "asked_once"]
+
+_log = structlog.get_logger(__name__)
 
 _OK = 200
 _SERVERS_FAULT = 500
 _REPLAYED = {"idempotency-replayed": "true"}
+_RENEWED_S = ABANDONED.total_seconds() / 3
 _SHOWN_ONCE = frozenset({"keys.create"})
 """Operations whose answer holds a secret: it is not kept."""
 
@@ -68,7 +74,8 @@ def asked_once(
     if before is not None:
         return _replayed(before)
     try:
-        answer = run()
+        with _renewed(platform, asked):
+            answer = run()
     except TrimtabError as error:
         _settle(platform, asked, Remembered(status_of(error), {"title": type(error).__name__, "detail": str(error)}))
         raise
@@ -78,6 +85,28 @@ def asked_once(
         raise
     _settle(platform, asked, _kept(operation, answer))
     return answer
+
+
+@contextlib.contextmanager
+def _renewed(platform: Platform, asked: Asked) -> Iterator[None]:
+    """Keep the claim from looking abandoned while the work lasts."""
+    done = threading.Event()
+
+    def keep() -> None:
+        while not done.wait(_RENEWED_S):
+            try:
+                with platform.database.transaction() as connection:
+                    renew(connection, asked, now_us=machine_us())
+            except BackendError as error:
+                _log.warning("request.claim_not_renewed", operation=asked.operation, error=str(error))
+
+    keeper = threading.Thread(target=keep, name="request-claim", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
 
 
 def _settle(platform: Platform, asked: Asked, told: Remembered) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from trimtab.records.schema import FEATURE_PREFIX
 
 __all__ = ["FoundPrediction", "find_prediction", "made_at_us"]
 
+_LONGEST_S = 20.0
 _MOST_SEGMENTS = 2_000
 _CLOCKS_APART_US = 3_600_000_000
 """How much earlier than the id a segment may have come in: server and control plane have clocks of their own."""
@@ -46,7 +48,7 @@ def made_at_us(prediction_id: str) -> int:
         DataContractError: it is no UUIDv7, as every id of a prediction is.
 
     >>> made_at_us("0196b0a0-0000-7000-8000-000000000000")
-    1746779668480000
+    1746719997952000
     """
     try:
         parsed = uuid.UUID(prediction_id)
@@ -59,10 +61,13 @@ def made_at_us(prediction_id: str) -> int:
     return (parsed.int >> 80) * 1_000
 
 
-def find_prediction(database: Database, lake: Lake, prediction_id: str) -> FoundPrediction:
+def find_prediction(
+    database: Database, lake: Lake, prediction_id: str, *, longest_s: float = _LONGEST_S
+) -> FoundPrediction:
     """Return the record of ``prediction_id``, read from the segment that it came in; of a request's id, its first row.
 
-    Segments are looked into in the order in which they came in, from the moment of the id on, at most 2 000.
+    Segments are looked into in the order in which they came in, from the moment of the id on, at most 2 000 of them,
+    for ``longest_s`` seconds at most.
 
     Raises:
         DataContractError: it is no id of a prediction.
@@ -80,7 +85,13 @@ def find_prediction(database: Database, lake: Lake, prediction_id: str) -> Found
     with database.reading() as connection:
         segments = connection.execute(rows).all()
     unread = []
-    for segment in segments:
+    deadline = time.monotonic() + longest_s
+    for looked, segment in enumerate(segments):
+        if time.monotonic() > deadline:
+            raise NotFoundError(
+                f"prediction {prediction_id}: in none of the first {looked} of {len(segments)} segments of records "
+                f"that came in since it was made, which took {longest_s:g} s; is the id as it came with the answer?"
+            )
         try:
             table = _holding(lake.at_hand(lake.absolute(segment.raw_path)), wanted)
         except (BackendError, DataContractError, pa.ArrowException, OSError):

@@ -1,9 +1,9 @@
 """Requests that carry an idempotency key: the first one does the work, those after it are told its answer.
 
 All times are machine time. What a request does is not in the transaction that remembers its answer, since an operation
-may need several: a request is claimed, then done, then remembered. Whoever was killed between leaves a claim that
-nobody answers; it is free again after `ABANDONED`, and then the work is done again, which every operation bears: it
-does nothing new the second time, or says that it conflicts.
+may need several: a request is claimed, then done, then remembered. Whoever does it renews the claim meanwhile; whoever
+was killed leaves one that nobody renews. That is free again after `ABANDONED`, and then the work is done again, which
+every operation bears: it does nothing new the second time, or says that it conflicts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from trimtab.core.errors import ConfigError, ConflictError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import request_once
 
-__all__ = ["ABANDONED", "KEPT", "Asked", "Remembered", "claim", "forget_requests", "release", "remember"]
+__all__ = ["ABANDONED", "KEPT", "Asked", "Remembered", "claim", "forget_requests", "release", "remember", "renew"]
 
 ABANDONED = timedelta(minutes=1)
-"""After how long a request that was claimed and not answered may be done by another."""
+"""How long after its claim was renewed last a request that was not answered may be done by another."""
 KEPT = timedelta(days=1)
 """How long answers are remembered."""
 
@@ -82,6 +82,11 @@ def claim(connection: Connection, asked: Asked, *, now_us: int) -> Remembered | 
         )
     connection.execute(update(request_once).where(_is(asked)).values(at_us=now_us))
     return None
+
+
+def renew(connection: Connection, asked: Asked, *, now_us: int) -> None:
+    """Say that the request is being worked on still."""
+    connection.execute(update(request_once).where(_is(asked), request_once.c.status.is_(None)).values(at_us=now_us))
 
 
 def remember(connection: Connection, asked: Asked, told: Remembered) -> None:

@@ -155,7 +155,8 @@ class Jobs:
     def _remove(self, job_id: str, asker: Asker | None) -> None:
         self._find(job_id, asker)
         with self._claimed(job_id) as job:
-            if job is None and self._path(job_id, ".job").exists():
+            # With an outcome, it is answered: whoever answered it is about to drop it, too.
+            if job is None and self._path(job_id, ".job").exists() and not self._path(job_id, ".done").exists():
                 raise RefusedError(409, f"job {job_id}: is being answered; ask for its outcome, then remove that")
             self._drop(job_id)
         self._path(job_id, ".done").unlink(missing_ok=True)

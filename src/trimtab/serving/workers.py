@@ -186,10 +186,15 @@ class Pool:
         _log.error("child_died", child=child.name, exit_code=code, starts_again_in_s=wait_s)
 
     def _statuses(self) -> list[EndpointStatus]:
-        told = [_statuses_of(child) for child in self._children]
-        names = {name for one in told for name in one}
-        # One that has not loaded an endpoint yet takes no requests either: the others tell of it meanwhile.
-        return [slowest([one[name] for one in told if name in one], os.getpid()) for name in sorted(names)]
+        """Return how the endpoints stand that every worker which takes requests tells of."""
+        told = [(child, _statuses_of(child)) for child in self._children]
+        found: list[EndpointStatus] = []
+        for name in sorted({name for _, statuses in told for name in statuses}):
+            silent = [child for child, statuses in told if name not in statuses]
+            # One that is starting takes no requests either: the others tell of the endpoint meanwhile.
+            if not any(_takes_requests(child) for child in silent):
+                found.append(slowest([statuses[name] for _, statuses in told if name in statuses], os.getpid()))
+        return found
 
     def _start_worker(self, number: int, folder: Path) -> subprocess.Popen[bytes]:
         orders = WorkerOrders(
@@ -350,6 +355,12 @@ def _in_flight(workers: list[_Child]) -> float:
     return sum(
         in_flight_of(child.folder) for child in workers if child.folder is not None and child.process is not None
     )
+
+
+def _takes_requests(child: _Child) -> bool:
+    if child.folder is None or child.process is None or child.leaving_since is not None:
+        return False
+    return read_server_info(child.folder) is not None
 
 
 def _statuses_of(child: _Child) -> dict[str, EndpointStatus]:

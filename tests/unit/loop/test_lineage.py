@@ -26,6 +26,7 @@ from trimtab.core.enums import Role
 from trimtab.core.errors import DataContractError, NotFoundError
 from trimtab.core.ids import IdFactory
 from trimtab.db.tables import delivery, model_version
+from trimtab.lake.found_prediction import find_prediction
 from trimtab.lake.intake import take_in
 from trimtab.loop.actor import Actor
 from trimtab.loop.lineage.tracing import trace_prediction, trace_version
@@ -33,6 +34,8 @@ from trimtab.loop.operation import perform
 from trimtab.records.segments import predictions_table, write_segment
 from trimtab.registry import store as registry
 from trimtab.reports.lineage_plot import draw_lineage
+
+_NEVER_MADE = "00000000-0000-7000-8000-000000000000"
 
 _ANYBODY = Actor("vera", Role.VIEWER)
 
@@ -134,7 +137,7 @@ def test_an_answer_of_a_version_that_is_not_known_here_is_told_as_far_as_it_goes
     [
         ("nonsense", DataContractError, "is no UUIDv7"),
         ("00000000-0000-4000-8000-000000000000", DataContractError, "is no UUIDv7"),
-        ("00000000-0000-7000-8000-000000000000", NotFoundError, "in none of"),
+        (_NEVER_MADE, NotFoundError, "in none of"),
         ("ffffffff-ffff-7fff-bfff-ffffffffffff", NotFoundError, "in none of 0 segments"),
     ],
 )
@@ -143,6 +146,11 @@ def test_ids_that_never_were_are_refused_with_what_was_looked_into(
 ) -> None:
     with pytest.raises(wrong, match=sentence):
         trace_prediction(played.platform, prediction_id)
+
+
+def test_a_look_that_takes_too_long_ends_and_says_how_far_it_came(played: World) -> None:
+    with pytest.raises(NotFoundError, match=r"in none of the first 0 of [1-9]\d* segments .*, which took -1 s"):
+        find_prediction(played.platform.database, played.platform.lake, _NEVER_MADE, longest_s=-1)
 
 
 def test_a_segment_that_was_removed_is_told(played: World) -> None:

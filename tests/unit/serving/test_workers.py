@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from trimtab.files import write_atomically
 from trimtab.files.processes import is_alive
 from trimtab.records.segments import read_segment
 from trimtab.serving.options import ServerOptions
+from trimtab.serving.place import ServerInfo, write_info
 from trimtab.serving.shared_metrics import Family, sum_of
 from trimtab.serving.spec import EndpointSpec, EndpointStatus
 from trimtab.serving.spec_files import read_status
@@ -67,10 +70,11 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced_without_loss(pair:
         for client in held:
             client.close()
     assert told <= set(before)
+    answered_ns = time.time_ns()
     eventually(lambda: counted(pair) == 16)
-    # What a worker counted within its last second it cannot have told yet.
+    # What a worker counted since it last told the others is lost with it.
     victim = told.pop()
-    eventually(lambda: all(_told_metrics(pair, number) for number in range(2)))
+    eventually(lambda: all(_told_metrics_ns(pair, number) > answered_ns for number in range(2)))
     before[victim].kill()
     answered = 16 + sum(answering(pair) != victim for _ in range(10))
     assert answered == 26
@@ -91,8 +95,10 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced_without_loss(pair:
     assert [path.name for path in (pair.state / "journal").glob("*.journal")] == []
 
 
-def _told_metrics(pair: Alone, number: int) -> bool:
-    return (pair.state / "workers" / str(number) / "metrics.msgpack").exists()
+def _told_metrics_ns(pair: Alone, number: int) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return (pair.state / "workers" / str(number) / "metrics.msgpack").stat().st_mtime_ns
+    return 0
 
 
 def spread(pair: Alone) -> set[int]:
@@ -170,6 +176,26 @@ def test_what_a_worker_says_is_read_again_only_when_it_has_changed(tmp_path: Pat
             assert [one.generation for one in pool._statuses()] == [2]
             path.unlink()
             assert pool._statuses() == []
+        finally:
+            pool.stop()
+
+
+def test_an_endpoint_is_not_served_before_every_worker_that_listens_tells_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What workers write is written here: theirs do nothing.
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    with socket.socket() as listener:
+        pool = Pool(tmp_path, "127.0.0.1", listener, ServerOptions(), 2)
+        pool.start()
+        first, second = (tmp_path / "workers" / number for number in ("0", "1"))
+        try:
+            write_atomically(first / "status" / "bike.json", msgspec.json.encode(status(1)))
+            assert [one.generation for one in pool._statuses()] == [1], "the other one takes no requests yet"
+            write_info(second, ServerInfo(pid=1, host="127.0.0.1", port=1, started_us=0, start_ticks=0))
+            assert pool._statuses() == [], "the other one would answer 404"
+            write_atomically(second / "status" / "bike.json", msgspec.json.encode(status(1)))
+            assert [one.generation for one in pool._statuses()] == [1]
         finally:
             pool.stop()
 

@@ -88,7 +88,7 @@ class AtOnce:
         return timedelta(minutes=5)
 
     def reach_outside(self, _platform: Platform, request: ActionRequest) -> Began:
-        """Do nothing: all is in the database."""
+        """Refuse: all of it is in the database, and whoever runs actions asks only those that are ``outside``."""
         raise NotImplementedError(f"{request.kind}: has nothing to do outside")
 
     def cancel(

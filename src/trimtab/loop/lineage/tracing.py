@@ -19,6 +19,7 @@ from trimtab.db.engine import Connection
 from trimtab.db.tables import delivery, rollout, snapshot
 from trimtab.lake.found_prediction import FoundPrediction, find_prediction
 from trimtab.loop.history import served_generation, told
+from trimtab.loop.one_at_a_time import OneAtATime
 from trimtab.loop.platform import Platform
 from trimtab.loop.trainings import Job, find_job
 from trimtab.registry import store as registry
@@ -31,6 +32,7 @@ from trimtab.remediation.vote_store import votes_of
 __all__ = ["trace_prediction", "trace_version"]
 
 _MOST_SOURCES = 500
+_LOOKS = OneAtATime("a look for an answer")
 
 
 def trace_prediction(platform: Platform, prediction_id: str) -> JsonObject:
@@ -39,8 +41,10 @@ def trace_prediction(platform: Platform, prediction_id: str) -> JsonObject:
     Raises:
         DataContractError: that is no id of a prediction.
         NotFoundError: no segment holds it.
+        BackendError: somebody else's answer is being looked for.
     """
-    found = find_prediction(platform.database, platform.lake, prediction_id)
+    with _LOOKS.turn():
+        found = find_prediction(platform.database, platform.lake, prediction_id)
     generation = found.row.get("generation")
     missing: list[str] = []
     with platform.database.reading() as connection:

@@ -15,6 +15,7 @@ from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.lake.campaigns import read_campaign
 from trimtab.lake.labelled import labelled_rows
 from trimtab.loop.actor import Actor
+from trimtab.loop.one_at_a_time import OneAtATime
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.truths import Outcome, SendTruths, send_truths
 from trimtab.loop.platform import Platform
@@ -24,6 +25,7 @@ from trimtab.remediation.actions import ActionState
 from trimtab.remediation.kinds import ActionKind
 
 _CAMPAIGNS = 20
+_LOOKS = OneAtATime("a look for rows that wait for a label")
 _Label = Annotated[str, Field(max_length=1_000)]
 
 
@@ -89,7 +91,8 @@ def _campaigns(platform: Platform, model: str | None) -> list[_Campaign]:
             state=ActionState.SUCCEEDED,
             limit=_CAMPAIGNS,
         )
-    return [found for one in opened if (found := _campaign(platform, one.model, one.id)) is not None]
+    with _LOOKS.turn():
+        return [found for one in opened if (found := _campaign(platform, one.model, one.id)) is not None]
 
 
 def _campaign(platform: Platform, model: str, campaign_id: str) -> _Campaign | None:
