@@ -183,7 +183,8 @@ def _as_number(texts: _Texts, kind: ColumnKind | None = None) -> Finding | None:
         return None
     whole = kind is None and not pc.any(pc.match_substring_regex(texts.known, "[.eE]")).as_py()
     values = cast.values.drop_null().to_numpy(zero_copy_only=False)
-    if whole and np.abs(values).max(initial=0.0) >= 2.0**53:
+    # All of them "none", which is no number and no slip.
+    if not len(values) or (whole and np.abs(values).max() >= 2.0**53):
         return None
     notes, rows = _wrong(texts, cast, "no numbers")
     low, high = float(values.min()), float(values.max())

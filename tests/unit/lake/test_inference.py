@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trimtab.config.columns import ColumnContract
@@ -127,6 +127,8 @@ def test_long_texts_that_are_mostly_distinct_are_text() -> None:
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=60))
+@example(["none"])
+@example(["None", "none", " NONE"])
 def test_what_is_inferred_from_a_column_reads_nearly_all_of_it(values: list[str]) -> None:
     found = infer_column("x", pa.chunked_array([pa.array(values, pa.string())]))
     cast = cast_as(pa.array(values, pa.string()), found.column)
