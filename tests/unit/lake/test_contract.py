@@ -192,11 +192,11 @@ def test_ten_thousand_rows_of_fifteen_columns_are_judged_fast_enough() -> None:
     table = pa.table({"id": [str(number) for number in range(rows)], **numbers, **words})
     warm_up()
 
-    began = time.perf_counter()
+    began = time.process_time()
     judgement = judge(table, contract)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
 
     outside = sum(int((np.abs(values.astype(float)) > 3).sum()) for values in numbers.values())
     assert sum(judgement.reasons.values()) == outside
-    # 0.5 s on two idle cores; the bound leaves room for busy ones.
+    # 0.5 s of CPU; row by row it is many times as much.
     assert seconds < 4

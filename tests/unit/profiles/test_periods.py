@@ -76,9 +76,11 @@ def test_a_table_that_is_no_segment_is_refused() -> None:
         profile_segment(segment([]).replace_schema_metadata({}), period_s=60)
 
 
-def test_a_year_of_hours_is_profiled_in_seconds() -> None:
-    hours = 8760
-    table = segment([(hour * HOUR_US, "a", float(hour), "f", True) for hour in range(hours)])
-    begun = time.perf_counter()
-    assert len(profile_segment(table, period_s=3600)) == hours
-    assert time.perf_counter() - begun < 10
+def test_ten_times_the_hours_take_about_ten_times_the_work() -> None:
+    def work_s(hours: int) -> float:
+        table = segment([(hour * HOUR_US, "a", float(hour), "f", True) for hour in range(hours)])
+        begun_s = time.process_time()
+        assert len(profile_segment(table, period_s=3600)) == hours
+        return time.process_time() - begun_s
+
+    assert work_s(8760) < 40 * min(work_s(876) for _ in range(3))
