@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _MARK = "<!-- Written by docs/generate.py; change the code, then run it again. -->"
 
 
+@functools.cache
 def rendered() -> dict[str, str]:
     """Return what every generated file should hold, by its path below the repository's root."""
     schemas = json_schemas()

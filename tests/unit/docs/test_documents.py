@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ def _broken(page: Path) -> Iterator[str]:
             yield target
 
 
+@functools.cache
 def _commands() -> dict[str, set[str]]:
     root: Any = typer.main.get_command(app)
     return {name: set(getattr(command, "commands", {})) for name, command in root.commands.items()}
