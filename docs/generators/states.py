@@ -10,7 +10,7 @@ from docs.generators.markdown import listed, plain
 from trimtab.core.enums import Severity, Verdict
 from trimtab.monitoring.check import Check, Window
 from trimtab.remediation.actions import LEGAL
-from trimtab.remediation.incidents import Incident, IncidentState, close, fold
+from trimtab.remediation.incidents import Incident, IncidentState, close, fold, mitigate
 from trimtab.rollout.phases import as_mermaid
 
 __all__ = ["action_states", "incident_states", "rollout_states"]
@@ -45,13 +45,16 @@ def _incident_moves() -> set[tuple[str, str, str]]:
     """Return the moves that an incident makes, found by making them: there is no table of them."""
     now = datetime.fromtimestamp(30, tz=UTC)
     opened = _folded(None, Verdict.BREACH, 1, now)
+    helped = mitigate(opened, now=now, actor="", what="")
     resolved = _folded(opened, Verdict.OK, 2, now)
     again = _folded(resolved, Verdict.BREACH, 3, now)
     moves = {
         (opened.state, resolved.state, "all that breached is ok in a later window"),
-        (resolved.state, again.state, "one of them breached again within an hour"),
+        (opened.state, helped.state, "something that is to help has begun"),
+        (helped.state, _folded(helped, Verdict.OK, 2, now).state, "all that breached is ok in a later window"),
+        (resolved.state, again.state, "one of them breached again soon after"),
     }
-    for incident in (opened, resolved):
+    for incident in (opened, helped, resolved):
         moves.add((incident.state, close(incident, now=now, actor="", why="").state, "put away by a person"))
     return {(source.value, target.value, cause) for source, target, cause in moves}
 

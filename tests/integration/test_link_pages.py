@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.integration.link_desk import Desk, open_desk
+from tests.unit.loop.projects import MODEL
 
 
 @pytest.fixture
@@ -66,3 +67,14 @@ def test_what_others_wrote_is_text_on_the_page(desk: Desk) -> None:
     page = desk.browser.get(links["approve"]).text
     assert "&lt;script&gt;alert(1)" in page
     assert "<img" not in page
+
+
+def test_the_page_shows_each_value_that_would_change(desk: Desk) -> None:
+    values = {"monitors.1.limits.accuracy": "0.4", "monitors.0.severity": "low"}
+    desk.ask("config.change", model=MODEL, file="monitoring_config.yaml", values=values, reason="agreed with sales")
+    desk.world.deliver()
+    mail = desk.mail()["dana"]
+    page = desk.browser.get(desk.links(mail)["approve"]).text
+    for path, old, new in (("monitors.1.limits.accuracy", "0.6", '"0.4"'), ("monitors.0.severity", "high", '"low"')):
+        assert f"monitoring_config.yaml: {path}: {old} → {new}" in mail
+        assert f"<dt>{path}</dt><dd><code>{old}</code> → <code>{new.replace(chr(34), '&#34;')}</code>" in page

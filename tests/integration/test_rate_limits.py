@@ -86,6 +86,18 @@ def test_wrong_keys_are_counted_by_address_and_lock_nobody_out(platform: Platfor
     assert 'trimtab_refused_total{door="api",why="wrong key"} 4.0' in told
 
 
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer tt_made-up"}, {"Cookie": "trimtab_session=x"}])
+@pytest.mark.parametrize("content", [b'{"name":', b"\xff", b"{}"])
+def test_whatever_a_stranger_sends_is_counted_and_nothing_is_said_of_it(
+    client: httpx.Client, headers: dict[str, str], content: bytes
+) -> None:
+    with httpx.Client(base_url=client.base_url, trust_env=False) as stranger:
+        as_json = {**headers, "Content-Type": "application/json"}
+        answers = [stranger.post("/api/keys", content=content, headers=as_json).status_code for _ in range(12)]
+    assert set(answers) <= {401, 403, 429}
+    assert answers[-1] == 429
+
+
 @pytest.mark.parametrize("headers", [{}, {"Cookie": "anything=1"}, {"Authorization": "Bearer x"}])
 def test_whoever_brings_nothing_is_counted_by_address(client: httpx.Client, headers: dict[str, str]) -> None:
     with httpx.Client(base_url=client.base_url, trust_env=False) as stranger:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from trimtab.db.engine import Database, machine_us
 from trimtab.db.outbox import Event, Outbox
 from trimtab.loop.operation import OPERATIONS, Operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.request_claims import ABANDONED, KEPT, Asked, Remembered, claim, forget_requests, remember
+from trimtab.loop.request_claims import ABANDONED, KEPT, Asked, Claim, Remembered, claim, forget_requests, remember
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,58 @@ def test_keys_of_different_callers_have_nothing_to_do_with_each_other(client: ht
     answer = client.post("/api/events/retry", json={"reason": "theirs"}, headers=theirs)
     assert answer.status_code == 200
     assert "idempotency-replayed" not in answer.headers
+
+
+def test_an_answer_belongs_to_a_key_and_not_to_its_name(client: httpx.Client) -> None:
+    headers, answers = once(), []
+    for owner in ("carl", "dora"):
+        key = client.post("/api/keys", json={"name": "temp", "role": "operator", "owner": owner}).json()["key"]
+        theirs = {**headers, "Authorization": f"Bearer {key}"}
+        answers.append(client.post("/api/events/retry", json={"reason": "mended"}, headers=theirs))
+        assert client.post("/api/keys/temp/revoke", json={}).status_code == 200
+    assert [one.status_code for one in answers] == [200, 200]
+    assert "idempotency-replayed" not in answers[1].headers
+
+
+def sent_again_after_a_kill(
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, path: str, fields: dict[str, str]
+) -> list[httpx.Response]:
+    """Send a request twice; the process ends between the work and the answer of the first, a minute before the next."""
+    headers = once()
+    with monkeypatch.context() as killed:
+        killed.setattr("trimtab.api.once._settle", lambda *_: None)
+        first = client.post(path, json=fields, headers=headers)
+    with platform.database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE request_once SET at_us = at_us - 60000000 WHERE status IS NULL")
+    again = client.post(path, json=fields, headers=headers)
+    assert "idempotency-replayed" not in again.headers, "it was not done twice"
+    return [first, again]
+
+
+def test_what_makes_something_makes_it_once_though_its_process_was_killed(
+    platform: Platform, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sent(path: str, **fields: str) -> dict[str, Any]:
+        first, again = sent_again_after_a_kill(platform, client, monkeypatch, path, fields)
+        assert (first.status_code, again.status_code) == (200, 200), again.text
+        assert again.json() == first.json()
+        return dict(first.json())
+
+    job_id = sent("/api/models/churn/train")["job_id"]
+    assert [one["job_id"] for one in client.get("/api/jobs").json()["jobs"]] == [job_id]
+
+    told = sent("/api/notifications/test", route="log")["notification_id"]
+    tests = [one for one in client.get("/api/notifications").json()["notifications"] if "a test of" in one["title"]]
+    assert [one["notification_id"] for one in tests] == [told]
+
+    action_id = client.post("/api/retraining/trigger", json={"model": "churn", "reason": "why"}).json()["action_id"]
+    sent(f"/api/approvals/{action_id}/comments", text="said once")
+    votes = client.get(f"/api/approvals/{action_id}").json()["votes"]
+    assert [one["comment"] for one in votes] == ["said once"]
+
+    entries = [one["action"] for one in client.get("/api/audit", params={"limit": 1000}).json()["entries"]]
+    for action in ("training.requested", "notification.tested", "action.commented"):
+        assert entries.count(action) == 1, action
 
 
 def test_a_role_that_was_lost_is_asked_for_before_an_answer_is_remembered(client: httpx.Client) -> None:
@@ -188,13 +241,16 @@ def test_a_claim_that_nobody_answers_is_free_again_and_an_old_answer_is_forgotte
     minute, day = (age // timedelta(microseconds=1) for age in (ABANDONED, KEPT))
     start_us = machine_us()
     with database.transaction() as connection:
-        assert claim(connection, asked, now_us=start_us) is None
+        first = claim(connection, asked, now_us=start_us)
+        assert isinstance(first, Claim)
         with pytest.raises(ConflictError):
             claim(connection, asked, now_us=start_us + minute - 1)
-        assert claim(connection, asked, now_us=start_us + minute) is None
+        assert claim(connection, asked, now_us=start_us + minute) == first, "the same request is done again"
         remember(connection, asked, Remembered(200, {"retried": 1}))
         told = claim(connection, asked, now_us=start_us + 2 * minute)
         assert told == Remembered(200, {"retried": 1})
-        assert claim(connection, asked, now_us=start_us + minute + day) is None
+        another = claim(connection, asked, now_us=start_us + minute + day)
+        assert isinstance(another, Claim)
+        assert another != first
         assert forget_requests(connection, now_us=start_us + minute + day) == 0
         assert forget_requests(connection, now_us=start_us + minute + 2 * day + 1) == 1

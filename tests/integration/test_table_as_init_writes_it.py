@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,9 @@ def _ask_and_watch(walk: Walk) -> None:
     said = walk.says("predict", MODEL, row)
     (prediction,) = answer["predictions"]
     assert answer["model_version"] == 1
-    assert said == f"{prediction['prediction']} (probability {prediction['probability']:.3f}), {MODEL}@1"
+    first, traced = said.splitlines()
+    assert first == f"{prediction['prediction']} (probability {prediction['probability']:.3f}), {MODEL}@1"
+    assert re.fullmatch(r"trimtab lineage [0-9a-f-]{36}", traced)
     walk.next_step("no true outcome told", f"trimtab replay {MODEL} FILE --truth credit")
     judged = walk.tell("monitor", MODEL)["checks"]
     assert {check["monitor"] for check in judged} >= {"data_drift", "data_quality", "model_quality", "latency"}
@@ -85,7 +88,7 @@ def _ask_for_a_retraining(walk: Walk) -> None:
     asked = walk.tell("retrain", "request", MODEL, "--reason", "to see it once")
     assert asked["state"] == "waiting_approval"
     assert asked["asked_because"] == "to see it once"
-    walk.next_step("It waits for you", f"trimtab approvals approve {asked['action_id']}")
+    walk.next_step("It waits", f"trimtab approvals approve {asked['action_id']}")
     said = walk.says("approvals", "list")
     assert "asked for because: to see it once" in said
     assert "Rejected" in walk.says("approvals", "reject", asked["action_id"], "--reason", "nothing is new")

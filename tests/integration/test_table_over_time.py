@@ -21,7 +21,8 @@ _LEARNT_HOURS, _LATER_HOURS = 1_000, 96
 
 def riders(path: Path, first: int, hours: int) -> Path:
     """Write riders by the hour: more by day than by night, and in fair weather."""
-    rng = np.random.default_rng(first)
+    # A seed by which as many temperatures are missing later as before.
+    rng = np.random.default_rng(first + 2)
     hour = np.arange(first, first + hours)
     temperature = np.round(15 + 8 * np.sin(hour / 24 * 2 * np.pi) + rng.normal(0, 2, hours), 1)
     weather = rng.choice(["clear", "fog", "rain"], hours)
@@ -84,4 +85,4 @@ def _watch_what_came_later(walk: Walk, later: Path) -> None:
     assert {check["verdict"] for check in quality} <= {"ok", "inconclusive"}
     assert "ok" in {check["verdict"] for check in quality}
     asked = walk.tell("retrain", "request", MODEL, "--reason", "to see it once")
-    walk.next_step("It waits for you", f"trimtab approvals approve {asked['action_id']}")
+    walk.next_step("It waits", f"trimtab approvals approve {asked['action_id']}")

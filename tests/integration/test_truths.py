@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
 from tests.integration.office import platform_at
 from tests.integration.small_project import MODEL
 from tests.unit.records.frames import prediction
@@ -16,10 +17,12 @@ from tests.unit.records.frames import prediction
 from trimtab.bootstrap import build_platform
 from trimtab.cli.main import app
 from trimtab.config.project import ProjectFolder
-from trimtab.core.enums import ColumnKind, Task
+from trimtab.core.canonical import JsonObject
+from trimtab.core.enums import ColumnKind, Role, Task
 from trimtab.core.errors import ConfigError
+from trimtab.db.tables import audit_entry
 from trimtab.lake.truth_counts import count_truths
-from trimtab.loop.actor import CONDUCTOR
+from trimtab.loop.actor import CONDUCTOR, Actor
 from trimtab.loop.ingestion import Ingestion
 from trimtab.loop.operation import perform
 from trimtab.loop.platform import Platform
@@ -66,6 +69,31 @@ def test_outcomes_sent_to_the_control_plane_reach_the_lake_once(platform: Platfo
     send(platform, {**ROW, "record_key": "c2", "truth": "no"})
     counts = show(platform)
     assert (counts["outcomes"], counts["corrected"], counts["conflicting"]) == (4, 1, 1)
+
+
+def told_in_audit(platform: Platform) -> list[tuple[str, str, str, JsonObject]]:
+    with platform.database.reading() as connection:
+        rows = connection.execute(select(audit_entry).order_by(audit_entry.c.sequence)).all()
+    entries = [(row.actor, row.action, row.subject, row.spec) for row in rows]
+    return [one for one in entries if one[1] == "truths.sent"]
+
+
+def test_each_request_of_outcomes_leaves_one_entry_that_says_who_sent_how_many_where(platform: Platform) -> None:
+    olga = Actor("olga", Role.OPERATOR)
+    perform(platform, olga, "truths.send", {"records": [ROW, {**ROW, "record_key": "c2"}]})
+    perform(platform, olga, "truths.send", {"records": [ROW, {**ROW, "endpoint": "other"}]})
+    with pytest.raises(ConfigError):
+        perform(platform, olga, "truths.send", {"records": [ROW, {**ROW, "truth": ""}]})
+    with pytest.raises(ConfigError, match="name 101 endpoints, expected 100"):
+        perform(platform, olga, "truths.send", {"records": [{**ROW, "endpoint": f"e{at}"} for at in range(101)]})
+    entries = told_in_audit(platform)
+    assert [(actor, subject, spec["detail"]["rows"]) for actor, _action, subject, spec in entries] == [
+        ("olga", f"endpoint:{MODEL}", 2),
+        ("olga", "truths", 2),
+    ]
+    kept = {path.stem for path in platform.project.intake.glob("*") if path.is_file()}
+    told = {segment for *_rest, spec in entries for segment in spec["detail"]["segments"].values()}
+    assert told == {name.partition(".")[0] for name in kept}, "each file that came in is named by an entry"
 
 
 def test_outcomes_of_which_one_is_wrong_are_refused_as_a_whole(platform: Platform) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 
 import trimtab
-from trimtab.api.caller import Caller
+from trimtab.api.bodies import Bodies
+from trimtab.api.caller import Caller, KnownFirst
 from trimtab.api.documentation import add_documentation
 from trimtab.api.door import Door, Limits, names_of
 from trimtab.api.errors import PROBLEM, Problem, install_error_handlers
@@ -21,6 +23,8 @@ from trimtab.api.transfers import TRANSFERS, add_transfers
 from trimtab.api.webhooks import WEBHOOKS, webhook_routes
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
+from trimtab.core.errors import BackendError
+from trimtab.db.engine import Connection
 from trimtab.loop.broadcast import Broadcast
 from trimtab.loop.control_metrics import CONTENT_TYPE, ControlMetrics
 from trimtab.loop.operation import OPERATIONS
@@ -47,8 +51,17 @@ def _routers(platform: Platform, origins: Origins, rates: RateLimits, streams: S
     )
 
 
-def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | None = None) -> FastAPI:
-    """Return the application that serves ``platform`` to those who ask for ``host``."""
+def make_app(
+    platform: Platform,
+    *,
+    host: str = "127.0.0.1",
+    limits: Limits | None = None,
+    why_stuck: Callable[[Connection], str | None] = lambda _connection: None,
+) -> FastAPI:
+    """Return the application that serves ``platform`` to those who ask for ``host``.
+
+    ``why_stuck`` tells why the work that requests lead to is not done, None while it is: see `Conductor.why_stuck`.
+    """
     limits, public_url = limits or Limits(), platform.project.config.api.public_url
     origins = Origins(host=host, public_url=public_url)
     rates = RateLimits(platform.project.config.api, platform.doors)
@@ -61,6 +74,7 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
         default_response_class=Answer,
         responses={status: _PROBLEM for status in (401, 403, 404, 409, 413, 422, 429, 503)},
     )
+    app.router.route_class = KnownFirst
     install_error_handlers(app)
     uploads = OPERATIONS["data.ingest"].path.rpartition("}")[2]
     segments = OPERATIONS["intake.segment"].path.partition("{")[0]
@@ -76,7 +90,12 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
     app.add_middleware(
         Door,
         hosts=names_of(host, public_url),
-        body_bytes=limits.body_bytes,
+        bodies=Bodies(
+            most_bytes=limits.body_bytes,
+            within_s=limits.body_s,
+            at_once=limits.bodies_at_once,
+            address_of=rates.address_of,
+        ),
         unlimited=(uploads,),
         unlimited_below=(segments,),
         https=origins.cookie.secure,
@@ -103,6 +122,9 @@ def make_app(platform: Platform, *, host: str = "127.0.0.1", limits: Limits | No
     def health() -> JsonObject:
         with platform.database.reading() as connection:
             connection.exec_driver_sql("SELECT 1")
+            stuck = why_stuck(connection)
+        if stuck is not None:
+            raise BackendError(f"control plane: answers, and works on nothing: {stuck}; see its log, then restart it")
         return {"status": "ok", "version": trimtab.__version__, "project": platform.project.config.project}
 
     _describe_problems(app)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Request, params
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from trimtab.api.origins import SAFE_METHODS, Origins
 from trimtab.api.rate_limits import RateLimits
@@ -14,11 +17,20 @@ from trimtab.core.errors import BackendError, PermissionDeniedError, UnknownCall
 from trimtab.db.engine import machine_us
 from trimtab.loop.actor import Actor
 from trimtab.loop.keys import authenticate, recognised
-from trimtab.loop.operation import Operation
+from trimtab.loop.operation import OPERATIONS
 from trimtab.loop.platform import Platform
 from trimtab.loop.sessions import Session, open_session, see_session
 
-__all__ = ["CSRF_HEADER", "Caller", "address_of", "caller_of", "count_wrong_key", "reaching", "session_of", "still_in"]
+__all__ = [
+    "CSRF_HEADER",
+    "Caller",
+    "KnownFirst",
+    "address_of",
+    "caller_of",
+    "count_wrong_key",
+    "session_of",
+    "still_in",
+]
 
 CSRF_HEADER = "X-CSRF-Token"
 
@@ -61,6 +73,7 @@ def caller_of(request: Request, bearer: str | None) -> Actor:
     platform: Platform = request.app.state.platform
     token = _token_in(request)
     if bearer is not None and token is not None:
+        _count_failure(request, "key and session")
         raise PermissionDeniedError("request: brings both an API key and a session; send one of the two")
     if token is not None:
         return _within_session(request, token).actor
@@ -117,13 +130,14 @@ def _within_session(request: Request, token: str) -> Session:
     platform: Platform = request.app.state.platform
     origins: Origins = request.app.state.origins
     changes, now_us = request.method not in SAFE_METHODS, machine_us()
-    origins.require_own_page(request, origin_needed=changes)
+    # First, so that a cookie that somebody made up is counted whatever else is wrong with the request.
     try:
         with platform.database.reading() as connection:
             found = open_session(connection, token, now_us=now_us)
     except UnknownCallerError:
         _count_failure(request, "no session")
         raise
+    origins.require_own_page(request, origin_needed=changes)
     if changes:
         found.require_csrf(request.headers.get(CSRF_HEADER, ""))
     if found.is_to_be_seen(now_us):
@@ -135,24 +149,44 @@ def _within_session(request: Request, token: str) -> Session:
 
 def _caller(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     _cookie: Annotated[str | None, Depends(_cookie)],
 ) -> Actor:
-    request.state.bearer = None if credentials is None else credentials.credentials
-    actor = caller_of(request, request.state.bearer)
-    rates: RateLimits = request.app.state.rates
-    rates.spend(actor, request.method, address_of(request))
+    actor: Actor = request.state.actor
     return actor
 
 
 Caller = Annotated[Actor, Depends(_caller)]
-"""Whoever holds the request's API key, or its session."""
+"""Whoever holds the request's API key, or its session; for functions whose route is a `KnownFirst`."""
 
 
-def reaching(asked: Operation) -> params.Depends:
-    """Return what checks the caller's role, before anything is said about the rest of the request."""
+class KnownFirst(APIRoute):
+    """A route that knows who asks before it receives or reads anything else of the request.
 
-    def check(actor: Caller) -> None:
-        actor.require(asked.role, asked.name.replace(".", " "))
+    That holds for one whose function takes a `Caller`. One that has the name of an operation also looks at their role:
+    whoever may not ask makes nobody work, and learns nothing about the rest of the request.
+    """
 
-    return params.Depends(check)
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers."""
+        answer = super().get_route_handler()
+        if not any(needed.call is _caller for needed in self.dependant.dependencies):
+            return answer
+
+        async def known_first(request: Request) -> Response:
+            credentials = await _bearer(request)
+            request.state.bearer = None if credentials is None else credentials.credentials
+            request.state.actor = await run_in_threadpool(_let_in, request, self.name)
+            return await answer(request)
+
+        return known_first
+
+
+def _let_in(request: Request, name: str) -> Actor:
+    actor = caller_of(request, request.state.bearer)
+    rates: RateLimits = request.app.state.rates
+    rates.spend(actor, request.method, address_of(request))
+    asked = OPERATIONS.get(name)
+    if asked is not None:
+        actor.require(asked.role, name.replace(".", " "))
+    return actor

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trimtab.api.bodies import Bodies
 from trimtab.api.errors import problem
 from trimtab.api.logged_path import logged_path
 from trimtab.core.ids import new_id
@@ -46,12 +46,15 @@ _ONE_YEAR_S = 31_536_000
 class Limits:
     """How much one request may bring: a file of rows, a shipped segment, or fields as JSON; and how many may look on.
 
-    ``beat_s``: how often a stream is sent a beat, and it is looked whether its reader may still read.
+    ``body_s``: how long the fields may take to come; ``bodies_at_once``: of how many requests of one address they may
+    be on their way. ``beat_s``: how often a stream is sent a beat, and it is looked whether its reader may still read.
     """
 
     upload_bytes: int = 2_000_000_000
     segment_bytes: int = 64_000_000
     body_bytes: int = 1_000_000
+    body_s: float = 10.0
+    bodies_at_once: int = 64
     streams: int = 100
     streams_each: int = 8
     beat_s: float = 15.0
@@ -85,7 +88,7 @@ def names_of(host: str, public_url: str | None = None) -> frozenset[str] | None:
 
 
 class Door:
-    """Refuses requests for other hosts (421) and bodies that are too large (413), and adds headers to every answer.
+    """Refuses requests for other hosts (421), bounds their bodies (see `Bodies`), and adds headers to every answer.
 
     What we did not foresee is logged, and told without its insides (500).
 
@@ -95,7 +98,7 @@ class Door:
     Args:
         app: what answers the rest.
         hosts: see `names_of`.
-        body_bytes: limit of a body.
+        bodies: what bounds them.
         unlimited: ends of paths whose route watches its own limit.
         unlimited_below: beginnings of such paths.
         https: whether browsers are to ask over https only from now on.
@@ -106,14 +109,14 @@ class Door:
         app: ASGIApp,
         *,
         hosts: Collection[str] | None,
-        body_bytes: int,
+        bodies: Bodies,
         unlimited: tuple[str, ...],
         unlimited_below: tuple[str, ...] = (),
         https: bool = False,
     ) -> None:
         self._app = app
         self._hosts = hosts
-        self._body_bytes = body_bytes
+        self._bodies = bodies
         self._unlimited = unlimited
         self._unlimited_below = unlimited_below
         self._headers = {**_HEADERS, "strict-transport-security": f"max-age={_ONE_YEAR_S}"} if https else _HEADERS
@@ -163,7 +166,8 @@ class Door:
         elif scope["path"].endswith(self._unlimited) or scope["path"].startswith(self._unlimited_below):
             await self._app(scope, receive, send_guarded)
         else:
-            await self._app(scope, _bounded(receive, self._body_bytes), send_guarded)
+            with self._bodies.bounded(scope, receive) as bounded:
+                await self._app(scope, bounded, send_guarded)
 
 
 def name_in(header: str) -> str:
@@ -175,17 +179,3 @@ def name_in(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0].lower()
     return header.partition(":")[0].lower()
-
-
-def _bounded(receive: Receive, limit: int) -> Receive:
-    size = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise HTTPException(413, f"body: more than {limit} bytes; send less at once")
-        return message
-
-    return receive_bounded

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -36,6 +38,8 @@ _STATUS: tuple[tuple[type[errors.TrimtabError], int], ...] = (
 # A sender of too much is hung up on, rather than listened to until the end.
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 413: {"Connection": "close"}}
 _FOUND_NOTHING = {"missing", "extra_forbidden"}
+_SECRET_NAME = re.compile(r"key|secret|password|token|authorization")
+_OUR_KEY = re.compile(r"tt_[A-Za-z0-9_-]{8}")
 _CLASSES = {
     400: "ConfigError",
     401: "UnknownCallerError",
@@ -81,9 +85,12 @@ def install_error_handlers(app: FastAPI) -> None:
         first = error.errors()[0]
         if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
             return problem(422, "ConfigError", "body: expected JSON; send it with 'Content-Type: application/json'")
+        if first["type"] == "json_invalid":
+            return problem(422, "ConfigError", f"body: no JSON ({first['ctx']['error']}); send a JSON object in UTF-8")
         # The first part of a place says body, query or path; the sender knows it as a field.
-        where = ".".join(str(part) for part in first["loc"][1:] or first["loc"])[:200]
-        found = "" if first["type"] in _FOUND_NOTHING else f"found {repr(first['input'])[:80]}; "
+        place = first["loc"][1:] or first["loc"]
+        where = ".".join("…" if _OUR_KEY.search(str(part)) else str(part) for part in place)[:200]
+        found = f"found {repr(first['input'])[:80]}; " if _may_be_quoted(first) else ""
         return problem(
             422, "ConfigError", f"{where}: {found}{_begun_small(first['msg'].removeprefix('Value error, '))}"
         )
@@ -99,6 +106,15 @@ def install_error_handlers(app: FastAPI) -> None:
             405: f"{where}: not a method of it; see /docs",
         }.get(error.status_code, str(error.detail))
         return problem(error.status_code, title, detail, error.headers)
+
+
+def _may_be_quoted(error: Any) -> bool:
+    """Return whether what was found may stand in an answer, which ends in logs and bug reports.
+
+    It must not where its field is named like a secret, or something in it looks like a key of ours.
+    """
+    named_so = any(_SECRET_NAME.search(part.lower()) for part in error["loc"] if isinstance(part, str))
+    return error["type"] not in _FOUND_NOTHING and not named_so and _OUR_KEY.search(repr(error["input"])) is None
 
 
 def _begun_small(sentence: str) -> str:

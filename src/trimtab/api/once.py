@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -18,6 +19,7 @@ from trimtab.api.errors import problem, status_of
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import BackendError, TrimtabError
 from trimtab.db.engine import machine_us
+from trimtab.loop.actor import Actor
 from trimtab.loop.platform import Platform
 from trimtab.loop.request_claims import ABANDONED, Asked, Remembered, claim, release, remember, renew
 
@@ -46,7 +48,7 @@ IdempotencyKey = Annotated[
 
 
 def asked_once(
-    platform: Platform, *, actor: str, key: str | None, operation: str, said: Any, run: Callable[[], JsonObject]
+    platform: Platform, *, actor: Actor, key: str | None, operation: str, said: Any, run: Callable[[Actor], JsonObject]
 ) -> JsonObject | Response:
     """Return the answer of ``run``, or the one that a request with the same ``key`` was given before.
 
@@ -54,11 +56,11 @@ def asked_once(
 
     Args:
         platform: where requests are remembered.
-        actor: who asks; keys of different callers have nothing to do with each other.
+        actor: who asks; idempotency keys of different API keys have nothing to do with each other.
         key: the request's idempotency key; without one it is just done.
         operation: what is asked for.
         said: all that the request says, as JSON.
-        run: does the work.
+        run: does the work, for the actor with the claim's id.
 
     Raises:
         ConfigError: the key was used for another request.
@@ -66,16 +68,16 @@ def asked_once(
         TrimtabError: what the operation says.
     """
     if key is None:
-        return run()
+        return run(actor)
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-    asked = Asked(actor=actor, key=key, operation=operation, request_hash=digest)
+    asked = Asked(actor=actor.key_id or actor.name, key=key, operation=operation, request_hash=digest)
     with platform.database.transaction() as connection:
-        before = claim(connection, asked, now_us=machine_us())
-    if before is not None:
-        return _replayed(before)
+        claimed = claim(connection, asked, now_us=machine_us())
+    if isinstance(claimed, Remembered):
+        return _replayed(claimed)
     try:
         with _renewed(platform, asked):
-            answer = run()
+            answer = run(replace(actor, claim_id=claimed.id))
     except TrimtabError as error:
         _settle(platform, asked, Remembered(status_of(error), {"title": type(error).__name__, "detail": str(error)}))
         raise

@@ -10,7 +10,7 @@ import orjson
 from fastapi import FastAPI, Query, Response
 from pydantic import BaseModel, create_model
 
-from trimtab.api.caller import Caller, reaching
+from trimtab.api.caller import Caller
 from trimtab.api.once import IdempotencyKey, asked_once
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
@@ -51,15 +51,14 @@ def add_operation(app: FastAPI, platform: Platform, asked: Operation) -> None:
     ) -> JsonObject | Response:
         given = fields.model_dump(mode="json", exclude_unset=True) if fields is not None else {}
         said = {**given, **path}
-        run = partial(perform, platform, actor, asked.name, said)
-        return asked_once(platform, actor=actor.name, key=once, operation=asked.name, said=said, run=run)
+        run = partial(perform, platform, name=asked.name, fields=said)
+        return asked_once(platform, actor=actor, key=once, operation=asked.name, said=said, run=run)
 
     answer.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     app.add_api_route(
         asked.path,
         answer,
         methods=[asked.method],
-        dependencies=[reaching(asked)],
         name=asked.name,
         operation_id=asked.name.replace(".", "_"),
         summary=asked.summary,

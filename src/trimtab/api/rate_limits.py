@@ -117,7 +117,7 @@ class RateLimits:
             self._turn_away(self._writes.wait_s(actor.name), actor.name, address)
 
     def failed(self, address: str, *, door: str = "api", why: str = "wrong key") -> None:
-        """Count a wrong key or password that came from ``address``.
+        """Count a wrong key or password that came from ``address``: as that, and as a request of nobody known.
 
         A right one is still taken from there: else whoever shares an address could lock others out.
 
@@ -125,7 +125,8 @@ class RateLimits:
             HTTPException: 429, it is one too many.
         """
         self._counts.refused(door, why, address=address)
-        wait_s = self._failures.wait_s(network_of(address))
+        network = network_of(address)
+        wait_s = max(self._failures.wait_s(network), self._anonymous.wait_s(network))
         if wait_s > 0:
             raise HTTPException(429, f"{address}: too many wrong keys; {_again(wait_s)}", _retry_after(wait_s))
 

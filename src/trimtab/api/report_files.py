@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import FastAPI, Query, Response
 from fastapi.responses import FileResponse
 
-from trimtab.api.caller import Caller, reaching
+from trimtab.api.caller import Caller
 from trimtab.loop.operation import OPERATIONS, perform
 from trimtab.loop.platform import Platform
 from trimtab.reports.store import ReportFormat, ReportKind
@@ -27,7 +27,6 @@ def add_report_files(app: FastAPI, platform: Platform) -> None:
     @app.get(
         asked.path,
         tags=["reports"],
-        dependencies=[reaching(asked)],
         name=asked.name,
         operation_id="reports_file",
         summary=asked.summary,

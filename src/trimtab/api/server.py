@@ -62,7 +62,7 @@ def serve(platform: Platform, conductor: Conductor, *, host: str, port: int) -> 
         "host": host,
         "port": bound.getsockname()[1],
     }
-    app = make_app(platform, host=host)
+    app = make_app(platform, host=host, why_stuck=conductor.why_stuck)
     _remove_leftovers(uploads_of(platform.project))
     config = uvicorn.Config(
         app,

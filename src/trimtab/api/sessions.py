@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from trimtab.api.caller import Caller, address_of, count_wrong_key, session_of
+from trimtab.api.caller import Caller, KnownFirst, address_of, count_wrong_key, session_of
 from trimtab.api.origins import Origins
 from trimtab.audit import log as audit
 from trimtab.config.loading import Strict
@@ -40,7 +40,7 @@ class Who(Strict):
 
 def session_routes(platform: Platform, origins: Origins) -> APIRouter:
     """Return the routes of ``/api/session``."""
-    router = APIRouter(tags=["session"])
+    router = APIRouter(tags=["session"], route_class=KnownFirst)
 
     @router.post("/api/session", summary="Sign in: an API key for a cookie", response_model=Who)
     def sign_in(request: Request, given: SignIn) -> Response:

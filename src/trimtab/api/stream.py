@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
-from trimtab.api.caller import Caller, still_in
+from trimtab.api.caller import Caller, KnownFirst, still_in
 from trimtab.core.enums import Role
 from trimtab.core.errors import ConfigError
 from trimtab.db.engine import Database
@@ -96,7 +96,7 @@ class Streams:
 
 def stream_routes(platform: Platform, streams: Streams) -> APIRouter:
     """Return the route of the stream."""
-    router = APIRouter(tags=["events"])
+    router = APIRouter(tags=["events"], route_class=KnownFirst)
 
     @router.get(
         "/api/stream",

@@ -12,7 +12,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
-from trimtab.api.caller import Caller, reaching
+from trimtab.api.caller import Caller
 from trimtab.api.door import Limits
 from trimtab.api.once import IdempotencyKey, asked_once
 from trimtab.api.report_files import add_report_files
@@ -55,7 +55,6 @@ def _add_upload(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
     @app.post(
         asked.path,
         tags=["data"],
-        dependencies=[reaching(asked)],
         name=asked.name,
         response_model=JsonObject,
         operation_id="data_ingest",
@@ -82,9 +81,9 @@ def _add_upload(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
             await _receive(request, upload, limit_bytes)
             told = {"model": model, "feed": feed, "name": name}
             said = {**told, "file": await run_in_threadpool(sha256_of_file, upload)} if once is not None else told
-            run = partial(perform, platform, actor, asked.name, {**told, "path": str(upload)})
+            run = partial(perform, platform, name=asked.name, fields={**told, "path": str(upload)})
             return await run_in_threadpool(
-                asked_once, platform, actor=actor.name, key=once, operation=asked.name, said=said, run=run
+                asked_once, platform, actor=actor, key=once, operation=asked.name, said=said, run=run
             )
         finally:
             upload.unlink(missing_ok=True)
@@ -97,7 +96,6 @@ def _add_segments(app: FastAPI, platform: Platform, limit_bytes: int) -> None:
     @app.post(
         asked.path,
         tags=["intake"],
-        dependencies=[reaching(asked)],
         name=asked.name,
         operation_id="intake_segment",
         summary=asked.summary,
@@ -122,7 +120,6 @@ def _add_specs(app: FastAPI, platform: Platform) -> None:
     @app.get(
         asked.path,
         tags=["serving"],
-        dependencies=[reaching(asked)],
         name=asked.name,
         operation_id="serving_specs",
         summary=asked.summary,
@@ -144,7 +141,6 @@ def _add_bundles(app: FastAPI, platform: Platform) -> None:
     @app.get(
         asked.path,
         tags=["serving"],
-        dependencies=[reaching(asked)],
         name=asked.name,
         operation_id="serving_bundle",
         summary=asked.summary,

@@ -36,12 +36,16 @@ class CheckpointFile:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What a file is worth: ``checkpoint`` where it can be read, ``fault`` where it is not to be believed."""
+    """What a file is worth: ``checkpoint`` where it can be read, ``fault`` where it is not to be believed.
+
+    ``only_unvouched``: it is signed rightly, by a key that nobody vouched for.
+    """
 
     sequence: int
     checkpoint: Checkpoint | None
     signed_by: str | None = None
     fault: str | None = None
+    only_unvouched: bool = False
 
 
 def checkpoint_after(before: CheckpointFile | None, head: Place, *, at_us: int, key_id: str | None) -> Checkpoint:
@@ -104,12 +108,14 @@ def _seal(file: CheckpointFile, chain: KeyChain, *, needs_trust: bool) -> Seal:
         found = decode(file.content, file.name)
     except ArtifactUntrustedError as error:
         return Seal(file.sequence, None, fault=str(error))
-    return Seal(found.sequence, found, *_signer(file, found, chain, needs_trust=needs_trust))
+    signed_by, fault = _signer(file, found, chain)
+    if fault is None and signed_by is not None and needs_trust and not chain.is_trusted(signed_by):
+        unvouched = f"checkpoint {found.sequence} is signed by key {signed_by}, for which no trusted key vouches"
+        return Seal(found.sequence, found, signed_by, unvouched, only_unvouched=True)
+    return Seal(found.sequence, found, signed_by, fault)
 
 
-def _signer(
-    file: CheckpointFile, found: Checkpoint, chain: KeyChain, *, needs_trust: bool
-) -> tuple[str | None, str | None]:
+def _signer(file: CheckpointFile, found: Checkpoint, chain: KeyChain) -> tuple[str | None, str | None]:
     """Return who signed the file, and why that is not to be believed."""
     name = f"checkpoint {found.sequence}"
     notice = chain.current(found.sequence)
@@ -127,6 +133,4 @@ def _signer(
     if notice is None or notice.key.id != key.id:
         named = "none" if notice is None else notice.key.id
         return key.id, f"{name} is signed by key {key.id}, and the log names {named} at that entry"
-    if needs_trust and not chain.is_trusted(key.id):
-        return key.id, f"{name} is signed by key {key.id}, for which no trusted key vouches"
     return key.id, None

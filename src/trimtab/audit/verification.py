@@ -96,10 +96,18 @@ def _verified(
     signed = [one for one in agree if one.key_id is not None]
     problems = [] if walked.problem is None else [walked.problem]
     problems += contradictions(walked, [*believed, *checkpoints])
-    problems += [Problem(seal.sequence, seal.fault) for seal in seals if seal.fault is not None]
+    problems += [
+        Problem(seal.sequence, seal.fault, only_unvouched=seal.only_unvouched)
+        for seal in seals
+        if seal.fault is not None
+    ]
     if chain.has_trusted and not any(chain.is_trusted(one.key_id or "") for one in signed):
         problems.append(
-            Problem(start.sequence + 1, "no checkpoint that agrees with the log is signed by a trusted key")
+            Problem(
+                start.sequence + 1,
+                "no checkpoint that agrees with the log is signed by a trusted key",
+                only_unvouched=True,
+            )
         )
     return Verified(
         start=start,

@@ -26,12 +26,16 @@ _ROWS_AT_A_TIME = 1_000
 class Problem:
     """Where the log stops being trustworthy: everything before ``sequence`` is as it was written.
 
-    ``last``: where it is known to be another log by, when that is known.
+    ``last``: where it is known to be another log by, when that is known. ``cut_after``: the last entry that is left,
+    where the end is missing. ``only_unvouched``: nothing contradicts the log; it is only that no trusted key has
+    signed for it.
     """
 
     sequence: int
     what: str
     last: int | None = None
+    cut_after: int | None = None
+    only_unvouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def contradictions(walked: Walked, checkpoints: Iterable[Checkpoint]) -> Iterabl
                 end = walked.end.sequence
                 what = f"truncated after entry {end}: the checkpoint saw {one.sequence} entries"
                 # What is left may have been recomputed as well, as far back as nobody else looked.
-                yield Problem(sure + 1, what, last=one.sequence)
+                yield Problem(sure + 1, what, last=one.sequence, cut_after=end)
                 return
         else:
             by = "" if one.key_id is None else f", and key {one.key_id} signed"

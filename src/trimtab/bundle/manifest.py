@@ -130,6 +130,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: dict[str, str]
 
     @property
+    def weights(self) -> tuple[dict[str, float], str]:
+        """How much each feature weighs (shares by name), and by which method: wherever it is told, it is told so.
+
+        By SHAP values where they were computed, which say it of the answers; else by what the estimator says of itself.
+        """
+        if self.attribution:
+            return self.attribution, "mean |SHAP| on held-out rows"
+        return self.importance, "the estimator's own importance"
+
+    @property
     def contents(self) -> JsonObject:
         """The manifest as it is written. Fields left at their default are left out.
 

@@ -62,6 +62,8 @@ class _Console(Console):
 _UNLIMITED = 10_000
 _NARROWEST = 24
 _GAP = 2
+_LONGEST_CELL = 120
+_COPIED = ("id", "path", "file", "subject")
 
 
 def _width_of(stream: TextIO) -> int | None:
@@ -130,8 +132,10 @@ def show_rows(
 def drawn_rows(rows: Sequence[Mapping[str, Text]], columns: Sequence[str], width: int) -> RenderableType:
     """Return ``rows`` as a table of ``columns``; where that is too wide, each row as a list of names and values.
 
-    One column, the widest, may be folded; the others stand whole, ids above all, which are there to be copied.
+    One column, the widest, may be folded; the others stand whole, ids above all, which are there to be copied. A text
+    of more than 120 characters is cut, which an ellipsis shows: one long reason must not push all rows apart.
     """
+    whole, rows = rows, [{column: _cut(column, row[column]) for column in columns} for row in rows]
     titles = {column: column.removesuffix("_us").replace("_", " ") for column in columns}
     needed = {
         column: max([cell_len(titles[column]), *(cell_len(row[column].plain) for row in rows)]) for column in columns
@@ -139,7 +143,7 @@ def drawn_rows(rows: Sequence[Mapping[str, Text]], columns: Sequence[str], width
     widest = max(columns, key=lambda column: needed[column])
     room = width - sum(needed.values()) + needed[widest] - _GAP * (len(columns) - 1)
     if room < min(needed[widest], _NARROWEST) or (room < needed[widest] and widest.endswith("_id")):
-        return _one_below_the_other(rows, titles)
+        return _one_below_the_other(whole, titles)
     named = any(title.strip() for title in titles.values())
     table = Table(box=None, show_header=named, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
     for column in columns:
@@ -147,6 +151,14 @@ def drawn_rows(rows: Sequence[Mapping[str, Text]], columns: Sequence[str], width
     for row in rows:
         table.add_row(*(row[column] for column in columns))
     return table
+
+
+def _cut(column: str, text: Text) -> Text:
+    if column.endswith(_COPIED) or cell_len(text.plain) <= _LONGEST_CELL:
+        return text
+    shorter = text.copy()
+    shorter.truncate(_LONGEST_CELL, overflow="ellipsis")
+    return shorter
 
 
 def _one_below_the_other(rows: Sequence[Mapping[str, Text]], titles: Mapping[str, str]) -> RenderableType:

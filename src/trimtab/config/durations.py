@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-__all__ = ["Duration", "format_duration", "parse_duration"]
+__all__ = ["Duration", "format_duration", "format_remaining", "parse_duration"]
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _LONGEST = timedelta(days=3653)
@@ -57,6 +57,16 @@ def format_duration(duration: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def format_remaining(duration: timedelta) -> str:
+    """Return how long something still lasts, for people: rounded up to whole seconds, from an hour on to minutes.
+
+    >>> format_remaining(timedelta(minutes=8, seconds=33.716)), format_remaining(timedelta(hours=2, seconds=1))
+    ('8m34s', '2h1m')
+    """
+    unit = timedelta(minutes=1) if duration >= timedelta(hours=1) else timedelta(seconds=1)
+    return format_duration(-(-duration // unit) * unit)
 
 
 Duration = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +16,18 @@ from pydantic_core import PydanticCustomError
 
 from trimtab.core.errors import ConfigError
 
-__all__ = ["WRITTEN_SECRET", "Loaded", "Strict", "load_yaml", "parse_yaml", "wrong_at"]
+__all__ = ["WRITTEN_SECRET", "Loaded", "Strict", "load_yaml", "parse_yaml", "value_of", "wrong_at"]
 
 WRITTEN_SECRET = "written_secret"
 """A pydantic error of this type is told without what was found."""
 
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 50_000
+_MOST_PROBLEMS = 50
+_TEXT = "tag:yaml.org,2002:str"
+_NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
+# What may hold a secret is not quoted: the sentence goes into logs.
+_SECRET_FIELDS = frozenset({"url", "secret", "secrets", "password", "token"})
 _NO_FIELDS = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -29,7 +35,12 @@ Location = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader; a scalar that looks like a date or number but is none is an error with a line."""
+    """PyYAML's safe loader, in which ``1:30`` is text; what looks like a date but is none is an error with a line."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        # YAML 1.1 counts to the base of 60; nobody who writes 1:30 means 90.
+        return _TEXT if tag in _NUMBERS and implicit[0] and ":" in value else tag
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -89,6 +100,14 @@ def parse_yaml(content: bytes, model: type[ModelT], *, source: str) -> ModelT:
     return _parse(content, model, source)[0]
 
 
+def value_of(text: str) -> Any:
+    """Return one value as a file would be read that holds nothing else: text where it is no YAML."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError):
+        return text
+
+
 def _parse(content: bytes, model: type[ModelT], source: str) -> tuple[ModelT, dict[Location, int]]:
     if len(content) > _MAX_BYTES:
         raise ConfigError(f"{source}: {len(content)} bytes; configuration may have {_MAX_BYTES}; is it the right file?")
@@ -97,7 +116,10 @@ def _parse(content: bytes, model: type[ModelT], source: str) -> tuple[ModelT, di
         return model.model_validate(data if data is not None else {}), lines
     except ValidationError as error:
         found = error.errors(include_url=False)
-        problems = [_explain(problem, model, lines, source) for problem in found if not _follows(problem, found)]
+        told = [problem for problem in found[:_MOST_PROBLEMS] if not _follows(problem, found)]
+        problems = [_explain(problem, model, lines, source) for problem in told]
+        if len(found) > _MOST_PROBLEMS:
+            problems.append(f"{source}: {len(found) - _MOST_PROBLEMS} more problems; correct these first")
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -173,11 +195,22 @@ def _explain(problem: Any, model: type[BaseModel], lines: dict[Location, int], s
         return f"{source}:{line}: {at}: found {few}; expected at least {fewest} of them; add some"
     if kind == WRITTEN_SECRET:
         return f"{source}:{line}: {at}: {problem['msg']}"
-    found = repr(problem["input"])
-    found = found if len(found) <= 80 else found[:77] + "..."
     expected = "expected fields below it, as name: value" if kind in _NO_FIELDS else problem["msg"]
     expected = expected.removeprefix("Value error, ")
-    return f"{source}:{line}: {at}: found {found}; {expected[:1].lower()}{expected[1:]}"
+    expected = f"{expected[:1].lower()}{expected[1:]}"
+    if _may_hold_a_secret(problem["input"], problem["loc"]):
+        return f"{source}:{line}: {at}: {expected}"
+    found = repr(problem["input"])
+    found = found if len(found) <= 80 else found[:77] + "..."
+    return f"{source}:{line}: {at}: found {found}; {expected}"
+
+
+def _may_hold_a_secret(found: Any, location: Location = ()) -> bool:
+    if not _SECRET_FIELDS.isdisjoint(map(str, location)):
+        return True
+    if isinstance(found, Mapping):
+        return any(_may_hold_a_secret(value, (str(name),)) for name, value in found.items())
+    return isinstance(found, list) and any(_may_hold_a_secret(one) for one in found)
 
 
 def _explain_kind(
@@ -232,12 +265,17 @@ def _kinds(model: type[BaseModel], location: Location, field: str) -> list[str]:
 
 
 def _possible(model: type[BaseModel], location: Location) -> list[Mapping[str, Any]]:
-    whole = model.model_json_schema()
+    whole = _schema(model)
     here = _options(whole, whole)
     for part in location:
         # A part that leads nowhere is what pydantic adds to a path: the tag of a union.
         here = [option for one in here for inner in _within(one, part) for option in _options(inner, whole)] or here
     return here
+
+
+@functools.cache
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    return model.model_json_schema()
 
 
 def _options(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Mapping[str, Any]]:

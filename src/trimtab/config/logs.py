@@ -4,16 +4,52 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-__all__ = ["LogFormat", "configure_logs"]
+__all__ = ["LastingStream", "LogFormat", "configure_logs"]
 
 LogFormat = Literal["json", "console"]
 
 _SECRET_WORDS = ("secret", "password", "token", "api_key", "authorization")
+
+
+class LastingStream:
+    """Writes lines to ``stream`` and goes on where they cannot be written: a full disk must end nobody who logs.
+
+    The first line that gets through again is followed by what ``told`` says of how many did not: at most so many, since
+    the last of them may have been kept back and come late.
+    """
+
+    def __init__(self, stream: TextIO, told: Callable[[int], str]) -> None:
+        self._stream = stream
+        self._told = told
+        self._lost = 0
+        self._failed = False
+
+    def write(self, text: str) -> int:
+        """Write, or remember that it could not be; `flush` ends a line."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            self._failed = True
+            return len(text)
+
+    def flush(self) -> None:
+        """Have written what was handed over, or count it as a line that was not."""
+        try:
+            self._stream.flush()
+            if not self._failed and self._lost:
+                self._stream.write(self._told(self._lost))
+                self._lost = 0
+                self._stream.flush()
+        except OSError:
+            self._failed = True
+        self._lost += self._failed
+        self._failed = False
 
 
 def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -49,14 +85,22 @@ def configure_logs(log_format: LogFormat = "json", *, level: int = logging.INFO,
         processors.insert(1, _named(process))
     if log_format == "json":
         processors.append(structlog.processors.format_exc_info)
+
+    def lines_lost(at_most: int) -> str:
+        event: Any = {"event": "log.lines_lost", "at_most": at_most}
+        for step in (*processors, renderer):
+            event = step(None, "warning", event)
+        return f"{event}\n"
+
+    stream = cast(TextIO, LastingStream(sys.stderr, lines_lost))
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; their lines get the same form as ours.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setLevel(max(level, logging.WARNING))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from trimtab.config.durations import Duration
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
+from trimtab.config.secrets import ChannelAddress, SecretReference
 from trimtab.core.enums import Severity
 
 __all__ = ["MessageKind", "NotificationRoute", "check_fallbacks"]
@@ -36,7 +37,7 @@ class NotificationRoute(Strict):
     """Where messages of a severity go."""
 
     name: Name
-    url: str = Field(
+    url: ChannelAddress = Field(
         description=(
             "An Apprise URL ('slack://…', 'mailtos://…', 'pagerduty://…'), 'log://' for the structured log, or, with "
             "`secret`, an https address that takes signed JSON. Secrets by reference: 'slack://${SLACK_TOKEN}'."
@@ -51,9 +52,8 @@ class NotificationRoute(Strict):
             "platform); empty means all."
         ),
     )
-    secret: str | None = Field(
+    secret: SecretReference | None = Field(
         default=None,
-        pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$",
         description="Signs what is posted to `url` (HMAC-SHA256); a reference such as '${HOOK_SECRET}'.",
     )
     fallback: Name | None = Field(

@@ -9,7 +9,7 @@ import yaml
 
 from trimtab.core.errors import ConfigError
 
-__all__ = ["Scalar", "patched"]
+__all__ = ["Scalar", "changes_told", "patched"]
 
 Scalar = bool | int | float | str | None
 
@@ -42,6 +42,22 @@ def patched(text: str, changes: Mapping[str, Scalar], *, source: str) -> str:
     if not _differs_only(text, after, written):
         raise ConfigError(f"{source}: {', '.join(changes)[:200]!r} cannot be changed alone; change it by hand")
     return after
+
+
+def changes_told(text: str, changes: Mapping[str, Scalar], *, source: str) -> dict[str, tuple[str, str]]:
+    """Return by path what stands in ``text`` now, and what `patched` would write there, both as they are written.
+
+    >>> changes_told("limits: {mape: 0.3}", {"limits.mape": "0.3"}, source="x.yaml")
+    {'limits.mape': ('0.3', '"0.3"')}
+
+    Raises:
+        ConfigError: a path leads to nothing, or to more than a single value.
+    """
+    nodes = {path: _at(text, path, source) for path in changes}
+    return {
+        path: (text[node.start_mark.index : node.end_mark.index].strip(), _written(changes[path]))
+        for path, node in nodes.items()
+    }
 
 
 def _differs_only(before: str, after: str, written: Mapping[int, str]) -> bool:

@@ -205,7 +205,9 @@ class ProjectConfig(Strict):
     @field_validator("reports")
     @classmethod
     def _mailed_somewhere(cls, reports: ReportsConfig, info: ValidationInfo) -> ReportsConfig:
-        return check_mail_routes(reports, [route.name for route in info.data.get("notifications", ())])
+        routes = info.data.get("notifications")
+        # Routes that cannot be read are told by themselves.
+        return reports if routes is None else check_mail_routes(reports, [route.name for route in routes])
 
     @field_validator("notifications")
     @classmethod

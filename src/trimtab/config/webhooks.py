@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator
 
 from trimtab.config.durations import Duration
-from trimtab.config.loading import WRITTEN_SECRET, Strict
+from trimtab.config.loading import Strict
 from trimtab.config.model import Name
+from trimtab.config.secrets import SecretReference
 from trimtab.core.enums import Severity
 
-__all__ = ["BearerAuth", "HmacAuth", "PayloadKind", "SecretReference", "WebhookConfig"]
+__all__ = ["BearerAuth", "HmacAuth", "PayloadKind", "WebhookConfig"]
 
-_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"
 _SEVERITIES = {
     "critical": Severity.CRITICAL,
@@ -38,16 +36,6 @@ class PayloadKind(StrEnum):
     ALERTMANAGER = "alertmanager"
     GENERIC = "generic"
 
-
-def _is_reference(text: str) -> str:
-    if _REFERENCE.fullmatch(text) is None:
-        # Not quoted: what stands there may be the secret itself, and the sentence goes into logs.
-        raise PydanticCustomError(WRITTEN_SECRET, "expected the name of a variable, e.g. '${ALERTMANAGER_SECRET}'")
-    return text
-
-
-SecretReference = Annotated[str, Field(json_schema_extra={"examples": ["${SECRET}"]}), AfterValidator(_is_reference)]
-"""A pydantic field type: the name of an environment variable that holds a secret."""
 
 Secrets = Annotated[
     tuple[SecretReference, ...],

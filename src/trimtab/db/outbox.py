@@ -198,6 +198,15 @@ class Outbox:
         if given_up.rowcount:
             _log.error("delivery.dead", subscriber=subscriber, deliveries=given_up.rowcount, error="workers were lost")
 
+    def is_coming(self, connection: Connection, kind: str, aggregate: str) -> bool:
+        """Return whether somebody is still to be told of an event of ``kind`` about ``aggregate``, or just is."""
+        coming = (
+            select(event.c.id)
+            .join(event_delivery, event_delivery.c.event_id == event.c.id)
+            .where(event.c.aggregate == aggregate, event.c.kind == kind, event_delivery.c.state == "pending")
+        )
+        return connection.execute(coming.limit(1)).first() is not None
+
     def pending(self, connection: Connection) -> int:
         """Return how many deliveries are still to be made."""
         rows = connection.execute(select(event_delivery.c.event_id).where(event_delivery.c.state == "pending"))

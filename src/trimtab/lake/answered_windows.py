@@ -10,6 +10,7 @@ from functools import reduce
 import polars as pl
 import pyarrow as pa
 
+from trimtab.lake.broken_records import LeftOut, left_out_in
 from trimtab.lake.matching import ROW, newest_told, parts_of, plain, repeatedly, truth_parts
 from trimtab.lake.zones import Lake
 from trimtab.records.schema import FEATURE_PREFIX
@@ -42,6 +43,7 @@ class Answerer:
 class LabelledSpan:
     """The rows of a span with an outcome, how many were ``answered`` in all, and of each class how many (texts only).
 
+    Rows that lie in quarantine are none of these: ``left_out`` counts what its variant answered of them.
     ``table`` is sorted by event time, then prediction id. Its columns are prediction_id, event_us, record_key,
     prediction, probability, truth, labelled_us, and the features by their names.
     """
@@ -49,6 +51,7 @@ class LabelledSpan:
     table: pa.Table
     answered: int
     answered_as: Mapping[str, int] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 def sizes_of(lake: Lake, endpoint: str, spans: Sequence[Span]) -> list[int]:
@@ -117,8 +120,11 @@ def labelled_spans(
     together = pl.concat(found, how="diagonal_relaxed") if found else empty
     names = {name: name.removeprefix(FEATURE_PREFIX) for name in together.columns if name.startswith(FEATURE_PREFIX)}
     together = together.rename(names).sort("event_us", "prediction_id")
+    left_out = left_out_in(lake, who.endpoint, spans, variant=who.variant)
     return [
-        LabelledSpan(plain(together.filter(_inside(span)).to_arrow()), answered[place], dict(counts[place]))
+        LabelledSpan(
+            plain(together.filter(_inside(span)).to_arrow()), answered[place], dict(counts[place]), left_out[place]
+        )
         for place, span in enumerate(spans)
     ]
 

@@ -8,7 +8,10 @@ from trimtab.core.clock import from_micros
 from trimtab.lake.feeds import Interval
 from trimtab.lake.reasons import Broken
 
-__all__ = ["quarantined_rows"]
+__all__ = ["FEED_QUARANTINED", "quarantined_rows"]
+
+FEED_QUARANTINED = "^feed ['\"].* is quarantined since "
+"""What the reason of a row begins with that lies in quarantine for its feed; no reason of the contract does."""
 
 
 def quarantined_rows(

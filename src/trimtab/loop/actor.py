@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trimtab.core.enums import Role
 from trimtab.core.errors import PermissionDeniedError
@@ -12,11 +12,18 @@ __all__ = ["CONDUCTOR", "Actor"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A caller, as the audit log will name them."""
+    """A caller, as the audit log will name them.
+
+    ``key_id`` is the key they hold, whose name another may get once it is revoked; empty for who needs none.
+    ``claim_id`` is the request that they sent so that it can be sent again (`trimtab.loop.request_claims`): what makes
+    something new takes it for an id of that, and finds it the second time. Empty where nobody will.
+    """
 
     name: str
     role: Role
     owner: str = ""
+    key_id: str = field(default="", compare=False)
+    claim_id: str = field(default="", compare=False)
 
     @property
     def who(self) -> str:

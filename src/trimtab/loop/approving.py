@@ -12,12 +12,14 @@ from trimtab.db.engine import Connection
 from trimtab.loop.actor import Actor
 from trimtab.loop.cases import note
 from trimtab.loop.escalating import escalate
-from trimtab.loop.gate import publish_action
+from trimtab.loop.gate import finish_action, publish_action
 from trimtab.loop.keys import approvers
 from trimtab.loop.platform import Platform
+from trimtab.loop.reweighing import weighed_again
 from trimtab.remediation.action_store import save_action, save_grant
-from trimtab.remediation.actions import ActionRequest
+from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.approvals import Person, approve, needed_role, reject
+from trimtab.remediation.changes import changes_of
 from trimtab.remediation.link_store import void_links
 from trimtab.remediation.vote_store import save_vote, votes_of
 from trimtab.remediation.votes import Via, Vote, Word
@@ -39,11 +41,20 @@ def agree(
 ) -> Heard:
     """Count that ``actor`` agrees, in the caller's transaction; the last one who is needed lets the request run.
 
+    How many and who that is, the policy says as it was when the request was made, or as it is, whichever is stricter.
+    What it refuses by now is cancelled, and then nobody's word counts.
+
     Raises:
         PermissionDeniedError: the role does not reach, or it is their own wish and somebody else could agree.
         ConflictError: they have agreed already.
         IllegalTransitionError: nothing is left to decide.
     """
+    before, weighed = request, weighed_again(connection, platform, request)
+    if weighed.refused and request.state is ActionState.WAITING_APPROVAL:
+        void_links(connection, request.id, at_us=platform.now_us())
+        note(connection, platform, request.incident_id, f"{request.kind} cancelled", weighed.why)
+        return Heard(finish_action(connection, platform, request, ActionState.CANCELLED, weighed.why), weighed.why)
+    request = weighed.request if weighed.request == before else save_action(connection, weighed.request)
     approval = approve(
         request,
         _person(actor),
@@ -67,8 +78,10 @@ def agree(
     )
     word = "approved" if approval.grant is not None else "agreed"
     tally = {"agreed": list(approval.tally.agreed), "needed": approval.tally.needed}
-    _tell(connection, platform, actor, request, after, word, reason, via, tally)
-    return Heard(after, approval.note)
+    if weighed.why:
+        tally["policy"] = weighed.why
+    _tell(connection, platform, actor, before, after, word, reason, via, tally)
+    return Heard(after, "; ".join(one for one in (approval.note, weighed.why) if one))
 
 
 def turn_down(
@@ -94,13 +107,25 @@ def turn_down(
     _tell(connection, platform, actor, request, after, "rejected", reason, via, {})
     if request.owner is None and not actor.role.reaches(Role.ADMIN):
         why = f"{actor.name} rejected {request.purpose!r}{': ' * bool(reason)}{reason}; an admin is to decide what else"
-        escalate(connection, platform, request.model, why, about=request.id, incident_id=request.incident_id)
+        # What one rule asked for at once is one matter, however many of its requests are turned down.
+        about = f"rejected:{request.incident_id or request.id}:{request.created_us}"
+        escalate(connection, platform, request.model, why, about=about, incident_id=request.incident_id)
     return Heard(after)
 
 
 def remark(connection: Connection, platform: Platform, actor: Actor, request: ActionRequest, *, text: str) -> Heard:
-    """Store what ``actor`` has to say about a request, in the caller's transaction; it decides nothing."""
-    vote = Vote(platform.new_id(), request.id, actor.who, actor.name, Word.COMMENT, platform.now_us(), comment=text)
+    """Store what ``actor`` has to say about a request, in the caller's transaction, once; it decides nothing."""
+    if any(one.id == actor.claim_id for one in votes_of(connection, request.id)):
+        return Heard(request)
+    vote = Vote(
+        actor.claim_id or platform.new_id(),
+        request.id,
+        actor.who,
+        actor.name,
+        Word.COMMENT,
+        platform.now_us(),
+        comment=text,
+    )
     save_vote(connection, vote)
     _tell(connection, platform, actor, request, request, "commented", text, Via.API, {})
     return Heard(request)
@@ -136,6 +161,7 @@ def _tell(
             "model": after.model,
             "incident_id": after.incident_id,
             "purpose": after.purpose,
+            "changes": changes_of(after),
             "covers": [one.value for one in after.covers],
             "person": actor.who,
             "via": via.value,

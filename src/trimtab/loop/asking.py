@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -14,11 +14,12 @@ from trimtab.db.engine import Connection
 from trimtab.loop.actions.registry import ACTION_HANDLERS
 from trimtab.loop.actor import Actor
 from trimtab.loop.approving import agree
+from trimtab.loop.expecting_now import expected_now
 from trimtab.loop.gate import finish_action, open_diagnoses, propose
 from trimtab.loop.handlers.rollouts import conclude_action
 from trimtab.loop.keys import approvers
 from trimtab.loop.platform import Platform
-from trimtab.remediation.action_store import list_actions, load_action, save_action
+from trimtab.remediation.action_store import is_action, list_actions, load_action, save_action
 from trimtab.remediation.actions import ActionRequest, ActionState, advance
 from trimtab.remediation.approvals import needed_role
 from trimtab.remediation.decision import Proposal
@@ -28,6 +29,8 @@ from trimtab.remediation.votes import Via, why_not_counted
 from trimtab.rollout import store as rollouts
 
 __all__ = ["Asked", "Wish", "ask", "waiting_told"]
+
+_PURPOSE_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,21 @@ def ask(connection: Connection, platform: Platform, actor: Actor, wish: Wish) ->
     """Put a person's wish to the policy in the caller's transaction, and do it at once if nobody else has to agree.
 
     Whoever asks agrees by that, if they may: while nobody else could, their word is enough, and they are told so. What
-    cannot be done now is not asked for either: then nothing is stored.
+    cannot be done now is not asked for either: then nothing is stored. What this very request of theirs has asked for
+    already, before its process was killed, is returned as it stands by now.
 
     Raises:
+        ConfigError: what it is for takes too long to tell.
         ConflictError: the same waits already, or the policy refuses it.
         TrimtabError: what the action itself says why it cannot be done.
     """
+    if len(wish.purpose) > _PURPOSE_CHARS:
+        raise ConfigError(
+            f"model {wish.model!r}: this {wish.kind} takes {len(wish.purpose)} characters to tell, expected "
+            f"{_PURPOSE_CHARS} at most, so that whoever agrees reads all of it; ask for less at a time"
+        )
+    if actor.claim_id and is_action(connection, actor.claim_id):
+        return Asked(load_action(connection, actor.claim_id))
     present = _open_alike(connection, platform, wish)
     if present is not None and present.state is ActionState.RUNNING:
         return Asked(None)
@@ -97,8 +109,9 @@ def ask(connection: Connection, platform: Platform, actor: Actor, wish: Wish) ->
         about=wish.about,
         endpoint=_endpoint_of(platform, wish.model),
         params={wish.kind: wish.params},
+        impact=expected_now(connection, platform, wish.model, wish.kind, wish.params),
     )
-    decision, created = propose(connection, platform, proposal, context)
+    decision, created = propose(connection, platform, proposal, context, ids=_ids(platform, actor))
     if not created:
         raise ConflictError(f"model {wish.model!r}: {wish.kind} is not done: {decision.reason}")
     request, told = _agreed(connection, platform, actor, created[0], wish)
@@ -108,17 +121,24 @@ def ask(connection: Connection, platform: Platform, actor: Actor, wish: Wish) ->
     return Asked(_begin(connection, platform, request), told)
 
 
+def _ids(platform: Platform, actor: Actor) -> Callable[[], str]:
+    """Return what names the requests that follow: the first by the claim under which it is asked for."""
+    first = [actor.claim_id] if actor.claim_id else []
+    return lambda: first.pop() if first else platform.new_id()
+
+
 def waiting_told(connection: Connection, asked: Asked) -> JsonObject:
     """Return what a person is told of their wish: its request, what else there is to say, and who could agree."""
     request = asked.request
     if request is None:
-        return {"action_id": None, "waits": False, "could_agree": [], "note": asked.note}
+        return {"action_id": None, "waits": False, "could_agree": [], "role": None, "note": asked.note}
     able = approvers(connection, needed_role(request))
     others = sorted(one for one in able if why_not_counted(one, request.owner, able) is None)
     return {
         "action_id": request.id,
         "waits": asked.waits,
         "could_agree": others if asked.waits else [],
+        "role": needed_role(request).value,
         "note": asked.note,
     }
 

@@ -11,6 +11,7 @@ from trimtab.db.engine import Connection
 from trimtab.loop.model_files import load_policy
 from trimtab.loop.platform import Platform
 from trimtab.remediation.actions import ActionRequest
+from trimtab.remediation.kinds import Ruling
 from trimtab.remediation.pause import EVERYTHING, Pause, end_pause, pauses_in_force, save_pause
 
 __all__ = ["held_back", "pause", "resume"]
@@ -21,7 +22,10 @@ _BY_POLICY = "policy"
 def pause(
     connection: Connection, platform: Platform, *, model: str | None, lasts: timedelta, reason: str, by: str
 ) -> Pause:
-    """Pause autonomy from now on, in the caller's transaction; one that is in force for the same ends with this one.
+    """Pause autonomy from now on, in the caller's transaction.
+
+    One that is in force for the same and ends no later is replaced. One that lasts longer stays: ending it is `resume`,
+    which takes another role.
 
     Raises:
         NotFoundError: the project has no such model.
@@ -38,7 +42,8 @@ def pause(
         actor=by,
     )
     for before in _of_scope(connection, platform, begun.scope):
-        end_pause(connection, before, at_us=platform.now_us(), by=by)
+        if before.until_us <= begun.until_us:
+            end_pause(connection, before, at_us=platform.now_us(), by=by)
     save_pause(connection, begun)
     until = (now + lasts).isoformat(timespec="seconds")
     _tell(connection, platform, begun, "paused", by=by, reason=reason, until=until)
@@ -66,8 +71,9 @@ def resume(connection: Connection, platform: Platform, *, model: str | None, rea
 def held_back(connection: Connection, platform: Platform, request: ActionRequest) -> str | None:
     """Say what has kept this request from running by itself since the policy let it; None when nothing does.
 
-    Whoever is about to run an action asks: between a decision and its execution a person may have paused autonomy.
-    What a person agreed to is not held back, nor is what only tells people.
+    Whoever is about to run an action asks: between a decision and its execution a person may have paused autonomy or
+    edited the policy, or quiet hours may have begun while nothing ran. What a person agreed to is not held back, nor is
+    what only tells people; what takes an action back waits for a pause and the switch alone.
     """
     if request.decided_by != _BY_POLICY or request.kind.only_tells:
         return None
@@ -78,7 +84,16 @@ def held_back(connection: Connection, platform: Platform, request: ActionRequest
         policy = load_policy(platform.project).value
     except ConfigError as error:
         return f"the policy cannot be read any more: {error}"
-    return None if policy.autonomy else "autonomy is switched off"
+    if not policy.autonomy:
+        return "autonomy is switched off"
+    if request.undoes is not None:
+        return None
+    floor = policy.floor_of(request.kind)
+    if floor is not Ruling.AUTOMATIC:
+        return f"{request.kind} needs {floor} at least by now"
+    now = platform.clock.now()
+    quiet = [one for one in policy.limits.quiet_hours if one.holds(now) and request.kind not in one.always]
+    return f"quiet hours, {quiet[0]}" if quiet else None
 
 
 def _of_scope(connection: Connection, platform: Platform, scope: str) -> list[Pause]:

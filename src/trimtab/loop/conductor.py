@@ -9,15 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy import select
 
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError, ConflictError, TrimtabError
 from trimtab.db import leases
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.outbox import Delivery, Event
+from trimtab.db.tables import heartbeat
 from trimtab.files.disk import is_of_the_disk
 from trimtab.loop.fencing import Fence
 from trimtab.loop.holders import is_gone
@@ -30,6 +33,8 @@ _log = structlog.get_logger(__name__)
 _DELIVERY_LEASE_S = 10.0
 _LANE_TTL_S = 8.0
 _RENEW_S = 2.0
+_STALE_S = 30.0
+"""After how long without a renewal or a beat nobody is said to be at work: longer than a restart takes."""
 _LOGGED_IDS = frozenset({"run_id", "incident_id", "action_id", "job_id", "rollout_id"})
 _IDLE_S = 0.1
 _SLOWER = 1.2
@@ -123,6 +128,7 @@ class Conductor:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._held_until: dict[str, float] = {}
+        self._began_s = self._renewed_s = time.monotonic()
 
     def start(self) -> None:
         """Start one thread a lane, and the one that renews leases."""
@@ -140,6 +146,27 @@ class Conductor:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._give_back()
 
+    def why_stuck(self, connection: Connection) -> str | None:
+        """Return why nothing is worked on any more, None while it is: by this process, or by the one with the leases.
+
+        A long piece of work is no reason: it holds up its own lane, and the decisions go on and beat.
+        """
+        now_s = time.monotonic()
+        ended = sorted(thread.name for thread in self._threads if not thread.is_alive())
+        if ended:
+            return f"threads have ended: {', '.join(ended)}"
+        if now_s - self._renewed_s > _STALE_S:
+            return f"the leases were last renewed {now_s - self._renewed_s:.0f} s ago"
+        newest_us = connection.execute(
+            select(heartbeat.c.beat_us).where(heartbeat.c.process == "control-plane")
+        ).scalar_one_or_none()
+        silent_s = (machine_us() - (newest_us or 0)) / 1_000_000
+        if min(silent_s, now_s - self._began_s) > _STALE_S:
+            return (
+                "the decisions have not beaten yet" if newest_us is None else f"the last beat is {silent_s:.0f} s old"
+            )
+        return None
+
     def run_until(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
         """Work in the caller's thread until ``done()`` or the time is over; return whether it is done."""
         deadline = time.monotonic() + timeout_s
@@ -156,9 +183,19 @@ class Conductor:
             self.stop()
 
     def _spawn(self, name: str, run: Callable[..., None], *arguments: Lane) -> None:
-        thread = threading.Thread(target=run, args=arguments, name=f"conductor-{name}", daemon=True)
+        thread = threading.Thread(target=self._lasting, args=(run, *arguments), name=f"conductor-{name}", daemon=True)
         thread.start()
         self._threads.append(thread)
+
+    def _lasting(self, run: Callable[..., None], *arguments: Lane) -> None:
+        """Run it until it is told to end: without its thread a lane, or all of them, would stand still unseen."""
+        while not self._stop.is_set():
+            try:
+                run(*arguments)
+            except Exception:  # noqa: BLE001 - the boundary of a thread: what got past that of a tick is met here
+                with suppress(Exception):
+                    _log.exception("conductor.thread_crashed", thread=threading.current_thread().name)
+                self._stop.wait(_AFTER_ERROR_S)
 
     def _run(self, lane: Lane) -> None:
         if lane.start is not None:
@@ -226,6 +263,7 @@ class Conductor:
                     ttl_s=_LANE_TTL_S,
                     is_gone=is_gone,
                 )
+        self._renewed_s = time.monotonic()
         # Only now is it so; and for one second less than the lease: this process stops before another may start.
         for lane in self._lanes:
             held = got[lane.name]

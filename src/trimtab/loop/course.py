@@ -18,16 +18,18 @@ from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.retraining.gain import LATEST_TRAININGS, Training
 from trimtab.retraining.pool import kept_versions
 from trimtab.rollout.phases import Phase
+from trimtab.rollout.way_back import went_back
 
 __all__ = ["Course", "Promotion", "course_of", "promotions_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A version that took all traffic."""
+    """A version that took all traffic; ``goes_back``: again, since somebody went back to it."""
 
     at_us: int
     version: int
+    goes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,13 @@ def course_of(connection: Connection, files: ModelFiles, *, keep: int) -> Course
 def promotions_of(connection: Connection, endpoint: str) -> tuple[Promotion, ...]:
     """Return which versions took all traffic, and when, in order."""
     query = (
-        select(rollout_table.c.candidate, rollout_table.c.finished_us)
+        select(rollout_table.c.id, rollout_table.c.candidate, rollout_table.c.finished_us)
         .where(rollout_table.c.endpoint == endpoint, rollout_table.c.phase == Phase.PROMOTED.value)
         .order_by(rollout_table.c.finished_us, rollout_table.c.started_us, rollout_table.c.id)
     )
-    return tuple(Promotion(int(row.finished_us), int(row.candidate)) for row in connection.execute(query))
+    back = went_back(connection, endpoint)
+    rows = connection.execute(query).all()
+    return tuple(Promotion(int(row.finished_us), int(row.candidate), row.id in back) for row in rows)
 
 
 def _trainings(connection: Connection, files: ModelFiles, promotions: Sequence[Promotion]) -> tuple[Training, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -12,25 +13,31 @@ from trimtab.core.clock import from_micros
 from trimtab.core.errors import ConfigError
 from trimtab.db.engine import Connection
 from trimtab.loop.cases import note
-from trimtab.loop.expecting import expected_of, of_no_effect
+from trimtab.loop.expecting import expected_of, of_no_effect, tried_in_vain
 from trimtab.loop.gate import open_diagnoses, propose, weigh
+from trimtab.loop.leaving import in_words, left_by_going_back, why_no_way_back
 from trimtab.loop.model_files import ModelFiles, load_policy
 from trimtab.loop.platform import Platform
-from trimtab.remediation.action_store import list_actions
-from trimtab.remediation.actions import ActionRequest, ActionState
+from trimtab.remediation.actions import ActionRequest
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.decision import Decision, Proposal
 from trimtab.remediation.diagnosis import Diagnosis, FactName
 from trimtab.remediation.incidents import Incident
 from trimtab.remediation.kinds import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
-from trimtab.remediation.store import load_incident
-from trimtab.rollout.store import active_rollout
-from trimtab.rollout.way_back import promoted_versions, reinstatements, way_back
+from trimtab.remediation.store import load_incident, save_incident
 
-__all__ = ["answer_incident", "free_feeds", "proposal_of", "propose_and_note", "purposes", "say_again"]
+__all__ = ["answer_incident", "proposal_of", "propose_again", "propose_and_note", "purposes", "say_again"]
 
 _log = structlog.get_logger(__name__)
+
+_NAMED_BY_NO_CASE = {
+    ActionKind.RELEASE_FEED: "feeds are trusted again when their cases are over; that is proposed then",
+    **dict.fromkeys(
+        (ActionKind.APPROVE_VERSION, ActionKind.DEPLOY, ActionKind.REINSTATE),
+        "which version it should be, a case does not say; a person, a training or the ledger does",
+    ),
+}
 
 
 def answer_incident(
@@ -40,10 +47,18 @@ def answer_incident(
     incident: Incident,
     diagnosis: Diagnosis,
     alerts: Sequence[Alert],
+    *,
+    told: frozenset[ActionKind] = frozenset(),
+    again: bool = False,
 ) -> None:
-    """Propose to the policy what to do about a case, in the caller's transaction, and tell the case what came of it."""
+    """Propose to the policy what to do about a case, in the caller's transaction, and tell the case what came of it.
+
+    ``told``: what people know already. ``again``: the same was asked before, so that only what may be done by now is
+    news.
+    """
     proposal = proposal_of(connection, incident, diagnosis)
-    propose_and_note(connection, platform, proposal, _context(connection, files, incident, diagnosis, alerts))
+    context = replace(_context(connection, platform, files, incident, diagnosis, alerts), told=told)
+    (propose_again if again else propose_and_note)(connection, platform, proposal, context)
 
 
 def proposal_of(connection: Connection, incident: Incident, diagnosis: Diagnosis) -> Proposal:
@@ -68,35 +83,13 @@ def say_again(
     policy = load_policy(platform.project).value
     proposal = proposal_of(connection, incident, diagnosis)
     context = RequestContext(
-        requested_by="policy", purpose={}, endpoint=incident.endpoint, impossible=_impossible(connection, incident)
+        requested_by="policy",
+        purpose={},
+        endpoint=incident.endpoint,
+        impossible=_impossible(connection, platform, incident),
     )
     decision, _standing = weigh(connection, policy, proposal, context, now=platform.clock.now())
     return proposal, decision
-
-
-def free_feeds(connection: Connection, platform: Platform, incident_id: str, *, right_again_us: int) -> None:
-    """Propose to trust the feeds again that a case had quarantined, now that it is over: from ``right_again_us`` on."""
-    incident = load_incident(connection, incident_id)
-    done = list_actions(
-        connection, incident_id=incident_id, kind=ActionKind.QUARANTINE_FEED, state=ActionState.SUCCEEDED, limit=1
-    )
-    if not done:
-        return
-    feeds = done[0].params["feeds"]
-    proposal = Proposal(
-        origin=Origin.INCIDENT,
-        model=incident.model,
-        action=ActionKind.RELEASE_FEED,
-        diagnosis=None if incident.diagnosis is None else incident.diagnosis.kind,
-    )
-    context = RequestContext(
-        requested_by="policy",
-        purpose={ActionKind.RELEASE_FEED: f"trust {', '.join(feeds)} again: its rows are as they were"},
-        endpoint=incident.endpoint,
-        incident_id=incident.id,
-        params={ActionKind.RELEASE_FEED: {"feeds": feeds, "until_us": right_again_us}},
-    )
-    propose_and_note(connection, platform, proposal, context)
 
 
 def propose_and_note(
@@ -104,18 +97,65 @@ def propose_and_note(
 ) -> tuple[ActionRequest, ...]:
     """Propose, and tell the case what came of it; return the requests that are new.
 
-    A policy that cannot be read is told too, and holds up nothing: whoever reacts to an event must not fail for it.
+    A policy that cannot be read is told too, once, and holds up nothing: whoever reacts to an event must not fail for
+    it. The case is asked about again then as if nobody had asked.
     """
     try:
         decision, created = propose(connection, platform, proposal, context)
     except ConfigError as error:
-        why = str(error)
-        note(connection, platform, context.incident_id, "policy: cannot be read, so nothing was proposed", why)
-        _log.error("policy.unreadable", incident=context.incident_id, model=proposal.model, error=why)
+        _note_unreadable(connection, platform, context.incident_id, str(error))
+        _log.error("policy.unreadable", incident=context.incident_id, model=proposal.model, error=str(error))
         return ()
-    what = ", ".join(f"{one.kind} ({one.tier})" for one in created) or "nothing new to do"
-    note(connection, platform, context.incident_id, f"policy: {what}", decision.reason)
+    _note_decision(connection, platform, proposal, context, decision, created)
     return created
+
+
+def propose_again(
+    connection: Connection, platform: Platform, proposal: Proposal, context: RequestContext
+) -> tuple[ActionRequest, ...]:
+    """Propose what was asked about before, and return the requests that are new.
+
+    Where nothing may be done now that could not be done then, or the policy cannot be read, nothing is stored or told:
+    whoever asks at every run would fill the case with the same refusal.
+    """
+    try:
+        policy = load_policy(platform.project).value
+    except ConfigError:
+        return ()
+    weighed, _standing = weigh(connection, policy, proposal, context, now=platform.clock.now())
+    if context.told.issuperset(weighed.allowed):
+        return ()
+    decision, created = propose(connection, platform, proposal, context)
+    if created:
+        _note_decision(connection, platform, proposal, context, decision, created)
+    return created
+
+
+def _note_decision(
+    connection: Connection,
+    platform: Platform,
+    proposal: Proposal,
+    context: RequestContext,
+    decision: Decision,
+    created: Sequence[ActionRequest],
+) -> None:
+    """Tell a case what the policy said; one that asked what is to be done remembers that it did."""
+    if context.incident_id is None:
+        return
+    what = ", ".join(f"{one.kind} ({one.tier})" for one in created) or "nothing new to do"
+    incident = load_incident(connection, context.incident_id)
+    if proposal.action is None and incident.diagnosis is not None:
+        incident = incident.asked_about(incident.diagnosis)
+    save_incident(connection, incident.noted(platform.now_us(), "trimtab", f"policy: {what}", decision.reason))
+
+
+def _note_unreadable(connection: Connection, platform: Platform, incident_id: str | None, why: str) -> None:
+    if incident_id is None:
+        return
+    what = "policy: cannot be read, so nothing was proposed"
+    told = [entry for entry in load_incident(connection, incident_id).timeline if entry.what.startswith("policy: ")]
+    if not told or (told[-1].what, told[-1].why) != (what, why):
+        note(connection, platform, incident_id, what, why)
 
 
 def purposes(model: str, feeds: Sequence[str], since_us: int) -> dict[ActionKind, str]:
@@ -128,7 +168,7 @@ def purposes(model: str, feeds: Sequence[str], since_us: int) -> dict[ActionKind
         ActionKind.ESCALATE: f"tell those who are on call that {model} is in serious trouble",
         ActionKind.QUARANTINE_FEED: f"learn nothing from what {named} sent since {since}",
         ActionKind.RETRAIN: f"retrain {model} on the data up to now, and release it if better",
-        ActionKind.ROLL_BACK: f"go back to the version of {model} that served before",
+        ActionKind.ROLL_BACK: in_words(model, {}),
         ActionKind.SCALE: f"give {model} more workers to answer with",
         ActionKind.CLEAR_CACHE: f"have {model} read its features anew",
         ActionKind.RESUME_ENDPOINT: f"let {model} answer again",
@@ -139,38 +179,50 @@ def purposes(model: str, feeds: Sequence[str], since_us: int) -> dict[ActionKind
 
 
 def _context(
-    connection: Connection, files: ModelFiles, incident: Incident, diagnosis: Diagnosis, alerts: Sequence[Alert]
+    connection: Connection,
+    platform: Platform,
+    files: ModelFiles,
+    incident: Incident,
+    diagnosis: Diagnosis,
+    alerts: Sequence[Alert],
 ) -> RequestContext:
     feeds = _feeds(files, alerts)
     since_us = diagnosis.since_us if diagnosis.since_us is not None else incident.signals[0].first_us
     quarantine: JsonObject = {"feeds": feeds, "since_us": since_us, "reason": diagnosis.explanation}
+    left = left_by_going_back(connection, incident.endpoint)
+    model = files.model.name
     return RequestContext(
         requested_by="policy",
-        purpose=purposes(files.model.name, feeds, since_us),
+        purpose={**purposes(model, feeds, since_us), ActionKind.ROLL_BACK: in_words(model, left)},
         endpoint=incident.endpoint,
         incident_id=incident.id,
         params={
             ActionKind.QUARANTINE_FEED: quarantine,
             ActionKind.NOTIFY_OWNER: {"feeds": feeds, "text": diagnosis.explanation},
-            ActionKind.ESCALATE: {"text": diagnosis.explanation},
+            ActionKind.ESCALATE: {"text": diagnosis.explanation, "level": diagnosis.level.value},
             ActionKind.LOG: {"text": diagnosis.explanation},
             ActionKind.RETRAIN: {"reason": diagnosis.explanation},
-            ActionKind.ROLL_BACK: {"because": diagnosis.explanation},
+            ActionKind.ROLL_BACK: {"because": diagnosis.explanation, **left},
             ActionKind.PAUSE_ENDPOINT: {"reason": diagnosis.explanation},
             ActionKind.OPEN_LABELLING: {"text": diagnosis.explanation},
         },
         impact=expected_of(connection, files, incident, feeds, since_us),
-        impossible=_impossible(connection, incident),
+        impossible=_impossible(connection, platform, incident),
     )
 
 
-def _impossible(connection: Connection, incident: Incident) -> dict[ActionKind, str]:
+def _impossible(connection: Connection, platform: Platform, incident: Incident) -> dict[ActionKind, str]:
     """Return what cannot be done about the case now, and why: nobody is asked to agree to that."""
     endpoint = incident.endpoint
-    found = of_no_effect(connection, endpoint)
-    goes_back = way_back(promoted_versions(connection, endpoint), reinstatements(connection, endpoint))
-    if not goes_back and active_rollout(connection, endpoint) is None:
-        found[ActionKind.ROLL_BACK] = f"no other version served on {endpoint} before, so that there is no way back"
+    workers = platform.project.config.serving.workers
+    found = {
+        **_NAMED_BY_NO_CASE,
+        **tried_in_vain(connection, incident),
+        **of_no_effect(connection, endpoint, workers=workers),
+    }
+    stays = why_no_way_back(connection, endpoint)
+    if stays is not None:
+        found[ActionKind.ROLL_BACK] = stays
     would_gain = None if incident.diagnosis is None else incident.diagnosis.fact(FactName.TWIN_WOULD_GAIN)
     if would_gain is not None and would_gain.holds is False:
         # That quality fell is no reason to train by itself: what came since may teach nothing better.

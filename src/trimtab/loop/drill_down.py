@@ -142,6 +142,7 @@ def _made(folder: Path, files: ModelFiles, reference: pa.Table, current: pa.Tabl
     pq.write_table(reference, folder / "reference.parquet")
     pq.write_table(current, folder / "current.parquet")
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    done: subprocess.CompletedProcess[bytes] | None = None
     try:
         done = subprocess.run(
             [sys.executable, "-m", evidently.MODULE, str(folder / "request.json")],
@@ -155,7 +156,7 @@ def _made(folder: Path, files: ModelFiles, reference: pa.Table, current: pa.Tabl
     except subprocess.TimeoutExpired as error:
         raise BackendError(f"Evidently took more than {_LIMIT_S:g} s; expected a report; ask for fewer rows") from error
     except (OSError, ValueError) as error:
-        said = done.stderr.decode(errors="replace").strip()[-300:]
+        said = str(error) if done is None else done.stderr.decode(errors="replace").strip()[-300:]
         raise BackendError(f"Evidently's process left no result ({said}); expected a report; try again") from error
     if "missing" in found:
         raise ConfigError(f"Evidently cannot be imported ({found['missing']}); pip install 'trimtab[evidently]'")

@@ -27,6 +27,8 @@ from trimtab.remediation.action_store import list_actions
 from trimtab.remediation.actions import ActionState
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.diagnosis import ConfigChange, Evidence, Ledger, RecentRollout
+from trimtab.remediation.diagnosis.findings import DATA_QUALITY, DRIFT
+from trimtab.remediation.family import FROM_OUTSIDE
 from trimtab.remediation.incidents import Incident
 from trimtab.remediation.kinds import ActionKind, Family
 from trimtab.remediation.store import list_incidents
@@ -34,13 +36,15 @@ from trimtab.retraining.settings import longest_age
 from trimtab.retraining.store import load_triggers
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.store import Rollout, list_rollouts
+from trimtab.rollout.way_back import went_back
 
-__all__ = ["evidence_of", "importance_of"]
+__all__ = ["evidence_of", "importance_of", "usual_life_s"]
 
 _log = structlog.get_logger(__name__)
 
 _WINDOWS = 8
 _NEWEST = 10
+_OF_DATA = frozenset({*DRIFT, DATA_QUALITY, FROM_OUTSIDE})
 _WITH_A_PAST = ("model_quality", "latency", "errors", "data_quality")
 
 
@@ -58,7 +62,7 @@ def evidence_of(
     What is still wrong and was not judged by that run is part of it, as it was found last. ``importance`` is that of
     the version that serves, as `importance_of` reads it.
     """
-    known = run_id if run_id is not None else _newest_run(connection, incident)
+    known = run_id if run_id is not None else _newest_run(connection, incident, platform.now_us())
     monitors = [] if files is None else [one.title for one in files.monitoring.monitors]
     judged = [] if known is None else checks_as_of(connection, known, monitors)
     checks = (*judged, *(check for check in incident.unrecovered if check not in judged))
@@ -78,13 +82,16 @@ def evidence_of(
         begun_us=begun_us,
         now_us=platform.now_us(),
         criticality=1.0 if files is None else files.model.criticality,
+        unlisted=len(incident.beyond),
     )
 
 
-def _newest_run(connection: Connection, incident: Incident) -> str | None:
+def _newest_run(connection: Connection, incident: Incident, now_us: int) -> str | None:
+    """Return the newest run of the monitors; who looked as of a moment that has not come knows nothing of now."""
+    table = check_result.c
     query = (
-        select(check_result.c.run_id)
-        .where(check_result.c.model == incident.model, check_result.c.endpoint == incident.endpoint)
+        select(table.run_id)
+        .where(table.model == incident.model, table.endpoint == incident.endpoint, table.at_us <= now_us)
         .order_by(check_result.c.at_us.desc(), check_result.c.run_id.desc())
         .limit(1)
     )
@@ -92,11 +99,21 @@ def _newest_run(connection: Connection, incident: Incident) -> str | None:
 
 
 def _seen(incident: Incident) -> tuple[Check, ...]:
-    """Return what breached, and is well again, in windows that those overlap which are still in breach."""
-    begin_us = min((check.window.start_us for check in incident.unrecovered), default=None)
+    """Return what breached, and is well again, in windows that those overlap which are still in breach.
+
+    What was wrong with the data explains what is told of any version. How another version answered, or one before the
+    case was opened again, does not.
+    """
+    wrong = incident.unrecovered
+    begin_us, versions = min((one.window.start_us for one in wrong), default=None), {one.model_version for one in wrong}
     if begin_us is None:
         return ()
-    over = [signal.check for signal in incident.signals if signal.recovered_us is not None]
+    over = [
+        signal.check
+        for signal in incident.signals
+        if signal.recovered_us is not None
+        and (signal.check.kind in _OF_DATA or (not signal.past and signal.check.model_version in versions))
+    ]
     return tuple(check for check in over if check.window.end_us > begin_us)
 
 
@@ -149,9 +166,13 @@ def _before(connection: Connection, check: Check) -> Iterator[Check]:
 
 
 def _rollouts(connection: Connection, incident: Incident) -> tuple[RecentRollout, ...]:
-    """Return the newest releases beside the first: when a version had taken all traffic, or what it has got to."""
+    """Return the newest releases beside the first: when a version had taken all traffic, or what it has got to.
+
+    Going back is none: what came back is the version that was well before, and trouble there has another cause.
+    """
+    back = went_back(connection, incident.endpoint)
     newest = list_rollouts(connection, model=incident.model, limit=_NEWEST)
-    return tuple(_recent(one) for one in newest if _counts(one, incident.endpoint))
+    return tuple(_recent(one) for one in newest if one.id not in back and _counts(one, incident.endpoint))
 
 
 def _counts(rollout: Rollout, endpoint: str) -> bool:
@@ -197,14 +218,15 @@ def _ledger(
         would_gain=would_gain,
         why=why,
         age_s=max(0.0, (platform.now_us() - version.created_us) / 1e6),
-        usual_life_s=_usual_life_s(promotions),
+        usual_life_s=usual_life_s(promotions),
         longest_life_s=None if longest is None else longest.total_seconds(),
     )
 
 
-def _usual_life_s(promotions: Sequence[Promotion]) -> float | None:
-    """Return how long versions usually served until the next one did; None before there were two."""
-    lives = [(after.at_us - before.at_us) / 1e6 for before, after in itertools.pairwise(promotions)]
+def usual_life_s(promotions: Sequence[Promotion]) -> float | None:
+    """Return how long it usually took, s, from one release to the next; None before there were two such spans."""
+    releases = [one for one in promotions if not one.goes_back]
+    lives = [(after.at_us - before.at_us) / 1e6 for before, after in itertools.pairwise(releases)]
     return median(lives) if len(lives) >= 2 else None
 
 

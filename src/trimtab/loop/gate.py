@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from trimtab.audit import log as audit
@@ -16,6 +17,7 @@ from trimtab.loop.policy_state import note_policy, standing_beside
 from trimtab.remediation.action_store import create_action, past_actions, save_action, save_grant
 from trimtab.remediation.actions import ActionRequest, ActionState, advance
 from trimtab.remediation.approvals import granted_by_policy
+from trimtab.remediation.changes import changes_of
 from trimtab.remediation.decision import Decision, Proposal, decide
 from trimtab.remediation.decision_store import StoredDecision, keep_decision
 from trimtab.remediation.kinds import ActionKind, DiagnosisKind, Origin
@@ -30,7 +32,12 @@ __all__ = ["finish_action", "open_diagnoses", "propose", "publish_action", "weig
 
 
 def propose(
-    connection: Connection, platform: Platform, proposal: Proposal, context: RequestContext
+    connection: Connection,
+    platform: Platform,
+    proposal: Proposal,
+    context: RequestContext,
+    *,
+    ids: Callable[[], str] | None = None,
 ) -> tuple[Decision, tuple[ActionRequest, ...]]:
     """Ask the policy, store its decision and the requests that follow, and tell the loop, in the caller's transaction.
 
@@ -41,7 +48,7 @@ def propose(
     policy = loaded.value
     decision, standing = weigh(connection, policy, proposal, context, now=now)
     created = []
-    for request in requests_of(decision, proposal, context, now=now, ids=platform.new_id):
+    for request in requests_of(decision, proposal, context, now=now, ids=ids or platform.new_id):
         if create_action(connection, request).id != request.id:
             continue
         created.append(request)
@@ -94,9 +101,15 @@ def weigh(
 
 
 def finish_action(
-    connection: Connection, platform: Platform, request: ActionRequest, state: ActionState, outcome: str
+    connection: Connection,
+    platform: Platform,
+    request: ActionRequest,
+    state: ActionState,
+    outcome: str,
+    *,
+    by: str = "conductor",
 ) -> ActionRequest:
-    """Store how an action ended, and tell the loop, in the caller's transaction."""
+    """Store how an action ended, and by whose hand, and tell the loop, in the caller's transaction."""
     after = save_action(connection, advance(request, state, at_us=platform.now_us(), outcome=outcome))
     note_outcome(connection, after.id, f"{state}: {outcome}")
     payload = {"action_id": after.id, "model": after.model, "incident_id": after.incident_id, "state": state.value}
@@ -104,7 +117,7 @@ def finish_action(
     audit.append(
         connection,
         at_us=platform.now_us(),
-        actor="conductor",
+        actor=by,
         action=f"action.{state.value}",
         subject=f"action:{after.id}",
         reason=outcome,
@@ -155,5 +168,6 @@ def _note(connection: Connection, platform: Platform, request: ActionRequest, de
             "incident_id": request.incident_id,
             "rule": decision.rule,
             "purpose": request.purpose,
+            "changes": changes_of(request),
         },
     )

@@ -200,7 +200,7 @@ def _owner_of(row: Any) -> str:
 
 
 def _actor(row: Any) -> Actor:
-    return Actor(name=row.name, role=Role(row.role), owner=_owner_of(row))
+    return Actor(name=row.name, role=Role(row.role), owner=_owner_of(row), key_id=row.id)
 
 
 def _works(now_us: int) -> ColumnElement[bool]:

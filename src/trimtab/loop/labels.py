@@ -188,6 +188,8 @@ class GroupRows:
             known_us=_whole(table["labelled_us"]),
             columns=_features(table, [*self.reader.wanted, *delivered]),
             answered_as={str(name): count for name, count in span.answered_as.items()},
+            broke=span.left_out.broke,
+            of_feeds=span.left_out.of_feeds,
         )
 
     def _answers_in(self, window: Window) -> AnsweredRows:

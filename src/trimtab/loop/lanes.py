@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -57,6 +58,9 @@ _ROLL_UP_S = 30.0
 _BEFORE_TRIGGERS = ("incidents", "remediation", "verification")
 """What a run of checks means, and whether the last remedy helped, is found out first: nobody retrains on data that are
 diagnosed as broken."""
+
+_DIAGNOSED_S = 5.0
+"""How long messages wait for what remediation makes of a case, so that they can say it; people wait no longer."""
 
 _IDLE_AT_MOST_S = {
     DECISIONS: 1.0,
@@ -126,7 +130,7 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
         lane("projection", _delivering(of_lane["projection"], "projection"), start=_warming(platform)),
         lane(
             "messages",
-            _delivering(of_lane["messages"], "messages", "evidence"),
+            _delivering(of_lane["messages"], "messages", "evidence", after=("remediation",), patience_s=_DIAGNOSED_S),
             _sending(of_lane["messages"]),
         ),
         # A lane of its own: a page takes seconds to print, and no message waits for that.
@@ -138,17 +142,26 @@ def of(platform: Platform, *, beats: bool = True) -> tuple[Lane, ...]:
     )
 
 
-def _delivering(platform: Platform, *subscribers: str, after: tuple[str, ...] = ()) -> Worker:
+def _delivering(
+    platform: Platform, *subscribers: str, after: tuple[str, ...] = (), patience_s: float = math.inf
+) -> Worker:
     """Return a worker that delivers one event to each of ``subscribers``; an idle one asks a single question.
 
-    It delivers none as long as one is due for those that come first (``after``), in whichever lane these are.
+    It delivers none as long as one is due for those that come first (``after``), in whichever lane these are; it has
+    ``patience_s`` for them, from when it first found something due for them and nothing in between that was not.
     """
+    held_since: float | None = None
 
     def deliver() -> bool:
+        nonlocal held_since
         with platform.database.reading() as connection:
             waiting = platform.outbox.who_has_due(connection, (*subscribers, *after), machine_us=machine_us())
-        if not waiting.isdisjoint(after):
-            return False
+        if waiting.isdisjoint(after):
+            held_since = None
+        else:
+            held_since = time.monotonic() if held_since is None else held_since
+            if time.monotonic() - held_since < patience_s:
+                return False
         return any([deliver_once(platform, HANDLERS, name) for name in subscribers if name in waiting])
 
     return deliver

@@ -25,6 +25,7 @@ from trimtab.remediation.alerts import Alert
 from trimtab.remediation.external import NO_MODEL, OutsideAlert, check_of
 from trimtab.remediation.family import family_of
 from trimtab.remediation.incidents import ChangeKind, Incident, attach_alert
+from trimtab.remediation.joined import mark_of
 from trimtab.remediation.kinds import Family
 from trimtab.remediation.signals import key_of
 from trimtab.remediation.store import attach_to_incident, current_incident, save_alert
@@ -215,9 +216,15 @@ def _fold(
 
 def _that_changed(before: Incident | None, after: Incident, news: Sequence[_Told]) -> frozenset[str]:
     """Return the ids of those that made a difference to the case; all else was too late, or about nothing in it."""
-    earlier = {} if before is None or before.id != after.id else {one.key: one for one in before.signals}
+    same = before if before is not None and before.id == after.id else None
+    earlier = {} if same is None else {one.key: one for one in same.signals}
     later = {one.key: one for one in after.signals}
-    return frozenset(told.stored.id for told in news if later.get(key := key_of(told.check)) != earlier.get(key))
+    moved = after.beyond ^ (frozenset() if same is None else same.beyond)
+    return frozenset(
+        told.stored.id
+        for told in news
+        if later.get(key := key_of(told.check)) != earlier.get(key) or mark_of(key) in moved
+    )
 
 
 def _key(source: str, alert: OutsideAlert, *, firing: bool) -> str:

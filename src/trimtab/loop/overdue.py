@@ -16,7 +16,7 @@ from trimtab.remediation.action_store import load_action, overdue_actions, runni
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.kinds import ActionKind
 
-__all__ = ["end_overdue", "settle_served"]
+__all__ = ["end_overdue", "give_up", "gives_up_outside", "settle_served"]
 
 _log = structlog.get_logger(__name__)
 
@@ -40,16 +40,46 @@ def settle_served(platform: Platform) -> bool:
 
 
 def end_overdue(platform: Platform) -> bool:
-    """Give up the actions that run past their deadline, and ask people to take over; return whether there were any."""
+    """Give up the actions that run past their deadline, and ask people to take over; return whether there were any.
+
+    Not those whose work outside of the database is still to be done, or to be told of: it may be done already, and
+    only whoever does it can say so (`gives_up_outside`).
+    """
     now_us = platform.now_us()
     with platform.database.reading() as connection:
-        late = overdue_actions(connection, now_us)
+        late = [one for one in overdue_actions(connection, now_us) if not _is_at_work(connection, platform, one)]
     ended = False
     for request in late:
-        until = from_micros(request.deadline_us or now_us).isoformat(timespec="seconds")
-        why = f"{request.kind} of {request.model} did not end by {until}, and was given up"
-        ended |= _end(platform, request, ActionState.FAILED, why)
+        ended |= _end(platform, request, ActionState.FAILED, _told_late(request))
     return ended
+
+
+def gives_up_outside(platform: Platform, request: ActionRequest, error: Exception) -> str | None:
+    """Return why an action is given up whose work outside cannot be done, None while there is time to try again."""
+    if request.deadline_us is None or platform.now_us() < request.deadline_us:
+        return None
+    return f"{_told_late(request)}: {error}"
+
+
+def give_up(connection: Connection, platform: Platform, request: ActionRequest, why: str) -> str:
+    """End a running action as failed in the caller's transaction, ask people to take over, and return what was told."""
+    outcome = f"{why}{_cancelled(connection, platform, request, why)}"
+    escalate(connection, platform, request.model, outcome, about=request.id, incident_id=request.incident_id)
+    finish_action(connection, platform, request, ActionState.FAILED, outcome)
+    note(connection, platform, request.incident_id, f"{request.kind} {ActionState.FAILED}", outcome)
+    return outcome
+
+
+def _told_late(request: ActionRequest) -> str:
+    until = from_micros(request.deadline_us or request.created_us).isoformat(timespec="seconds")
+    return f"{request.kind} of {request.model} did not end by {until}, and was given up"
+
+
+def _is_at_work(connection: Connection, platform: Platform, request: ActionRequest) -> bool:
+    handler = ACTION_HANDLERS.get(request.kind)
+    if handler is None or not handler.outside:
+        return False
+    return platform.outbox.is_coming(connection, "action.started", f"action:{request.id}")
 
 
 def _end(platform: Platform, request: ActionRequest, state: ActionState, outcome: str) -> bool:
@@ -59,10 +89,8 @@ def _end(platform: Platform, request: ActionRequest, state: ActionState, outcome
             if present.state is not ActionState.RUNNING:
                 return False
             if state is ActionState.FAILED:
-                outcome = f"{outcome}{_cancelled(connection, platform, present, outcome)}"
-                escalate(
-                    connection, platform, request.model, outcome, about=request.id, incident_id=request.incident_id
-                )
+                give_up(connection, platform, present, outcome)
+                return True
             finish_action(connection, platform, present, state, outcome)
             note(connection, platform, request.incident_id, f"{request.kind} {state}", outcome)
     except ConflictError as error:

@@ -34,6 +34,7 @@ def standing_beside(
         endpoint=context.endpoint,
         traffic_share=_share_of(connection, str(context.endpoint), to_micros(now - _DAY)) if asks else None,
         impossible=dict(context.impossible),
+        doubted=dict(context.doubted),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from trimtab.loop.platform_advice import Advice
 from trimtab.loop.standing import Gate, Standing
 from trimtab.remediation.incidents import Incident, IncidentState
-from trimtab.remediation.kinds import Level
+from trimtab.remediation.kinds import DiagnosisKind, Level
 
 __all__ = ["PROBLEMS", "Rule"]
 
@@ -24,9 +24,13 @@ def a_person_is_asked(model: Standing) -> Advice | None:
     more = f" (and {len(model.waiting) - 1} more: trimtab approvals list)" if len(model.waiting) > 1 else ""
     asked = action.params.get("trigger") or action.params.get("reason")
     why = f" Asked for by {action.requested_by}: {asked}." if asked else ""
-    return Advice(
-        f"{model.model}: {action.purpose}?{why} It waits for you{more}", f"trimtab approvals approve {action.id}"
-    )
+    # Who reads this may have asked for it, or agreed already.
+    waits = "It waits for you"
+    if action.needed > 1:
+        waits = f"It waits: {action.needed} people have to agree"
+    elif action.owner is not None:
+        waits = "It waits for another person, or for you while nobody else could agree"
+    return Advice(f"{model.model}: {action.purpose}?{why} {waits}{more}", f"trimtab approvals approve {action.id}")
 
 
 def an_incident_is_open(model: Standing) -> Advice | None:
@@ -156,11 +160,22 @@ def the_last_candidate_failed_a_gate(model: Standing) -> Advice | None:
     if job is None or not job.failed_gates:
         return None
     missed = "; ".join(_missed(gate) for gate in job.failed_gates)
+    labels = next((one for one in model.incidents if _is_about_labels(one)), None)
+    if labels is not None:
+        return Advice(
+            f"{model.model}: the last candidate was not registered: {missed}; the outcomes that it was judged by are "
+            "in doubt themselves: mend them first",
+            f"trimtab incidents show {labels.id}",
+        )
     return Advice(
         f"{model.model}: the last candidate was not registered: {missed}; deliver more data, try other candidates, or "
         "set the gate lower in training_config.yaml",
         f"trimtab train {model.model}",
     )
+
+
+def _is_about_labels(incident: Incident) -> bool:
+    return incident.diagnosis is not None and incident.diagnosis.kind is DiagnosisKind.LABEL_PROBLEM
 
 
 def _missed(gate: Gate) -> str:

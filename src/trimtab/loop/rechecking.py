@@ -12,6 +12,7 @@ from trimtab.db.engine import Connection
 from trimtab.loop import autonomy
 from trimtab.loop.cases import note
 from trimtab.loop.gate import finish_action, publish_action
+from trimtab.loop.leaving import why_not_left
 from trimtab.loop.platform import Platform
 from trimtab.remediation.action_store import grant_of, save_action, withdraw_grant
 from trimtab.remediation.actions import ActionRequest, ActionState, Grant, advance
@@ -20,10 +21,20 @@ from trimtab.remediation.kinds import ActionKind
 from trimtab.remediation.store import load_incident
 from trimtab.rollout import endpoint_store
 
-__all__ = ["Held", "held_back", "hold_back"]
+__all__ = ["Held", "ends_with_its_case", "held_back", "hold_back"]
 
 _BY_POLICY = "policy"
 _AFTER_A_CASE = frozenset({ActionKind.RELEASE_FEED, ActionKind.RESUME_ENDPOINT})
+_DURING_A_CASE = frozenset(
+    {
+        ActionKind.QUARANTINE_FEED,
+        ActionKind.PAUSE_ENDPOINT,
+        ActionKind.SCALE,
+        ActionKind.CLEAR_CACHE,
+        ActionKind.ROLL_BACK,
+    }
+)
+"""What answers trouble while it lasts: done later, it harms what is well again, and nobody is there to take it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,9 @@ class Held:
 def held_back(connection: Connection, platform: Platform, request: ActionRequest) -> Held | None:
     """Return why an approved request must not run now, None if it may.
 
-    What the policy let run by itself waits for a person while autonomy is paused, and is dropped where its case is
-    over. A grant that has ended allows nothing. An endpoint that is another model's now is not touched.
+    A grant that has ended allows nothing. An endpoint that is another model's now is not touched, nor is a version left
+    that was not meant. What is of use only while its case lasts is dropped where that is over, whoever agreed to it,
+    and so is all that the policy let run by itself; what is left of that waits for a person while autonomy is paused.
     """
     grant = grant_of(connection, request.id)
     if grant is not None and not grant.allows(request.kind, platform.now_us()):
@@ -50,14 +62,25 @@ def held_back(connection: Connection, platform: Platform, request: ActionRequest
                 ActionState.CANCELLED,
                 f"endpoint {request.endpoint!r} serves model {owner!r} now, not {request.model!r}; nothing was done",
             )
-    if request.decided_by != _BY_POLICY or request.kind.only_tells:
+    moot = why_not_left(connection, request)
+    if moot is not None:
+        return Held(ActionState.CANCELLED, moot)
+    if request.kind.only_tells:
         return None
-    paused = autonomy.held_back(connection, platform, request)
-    if paused is not None:
-        return Held(ActionState.WAITING_APPROVAL, f"{paused}; a person decides")
     if _case_is_over(connection, request):
         return Held(ActionState.CANCELLED, "its case was over before it ran; nothing was done")
-    return None
+    paused = autonomy.held_back(connection, platform, request)
+    return None if paused is None else Held(ActionState.WAITING_APPROVAL, f"{paused}; a person decides")
+
+
+def ends_with_its_case(request: ActionRequest) -> bool:
+    """Return whether the policy asked for it on account of a case, and it is of use only while that lasts.
+
+    A training, rows to be labelled, and what follows a case are of use after it as well. The way back of a release that
+    was judged is about the release, and what undoes an action is about that.
+    """
+    asked_for_it = request.requested_by == _BY_POLICY and request.incident_id is not None
+    return asked_for_it and request.kind in _DURING_A_CASE and not _is_about_an_action(request)
 
 
 def hold_back(connection: Connection, platform: Platform, request: ActionRequest, held: Held) -> None:
@@ -98,6 +121,12 @@ def _ended(grant: Grant) -> str:
 
 
 def _case_is_over(connection: Connection, request: ActionRequest) -> bool:
-    if request.incident_id is None or request.undoes is not None or request.kind in _AFTER_A_CASE:
+    if request.incident_id is None or request.kind in _AFTER_A_CASE or _is_about_an_action(request):
+        return False
+    if request.decided_by != _BY_POLICY and not ends_with_its_case(request):
         return False
     return not load_incident(connection, request.incident_id).state.is_open
+
+
+def _is_about_an_action(request: ActionRequest) -> bool:
+    return request.undoes is not None or "verified" in request.params

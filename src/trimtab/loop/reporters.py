@@ -40,6 +40,9 @@ def case_files(platform: Platform, model: str) -> CaseFiles:
 
     To be called before a transaction: it reads seven files.
     """
+    if model not in platform.project.model_names:
+        # A case of the platform's own, or of what others told us of.
+        return CaseFiles(model)
     try:
         files = platform.files(model)
     except TrimtabError as error:
@@ -84,7 +87,7 @@ def tell_again(connection: Connection, platform: Platform, incident: Incident, r
 def tell_open_cases_again(platform: Platform) -> bool:
     """Tell of each open case again whose time has come; return whether there was any."""
     with platform.database.reading() as connection:
-        waiting = list_incidents(connection, open_only=True)
+        waiting = list_incidents(connection, open_only=True, limit=None)
     now, found = platform.clock.now(), False
     for incident in waiting:
         reporters = reporters_of(platform, incident.model)

@@ -3,7 +3,8 @@
 All times are machine time. What a request does is not in the transaction that remembers its answer, since an operation
 may need several: a request is claimed, then done, then remembered. Whoever does it renews the claim meanwhile; whoever
 was killed leaves one that nobody renews. That is free again after `ABANDONED`, and then the work is done again, which
-every operation bears: it does nothing new the second time, or says that it conflicts.
+every operation bears: it finds what it made by the claim's id, does nothing new the second time, or says that it
+conflicts. The audit log and the history of a case tell of both times.
 """
 
 from __future__ import annotations
@@ -15,10 +16,22 @@ from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import ConfigError, ConflictError
+from trimtab.core.ids import new_id
 from trimtab.db.engine import Connection
 from trimtab.db.tables import request_once
 
-__all__ = ["ABANDONED", "KEPT", "Asked", "Remembered", "claim", "forget_requests", "release", "remember", "renew"]
+__all__ = [
+    "ABANDONED",
+    "KEPT",
+    "Asked",
+    "Claim",
+    "Remembered",
+    "claim",
+    "forget_requests",
+    "release",
+    "remember",
+    "renew",
+]
 
 ABANDONED = timedelta(minutes=1)
 """How long after its claim was renewed last a request that was not answered may be done by another."""
@@ -26,16 +39,25 @@ KEPT = timedelta(days=1)
 """How long answers are remembered."""
 
 _US = timedelta(microseconds=1)
+_CLAIM_ID = "claim_id"
+"""Stands in the place of the answer until there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: whose key it is, which operation it asks for, and the SHA-256 of all that it says."""
+    """One request: who asks (the id of their API key), their word for it, the operation, the SHA-256 of all it says."""
 
     actor: str
     key: str
     operation: str
     request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to do what was asked; ``id`` is the same when it is done again after whoever had it was killed."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +68,8 @@ class Remembered:
     answer: JsonObject
 
 
-def claim(connection: Connection, asked: Asked, *, now_us: int) -> Remembered | None:
-    """Return the answer that is remembered; None when it is the caller's to do the work, and to `remember` its end.
+def claim(connection: Connection, asked: Asked, *, now_us: int) -> Remembered | Claim:
+    """Return the answer that is remembered; or the claim: the work is the caller's to do, and its end to `remember`.
 
     Raises:
         ConfigError: the key was used for another request.
@@ -58,17 +80,18 @@ def claim(connection: Connection, asked: Asked, *, now_us: int) -> Remembered | 
         release(connection, asked)
         found = None
     if found is None:
+        claimed = Claim(new_id())
         connection.execute(
             insert(request_once).values(
                 actor=asked.actor,
                 idempotency_key=asked.key,
                 operation=asked.operation,
                 request_hash=asked.request_hash,
-                answer={},
+                answer={_CLAIM_ID: claimed.id},
                 at_us=now_us,
             )
         )
-        return None
+        return claimed
     if (found.operation, found.request_hash) != (asked.operation, asked.request_hash):
         raise ConfigError(
             f"Idempotency-Key {asked.key[:40]!r}: was used for another request ({found.operation}) in the last "
@@ -81,7 +104,7 @@ def claim(connection: Connection, asked: Asked, *, now_us: int) -> Remembered | 
             f"Idempotency-Key {asked.key[:40]!r}: the request is being worked on; ask again in a few seconds"
         )
     connection.execute(update(request_once).where(_is(asked)).values(at_us=now_us))
-    return None
+    return Claim(found.answer.get(_CLAIM_ID, ""))
 
 
 def renew(connection: Connection, asked: Asked, *, now_us: int) -> None:

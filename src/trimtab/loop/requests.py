@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -40,18 +41,35 @@ Moment = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_u
 
 # Control characters would steer the terminals that the audit log is read on (those above 7f and those that turn the
 # direction of writing do, too), and PostgreSQL takes no NUL.
+_HARMLESS = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
 Reason = Annotated[
     str,
     Field(
         max_length=2000,
-        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$",
+        pattern=_HARMLESS,
         description="Why, without control characters; it goes into the audit log.",
     ),
 ]
 
+Text = Annotated[str, Field(max_length=200, pattern=_HARMLESS)]
+"""A short text that others read before they agree to what it stands in."""
+
 Number = Annotated[int, Field(ge=1, le=2**31 - 1, description="The version.")]
 
-Id = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="An id, as other answers give it.")]
+_ID = re.compile(r"[0-9a-f-]{36}")
+
+
+def _is_id(text: str) -> str:
+    if _ID.fullmatch(text) is None:
+        raise ValueError("expected an id of 36 characters, as other answers and the lists give it")
+    return text
+
+
+Id = Annotated[
+    str,
+    AfterValidator(_is_id),
+    Field(json_schema_extra={"pattern": f"^{_ID.pattern}$"}, description="An id, as other answers give it."),
+]
 
 
 class Nothing(Strict):

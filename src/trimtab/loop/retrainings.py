@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from sqlalchemy import exists, select
 
 from trimtab.audit import log as audit
@@ -11,8 +13,8 @@ from trimtab.core.errors import TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import job
 from trimtab.db.tables import rollout as rollout_table
-from trimtab.loop.autonomy import held_back
 from trimtab.loop.cases import note
+from trimtab.loop.covered import why_not_released
 from trimtab.loop.gate import finish_action
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
@@ -20,7 +22,7 @@ from trimtab.loop.releases import decide_version, serving_version, start_rollout
 from trimtab.loop.trainings import Job, find_job
 from trimtab.registry import store as registry
 from trimtab.registry.versions import ModelVersion, VersionState
-from trimtab.remediation.action_store import grant_of, list_actions, load_action
+from trimtab.remediation.action_store import grant_of, list_actions, load_action, save_action
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.kinds import ActionKind
 from trimtab.retraining.settings import ReleaseConfig
@@ -101,7 +103,7 @@ def _release_if_better(
         )
         _end(connection, platform, request, ActionState.SUCCEEDED, text)
         return
-    held = held_back(connection, platform, request)
+    held = why_not_released(connection, platform, request, grant, files.endpoint)
     if held is not None:
         text = f"version {version.number} is as good at least ({why}), and waits for approval: {held}"
         _end(connection, platform, request, ActionState.SUCCEEDED, text)
@@ -126,6 +128,7 @@ def _release_if_better(
     except TrimtabError as error:
         _end(connection, platform, request, ActionState.FAILED, str(error))
         return
+    save_action(connection, dataclasses.replace(request, effect={**request.effect, "released": version.number}))
     note(connection, platform, request.incident_id, f"version {version.number} is rolled out", why)
 
 

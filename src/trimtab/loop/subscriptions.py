@@ -8,6 +8,7 @@ from trimtab.loop.conductor import Handler
 from trimtab.loop.handlers.actions import execute
 from trimtab.loop.handlers.adoption import adopt, prepare_training
 from trimtab.loop.handlers.evidence import write_evidence
+from trimtab.loop.handlers.feeds import look_at_feeds
 from trimtab.loop.handlers.incidents import fold_checks
 from trimtab.loop.handlers.job_failures import tell_of_ended_job
 from trimtab.loop.handlers.messages import tell
@@ -26,6 +27,7 @@ HANDLERS: Mapping[str, Handler] = {
     "triggers": consider_retraining,
     "verification": verify_actions,
     "rows": verify_rows,
+    "feeds": look_at_feeds,
     "actions": execute,
     "adoption": adopt,
     "failures": tell_of_ended_job,
@@ -39,7 +41,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = {
     "alert.raised": ("messages",),
-    "checks.completed": ("incidents", "triggers", "verification"),
+    "checks.completed": ("incidents", "triggers", "verification", "feeds"),
     "incident.opened": ("remediation", "messages"),
     "incident.reopened": ("remediation", "messages"),
     "incident.updated": ("remediation",),
@@ -47,7 +49,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = {
     "incident.repeated": ("messages",),
     "incident.diagnosed": ("evidence",),
     "incident.recovered": ("verification", "remediation", "messages", "evidence"),
-    "incident.closed": ("messages", "evidence"),
+    "incident.closed": ("remediation", "messages", "evidence"),
     "action.waiting": ("messages",),
     "action.approved": ("actions",),
     "action.started": ("actions",),

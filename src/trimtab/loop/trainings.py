@@ -175,7 +175,7 @@ def cancel_training(connection: Connection, platform: Platform, found: Job, *, b
         ConflictError: it moved on since it was read; read it again.
     """
     if found.finished_us is not None:
-        raise IllegalTransitionError(f"job {found.id}: is {found.state} already; nothing is left to cancel")
+        raise IllegalTransitionError(f"job {found.id}: is over already ({found.state}); nothing is left to cancel")
     asked = dataclasses.replace(found, spec={**found.spec, "cancelled_by": by})
     if found.state == "running":
         _save(connection, found, spec=asked.spec)

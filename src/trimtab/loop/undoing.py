@@ -12,13 +12,14 @@ from trimtab.loop.cases import note
 from trimtab.loop.deciding import propose_and_note
 from trimtab.loop.escalating import escalate
 from trimtab.loop.gate import open_diagnoses, publish_action
+from trimtab.loop.leaving import in_words, left_by_going_back
 from trimtab.loop.platform import Platform
 from trimtab.loop.predecessors import would_do_better
 from trimtab.monitoring.check import Check
 from trimtab.remediation.action_store import PlannedVerification, create_action, grant_of, list_actions, save_grant
 from trimtab.remediation.actions import ActionRequest, ActionState, Grant, advance
 from trimtab.remediation.decision import Proposal
-from trimtab.remediation.kinds import Origin
+from trimtab.remediation.kinds import ActionKind, Origin
 from trimtab.remediation.promises import BRINGS_A_VERSION
 from trimtab.remediation.requests import RequestContext
 from trimtab.remediation.verification import Verified
@@ -50,27 +51,37 @@ def take_back(
         if not better:
             _ask(connection, platform, request, f"{why}; it stays, since {known}")
             return
-        _propose_way_back(connection, platform, request, undo, f"{result.explanation}; {known}")
+        _propose_way_back(connection, platform, request, planned, f"{result.explanation}; {known}")
     elif _undone_before(connection, request):
         _ask(connection, platform, request, f"{why}; this case had an undo already")
     else:
         _undo(connection, platform, request, undo, why)
 
 
-def _propose_way_back(connection: Connection, platform: Platform, request: ActionRequest, undo: Undo, why: str) -> None:
+def _propose_way_back(
+    connection: Connection, platform: Platform, request: ActionRequest, planned: PlannedVerification, why: str
+) -> None:
+    """Propose to leave the version that the action brought, and no other: by now another one may serve."""
+    back, brought = ActionKind.ROLL_BACK, planned.params.get("version")
+    left = left_by_going_back(connection, request.endpoint or request.model)
+    would_leave = left.get("leaves", {}).get("version")
+    if would_leave != brought:
+        other = f"going back is not proposed: it would leave version {would_leave} now, and not version {brought}"
+        _ask(connection, platform, request, f"{request.kind} of {request.model} did not help: {why}; {other}")
+        return
     proposal = Proposal(
         origin=Origin.INCIDENT,
         model=request.model,
-        action=undo.kind,
+        action=back,
         severity=1.0,
         open_diagnoses=open_diagnoses(connection, request.model),
     )
     context = RequestContext(
         requested_by="policy",
-        purpose={undo.kind: undo.purpose},
+        purpose={back: in_words(request.model, left)},
         endpoint=request.endpoint,
         incident_id=request.incident_id,
-        params={undo.kind: {**undo.params, "because": why}},
+        params={back: {**left, "because": why, "verified": request.id}},
     )
     proposed = propose_and_note(connection, platform, proposal, context)
     what = "going back is proposed" if proposed else "going back was not proposed, see the case"

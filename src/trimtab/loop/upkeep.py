@@ -25,6 +25,7 @@ from trimtab.loop.sessions import forget_sessions
 from trimtab.remediation.action_store import list_actions, save_action
 from trimtab.remediation.actions import ActionState
 from trimtab.remediation.approvals import expire, is_due_to_expire
+from trimtab.remediation.vote_store import votes_of
 from trimtab.retraining.store import note_outcome
 
 __all__ = ["Upkeep", "expire_requests"]
@@ -50,7 +51,7 @@ def expire_requests(platform: Platform) -> bool:
     due = [request for request in waiting if is_due_to_expire(request, now)]
     for request in due:
         with platform.database.transaction() as connection:
-            after = save_action(connection, expire(request, now))
+            after = save_action(connection, expire(request, now, votes_of(connection, request.id)))
             note_outcome(connection, after.id, f"expired: {after.outcome}")
             payload = {"action_id": after.id, "model": after.model, "incident_id": after.incident_id}
             platform.publish(connection, "action.finished", f"action:{after.id}", payload)

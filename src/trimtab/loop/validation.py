@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from trimtab.config.loading import load_yaml
+from trimtab.config.process import setting
 from trimtab.config.project import ProjectConfig, ProjectFolder
+from trimtab.core.enums import Role
 from trimtab.core.errors import TrimtabError
+from trimtab.db.engine import Database
+from trimtab.loop.keys import approvers
 from trimtab.loop.model_files import FILE_MODELS, ModelFiles, load_model_files, load_policy
+from trimtab.notify.checking import template_faults
 from trimtab.remediation.policy import PolicyConfig
 from trimtab.reports.documentation import DOCUMENTATION_FILE, DocumentationConfig
 
-__all__ = ["json_schemas", "validate_project"]
+__all__ = ["json_schemas", "project_warnings", "validate_project"]
 
 
 def validate_project(root: Path) -> list[str]:
@@ -37,6 +43,7 @@ def validate_project(root: Path) -> list[str]:
     if isinstance(project, ProjectFolder):
         attempt(lambda: load_policy(project))
         problems.extend(_no_links(project.config))
+        problems.extend(template_faults(project.message_templates))
         if not project.model_names:
             problems.append(f"{project.root / 'models'}: holds no folder with a model.yaml; add one, see examples/")
         whole: list[ModelFiles] = []
@@ -50,6 +57,35 @@ def validate_project(root: Path) -> list[str]:
                 whole.append(files)
         problems.extend(_shared_endpoints(whole))
     return problems
+
+
+def project_warnings(root: Path) -> list[str]:
+    """Return what need not be wrong, but keeps something from working as it is written; empty where nothing does.
+
+    It holds approvers of routes against the keys in the project's own database, if there is one yet.
+    """
+    try:
+        project = ProjectFolder.open(root)
+    except TrimtabError:
+        return []
+    named = [route for route in project.config.notifications if route.approver is not None]
+    if not named or setting("database_url") is not None or not project.database.is_file():
+        return []
+    database = Database.at(project.database)
+    try:
+        able = database.read(lambda connection: approvers(connection, Role.APPROVER))
+    except (TrimtabError, SQLAlchemyError):
+        # The database of another release, or one that is broken: that is told by whoever needs it.
+        return []
+    finally:
+        database.close()
+    return [
+        f"trimtab.yaml: route {route.name!r} is for approver {route.approver!r}, who has no key by which they could "
+        f"approve, so that its links are of no use; run 'trimtab keys create NAME --role approver --owner "
+        f"{route.approver}', or correct the name"
+        for route in named
+        if route.approver not in able
+    ]
 
 
 def _no_links(config: ProjectConfig) -> Iterator[str]:

@@ -11,7 +11,7 @@ from trimtab.audit import log as audit
 from trimtab.core.clock import from_micros
 from trimtab.core.crashpoints import reached
 from trimtab.core.enums import Verdict
-from trimtab.core.errors import ConfigError, ConflictError
+from trimtab.core.errors import ConfigError, ConflictError, NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.loop.cases import note
@@ -28,10 +28,11 @@ from trimtab.remediation.action_store import (
 )
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.kinds import ActionKind
-from trimtab.remediation.promises import BRINGS_A_VERSION, Measure, Promise, promise_of
+from trimtab.remediation.promises import BRINGS_A_VERSION, Measure, Promise, promise_of, promised_impact
 from trimtab.remediation.store import load_incident
 from trimtab.remediation.verification import Verified
 from trimtab.rollout.phases import Phase
+from trimtab.rollout.way_back import promoted_versions
 
 __all__ = ["give_up_late", "judge", "plan", "promise_in"]
 
@@ -53,7 +54,7 @@ def plan(connection: Connection, platform: Platform, request: ActionRequest) -> 
         return
     before = () if request.incident_id is None else load_incident(connection, request.incident_id).evidence
     window, label_delay = _times(platform, request.model)
-    promise = promise_of(request.kind, request.predicted_impact, before, window=window, label_delay=label_delay)
+    promise = promise_of(request.kind, promised_impact(request), before, window=window, label_delay=label_delay)
     if promise is None:
         return
     ended_us = request.finished_us or platform.now_us()
@@ -66,6 +67,7 @@ def plan(connection: Connection, platform: Platform, request: ActionRequest) -> 
             "before": [check.to_json() for check in before],
             "promise": promise.to_json(),
             "ended_us": ended_us,
+            "since_us": None if _is_fresh(connection, request, version) else ended_us,
         },
         due_us=ended_us + _micros(promise.due),
         deadline_us=ended_us + _micros(promise.by),
@@ -172,11 +174,20 @@ def _brought(connection: Connection, request: ActionRequest) -> int | None:
     return None if stable is None else int(stable)
 
 
+def _is_fresh(connection: Connection, request: ActionRequest, version: int | None) -> bool:
+    """Whether the action brought out a version that had answered nobody before its rollout."""
+    if version is None or request.kind not in {ActionKind.RETRAIN, ActionKind.DEPLOY}:
+        return False
+    on = rollout_table.c.action_id == request.id
+    endpoint = connection.execute(select(rollout_table.c.endpoint).where(on)).scalar()
+    return endpoint is not None and promoted_versions(connection, endpoint).count(version) <= 1
+
+
 def _times(platform: Platform, model: str) -> tuple[timedelta, timedelta]:
-    """Return the longest analysis window and the label delay; where the files cannot be read, a week and nothing."""
+    """Return the longest analysis window and the label delay; where there are no readable files, a week and nothing."""
     try:
         files = platform.files(model)
-    except ConfigError:
+    except (ConfigError, NotFoundError):
         return _UNREADABLE
     return files.monitoring.longest_window, files.model.label_delay
 

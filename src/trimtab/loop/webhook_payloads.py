@@ -98,8 +98,7 @@ def read_alerts(
     content = _json(subject, body)
     found = content.get("alerts") if isinstance(content, dict) else None
     if not isinstance(found, list) or not 1 <= len(found) <= MOST_ALERTS:
-        many = f"{len(found)} alerts" if isinstance(found, list) else "no list of alerts"
-        raise DataContractError(f"{subject}: found {many}; expected 1 to {MOST_ALERTS} as 'alerts'; send fewer at once")
+        raise DataContractError(f"{subject}: {_unfit(found)}")
     alerts: list[OutsideAlert] = []
     unusable: list[UnusableAlert] = []
     for position, one in enumerate(found):
@@ -158,6 +157,14 @@ def _why(error: ValidationError) -> str:
     where = ".".join(_printable(str(part), _NAME_CHARS) for part in first["loc"]) or "it"
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: {said[:1].lower()}{said[1:]}"[:300]
+
+
+def _unfit(found: object) -> str:
+    if not isinstance(found, list):
+        return f"found no list of alerts; expected 1 to {MOST_ALERTS} as 'alerts'; send them as such"
+    if not found:
+        return "found an empty list of alerts; expected one at least; send nothing where there is none"
+    return f"found {len(found)} alerts; expected {MOST_ALERTS} at most; send fewer at once"
 
 
 def _json(subject: str, body: bytes) -> Any:

@@ -73,7 +73,8 @@ class LabelledRows:
     rows that were answered in the window, labelled or not. ``known_us`` says when each outcome was known;
     ``columns`` holds the features that a monitor has asked for; ``answered_as`` says of each class how often it was
     answered, with labels or without. All three may be absent: then nothing is said of lags, segments and of who has
-    labels.
+    labels. Beside all these, ``broke`` rows were answered that broke the contract, and ``of_feeds`` of feeds that are
+    quarantined: nobody looks for their outcomes.
     """
 
     truth: NDArray[Any]
@@ -84,6 +85,14 @@ class LabelledRows:
     known_us: NDArray[Any] | None = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     answered_as: Mapping[str, int] = field(default_factory=dict)
+    broke: int = 0
+    of_feeds: int = 0
+
+    @property
+    def broke_share(self) -> float:
+        """Share of the answers whose rows broke the contract; 0 where nothing was answered."""
+        everything = self.answered + self.broke + self.of_feeds
+        return self.broke / everything if everything else 0.0
 
     @property
     def coverage(self) -> float:

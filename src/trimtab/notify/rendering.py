@@ -47,7 +47,16 @@ def main() -> None:
         line = getattr(error, "lineno", None)
         where = "" if line is None else f"line {line}: "
         sys.exit(f"{where}{type(error).__name__}: {error}; correct the template")
-    except (MemoryError, OverflowError, TypeError, ValueError, ArithmeticError, LookupError, OSError) as error:
+    except (
+        MemoryError,
+        RecursionError,
+        OverflowError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        OSError,
+    ) as error:
         sys.exit(f"{type(error).__name__}: {error}; correct the template")
     sys.stdout.buffer.write(text.encode(errors="replace"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -13,29 +13,52 @@ from trimtab.config.notifications import NotificationRoute
 from trimtab.core.canonical import digest_of
 from trimtab.core.enums import Severity
 from trimtab.core.ids import new_id
+from trimtab.core.wording import shortened
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.tables import notification
 from trimtab.notify.message import LINK_MARK, Message
 from trimtab.notify.routes import routes_for
 
-__all__ = ["enqueue", "enqueue_instead", "enqueued_us"]
+__all__ = ["enqueue", "enqueue_instead", "enqueued_us", "let_go"]
 
 _INSERT: dict[str, Any] = {"sqlite": insert_sqlite, "postgresql": insert_postgresql}
 _MAX_TITLE_CHARS, _MAX_BODY_CHARS = 300, 20_000
 
 
 def enqueue(
-    connection: Connection, message: Message, routes: Sequence[NotificationRoute], *, at_us: int
+    connection: Connection,
+    message: Message,
+    routes: Sequence[NotificationRoute],
+    *,
+    at_us: int,
+    wait_s: float = 0.0,
 ) -> tuple[str, ...]:
     """Store ``message`` for each of its routes, in the caller's transaction; return the names of those that are new.
 
     Safe to repeat: one row for each ``dedup_key`` and route, however often it is called. ``at_us`` is domain time. The
     title becomes one line of at most 300 characters (a line break in it would end an e-mail's subject, and begin a
-    header of the sender's choice), the body is cut at 20 000.
+    header of the sender's choice), the body is cut after a word at 20 000. It leaves after ``wait_s``, or
+    when `let_go` is called for its attachment.
     """
     return tuple(
-        route.name for route in routes_for(message, routes) if _stored(connection, message, route, at_us=at_us)
+        route.name
+        for route in routes_for(message, routes)
+        if _stored(connection, message, route, at_us=at_us, wait_s=wait_s)
     )
+
+
+def let_go(connection: Connection, attachment: str, *, instead: str | None = None) -> int:
+    """Have what waits with ``attachment`` leave now, with the file ``instead`` where there is one; return how many.
+
+    What has been tried already stays as it is.
+    """
+    waits = (
+        notification.c.attachment == attachment,
+        notification.c.state == "pending",
+        notification.c.attempts == 0,
+    )
+    changed = update(notification).where(*waits).values(attachment=instead or attachment, available_us=0)
+    return connection.execute(changed).rowcount
 
 
 def enqueue_instead(
@@ -53,11 +76,18 @@ def enqueued_us(connection: Connection, dedup_key: str, routes: Sequence[Notific
 
 
 def _stored(
-    connection: Connection, message: Message, route: NotificationRoute, *, at_us: int, fallback_of: str | None = None
+    connection: Connection,
+    message: Message,
+    route: NotificationRoute,
+    *,
+    at_us: int,
+    fallback_of: str | None = None,
+    wait_s: float = 0.0,
 ) -> bool:
     whole = message.attachment is not None or LINK_MARK in message.body
     gathered = route.digest is not None and message.severity is not Severity.CRITICAL and not whole
-    wait_us = int(route.digest.total_seconds() * 1_000_000) if gathered and route.digest is not None else 0
+    if gathered and route.digest is not None:
+        wait_s = max(wait_s, route.digest.total_seconds())
     added = connection.execute(
         _INSERT[connection.dialect.name](notification)
         .values(
@@ -67,11 +97,11 @@ def _stored(
             severity=message.severity.value,
             model=message.model,
             kind=message.kind.value,
-            title=" ".join(message.title.split())[:_MAX_TITLE_CHARS],
-            body=message.body[:_MAX_BODY_CHARS],
+            title=shortened(" ".join(message.title.split()), _MAX_TITLE_CHARS),
+            body=shortened(message.body, _MAX_BODY_CHARS),
             state="pending",
             attempts=0,
-            available_us=machine_us() + wait_us if gathered else 0,
+            available_us=machine_us() + int(wait_s * 1_000_000) if wait_s > 0 else 0,
             digest_key=route.name if gathered else None,
             attachment=message.attachment,
             fallback_of=fallback_of,

@@ -26,6 +26,7 @@ __all__ = [
     "create_action",
     "finish_verification",
     "grant_of",
+    "is_action",
     "list_actions",
     "load_action",
     "overdue_actions",
@@ -76,7 +77,6 @@ def create_action(connection: Connection, request: ActionRequest) -> ActionReque
                 incident_id=request.incident_id,
                 requested_by=request.requested_by,
                 created_us=request.created_us,
-                needed=request.needed,
                 owner=request.owner,
                 version=request.version,
                 **_changing(request),
@@ -102,6 +102,11 @@ def save_action(connection: Connection, request: ActionRequest) -> ActionRequest
     if changed.rowcount != 1:
         raise ConflictError(f"action {request.id}: changed since version {request.version}; read it again")
     return after
+
+
+def is_action(connection: Connection, action_id: str) -> bool:
+    """Return whether there is a request with this id."""
+    return connection.execute(select(action_request.c.id).where(action_request.c.id == action_id)).first() is not None
 
 
 def load_action(connection: Connection, action_id: str) -> ActionRequest:
@@ -177,6 +182,7 @@ def past_actions(connection: Connection, *, since_us: int) -> list[PastAction]:
             moved_us,
             decided["rule"].as_string().label("rule"),
             decided["diagnosis"].as_string().label("diagnosis"),
+            table.spec["effect"]["released"].as_integer().label("released"),
         )
         .where(moved_us >= since_us)
         .order_by(moved_us, table.id)
@@ -192,6 +198,7 @@ def past_actions(connection: Connection, *, since_us: int) -> list[PastAction]:
             row.endpoint,
             # What has begun to run has a deadline; what was cancelled before that changed nothing.
             row.deadline_us is not None,
+            row.released is not None,
         )
         for row in rows
     ]
@@ -319,6 +326,7 @@ def _changing(request: ActionRequest) -> dict[str, Any]:
         "decided_us": request.decided_us,
         "finished_us": request.finished_us,
         "deadline_us": request.deadline_us,
+        "needed": request.needed,
         "spec": request.to_json(),
     }
 

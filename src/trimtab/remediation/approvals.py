@@ -19,6 +19,7 @@ from trimtab.remediation.votes import (
     Via,
     Vote,
     Word,
+    counted,
     tally,
     why_not_counted,
 )
@@ -91,7 +92,8 @@ def approve(
     """Return what becomes of the request now that ``by`` agrees, after the earlier ``votes``.
 
     The last one who is needed grants it: the action itself, and what the request names besides. ``approvers`` are the
-    people who could agree. While there is no other, one may agree to one's own request, and is told so.
+    people who could agree: of the earlier votes only theirs count. While there is no other, one may agree to one's own
+    request, and is told so.
 
     Raises:
         PermissionDeniedError: the role does not reach, or it is one's own request and somebody else could agree.
@@ -103,14 +105,15 @@ def approve(
     refusal = why_not_counted(by.who, asker_of(request), approvers)
     if refusal is not None:
         raise PermissionDeniedError(f"action {request.id}: {refusal}")
-    before = tally(votes, request.needed)
-    if by.who in before.agreed:
+    standing = counted(votes, asker_of(request), approvers)
+    if by.who in tally(votes, request.needed).agreed:
+        count = tally(standing, request.needed).count
         raise ConflictError(
-            f"action {request.id}: {by.who} has agreed already, {before.count} of {request.needed}; ask somebody else"
+            f"action {request.id}: {by.who} has agreed already, {count} of {request.needed}; ask somebody else"
         )
     at_us = to_micros(now)
     vote = Vote(ids(), request.id, by.who, by.name, Word.APPROVE, at_us, via, comment)
-    after = tally([*votes, vote], request.needed)
+    after = tally([*standing, vote], request.needed)
     note = _own_note(request, by, approvers)
     if not after.is_enough:
         return Approval(request, vote, after, None, f"{_missing(after, request, approvers)}{note and '; '}{note}")
@@ -181,13 +184,16 @@ def is_due_to_expire(request: ActionRequest, now: datetime) -> bool:
     return request.state is ActionState.WAITING_APPROVAL and over
 
 
-def expire(request: ActionRequest, now: datetime) -> ActionRequest:
-    """Return the request as expired.
+def expire(request: ActionRequest, now: datetime, votes: Sequence[Vote] = ()) -> ActionRequest:
+    """Return the request as expired; ``votes``: what people said of it, who were too few.
 
     Raises:
         IllegalTransitionError: it does not wait any more.
     """
-    return advance(request, ActionState.EXPIRED, at_us=to_micros(now), outcome="nobody decided in time")
+    agreed = tally(votes, request.needed)
+    who = f"{', '.join(agreed.agreed)} agreed, {agreed.count} of {request.needed}: too few"
+    why = f"{who} in time" if agreed.agreed else "nobody decided in time"
+    return advance(request, ActionState.EXPIRED, at_us=to_micros(now), outcome=why)
 
 
 def _require_may_decide(request: ActionRequest, by: Person) -> None:

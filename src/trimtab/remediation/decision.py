@@ -16,7 +16,7 @@ from trimtab.remediation.limits import Limit, Raised, held_by
 from trimtab.remediation.policy import FLOOR, PolicyConfig, PolicyRule
 from trimtab.remediation.proposal import PastAction, Proposal, Standing
 
-__all__ = ["Asked", "Decision", "PastAction", "Proposal", "Standing", "decide"]
+__all__ = ["Asked", "Decision", "PastAction", "Proposal", "Standing", "decide", "mismatches"]
 
 _DAY = timedelta(days=1)
 _NOTHING_ELSE = Standing()
@@ -81,14 +81,15 @@ def decide(
     (what changes the version that serves needs approval unless ``allow_automatic`` names it), the switch, a pause,
     quiet hours, how much of the traffic is touched, budgets, and the cool-down, which refuses what comes too soon.
     Trouble of level high is escalated besides, whatever the rules say; where nothing can be done now of what a rule
-    wants of a case, the owner is told. Telling people is never held back.
+    wants of a case, the owner is told. Telling people is never held back, nor does it wait for an approval: what a rule
+    of tier ``approval`` wants besides is told at once.
 
     What a person wants of which no rule speaks needs what the floor says. An approver's own way back (roll_back,
-    release_feed) is asked only of rules that name ``origin: person``, and is else done at once.
+    release_feed, resume_endpoint) is asked only of rules that name ``origin: person``, and is else done at once.
     """
     asked: list[Asked] = []
     for rule in policy.rules:
-        mismatch = next(_mismatches(rule, proposal), None)
+        mismatch = next(mismatches(rule, proposal), None)
         if mismatch is None:
             asked.append(Asked(rule.name, True, "all of its conditions hold"))
             return _ruled(policy, rule, proposal, history, now, standing, tuple(asked))
@@ -111,7 +112,7 @@ def decide(
     )
 
 
-def _mismatches(rule: PolicyRule, proposal: Proposal) -> Iterator[str]:
+def mismatches(rule: PolicyRule, proposal: Proposal) -> Iterator[str]:
     """Yield why the rule does not match, most telling reason first."""
     when = rule.when
     if proposal.is_own_way_back and Origin.PERSON not in when.origin:
@@ -158,7 +159,7 @@ def _ruled(
     tiers: dict[ActionKind, Ruling] = {}
     raised: list[Raised] = []
     for action in actions:
-        tiers[action] = rule.then.tier
+        tiers[action] = _asked_tier(rule, action)
         for one in held_by(policy, rule, action, proposal, history, standing, now):
             if one.tier.rank > tiers[action].rank:
                 tiers[action] = one.tier
@@ -183,6 +184,12 @@ def _ruled(
         rule.then.approval.role,
         rule.then.approval.approvers,
     )
+
+
+def _asked_tier(rule: PolicyRule, action: ActionKind) -> Ruling:
+    """Return what the rule asks for: that people are told waits for nobody's approval, unless only an admin may."""
+    tier = rule.then.tier
+    return Ruling.AUTOMATIC if action.only_tells and tier is Ruling.APPROVAL else tier
 
 
 def _told_instead(

@@ -12,10 +12,11 @@ from sqlalchemy import insert, select, update
 from trimtab.core.canonical import JsonObject
 from trimtab.db.engine import Connection
 from trimtab.db.tables import policy_decision
+from trimtab.remediation.actions import ActionRequest
 from trimtab.remediation.decision import Decision
 from trimtab.remediation.proposal import Proposal, Standing
 
-__all__ = ["StoredDecision", "decisions_about", "decisions_of", "keep_decision", "policy_in_force"]
+__all__ = ["StoredDecision", "decision_behind", "decisions_about", "decisions_of", "keep_decision", "policy_in_force"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,14 @@ def decisions_of(connection: Connection, model: str, *, limit: int = 100) -> lis
     query = select(policy_decision.c.spec).where(policy_decision.c.model == model)
     ordered = query.order_by(policy_decision.c.at_us.desc(), policy_decision.c.id.desc())
     return [StoredDecision.from_json(spec) for spec in connection.execute(ordered.limit(limit)).scalars()]
+
+
+def decision_behind(connection: Connection, request: ActionRequest) -> StoredDecision | None:
+    """Return the decision from which ``request`` followed; None where none did, or it is not stored."""
+    mine = policy_decision.c.model == request.model, policy_decision.c.at_us == request.created_us
+    found = connection.execute(select(policy_decision.c.spec).where(*mine)).scalars()
+    made = (StoredDecision.from_json(spec) for spec in found)
+    return next((one for one in made if request.id in one.action_ids), None)
 
 
 def policy_in_force(connection: Connection) -> str | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from trimtab.core.enums import Verdict
-from trimtab.measures.metrics import higher_is_better, is_better
+from trimtab.measures.metrics import METRICS, higher_is_better, is_better
 from trimtab.monitoring.check import Check
 from trimtab.remediation.actions import PredictedImpact
 from trimtab.remediation.family import family_of
@@ -25,20 +25,23 @@ __all__ = [
     "impact_on_service",
     "impacts",
     "newest_quality",
+    "why_not_known",
 ]
 
 
 def newest_quality(checks: Iterable[Check], metric: str | None = None) -> Check | None:
     """Return the model-quality check of the latest window that has a value, of ``metric`` or of any.
 
-    Of one window, a breach comes first.
+    Of one window, a breach comes first. That of a part of the rows (the worst segment) is no measure of the whole, and
+    the share of answers that have an outcome is no measure of quality.
     """
     measured = [
         check
         for check in checks
         if check.kind == "model_quality"
         and check.value is not None
-        and "metric" in check.detail
+        and check.column is None
+        and check.detail.get("metric") in METRICS
         and metric in {None, check.detail["metric"]}
     ]
     return max(measured, key=lambda one: (one.window.end_us, one.verdict is Verdict.BREACH), default=None)
@@ -192,6 +195,23 @@ def impacts(
     }
     return {action: impact for action, impact in found.items() if impact is not None}
 
+
+def why_not_known(action: ActionKind) -> str | None:
+    """Return why nothing could be said of what ``action`` is expected to do; None where there is nothing to expect."""
+    return _WHY_NOT_KNOWN.get(action)
+
+
+_WHY_NOT_KNOWN: Mapping[ActionKind, str] = {
+    ActionKind.RETRAIN: "nothing of what serves is measured yet",
+    ActionKind.APPROVE_VERSION: "nothing of what serves is measured yet",
+    ActionKind.DEPLOY: "nothing of what serves is measured yet",
+    ActionKind.ROLL_BACK: "what serves, or the version to go back to, was not measured",
+    ActionKind.SCALE: "neither latency nor errors are beyond a limit",
+    ActionKind.CLEAR_CACHE: "neither latency nor errors are beyond a limit",
+    ActionKind.QUARANTINE_FEED: "how many of its rows lie where trainings read is not counted",
+    ActionKind.RELEASE_FEED: "how many of its rows pass is known when they are judged again",
+    ActionKind.CHANGE_CONFIG: "nothing is in breach that another limit could change",
+}
 
 _ON_SERVICE: Mapping[ActionKind, str] = {
     ActionKind.SCALE: (

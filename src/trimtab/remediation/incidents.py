@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Severity, Verdict
 from trimtab.core.errors import IllegalTransitionError
+from trimtab.core.wording import counted
 from trimtab.monitoring.check import Check
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.diagnosis import Diagnosis
 from trimtab.remediation.family import FROM_OUTSIDE
-from trimtab.remediation.kinds import Family
+from trimtab.remediation.joined import MOST_FROM_OUTSIDE, Joined, Signal, joined, opened_again
+from trimtab.remediation.kinds import DiagnosisKind, Family, Level
 from trimtab.remediation.signals import SignalKey, key_of, worst_by_key
 
 __all__ = [
@@ -36,11 +38,14 @@ _TITLE_CHARS = 200
 _TIMELINE_ENTRIES = 500
 _MOST_TOLD = 10
 _ACTOR = "trimtab"
-_REOPENED = "re-opened"
 
 
 class IncidentState(StrEnum):
-    """Where a case stands. RESOLVED: all recovered, may be re-opened. CLOSED: a person has put it away."""
+    """Where a case stands.
+
+    MITIGATING: open, and something that is to help has begun. RESOLVED: all recovered, may be re-opened. CLOSED: a
+    person has put it away.
+    """
 
     OPEN = "open"
     MITIGATING = "mitigating"
@@ -74,24 +79,12 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
-    """One thing that breached. ``check`` is its newest breach; ``recovered_us`` ends the window that was OK again."""
-
-    first_us: int
-    check: Check
-    recovered_us: int | None = None
-
-    @property
-    def key(self) -> SignalKey:
-        """What it is about."""
-        return key_of(self.check)
-
-
-@dataclass(frozen=True, slots=True)
 class Incident:
     """A case. ``signals`` keep their order of appearance; ``alerts`` are ids of attached alerts.
 
-    ``told_us`` is when people were last told of it, ``told_severity`` how loud it was then.
+    ``told_us`` is when people were last told of it, ``told_severity`` how loud it was then. ``asked`` says about which
+    diagnoses the policy was asked since the case was opened (again), each with the highest level that it had then.
+    ``beyond`` are marks of alerts that fire beyond those that it keeps one by one; of ``alerts`` it keeps the newest.
     """
 
     id: str
@@ -109,11 +102,14 @@ class Incident:
     told_us: int | None = None
     told_severity: Severity | None = None
     family: Family = Family.MODEL
+    reopened_us: int | None = None
+    asked: Mapping[DiagnosisKind, Level] = field(default_factory=dict)
+    beyond: frozenset[str] = frozenset()
 
     @property
     def evidence(self) -> tuple[Check, ...]:
-        """The newest breach of everything that breached."""
-        return tuple(signal.check for signal in self.signals)
+        """The newest breach of everything that breached since it was opened, or opened again."""
+        return tuple(signal.check for signal in self.signals if not signal.past)
 
     @property
     def unrecovered(self) -> tuple[Check, ...]:
@@ -123,8 +119,14 @@ class Incident:
     @property
     def since_us(self) -> int:
         """When it was opened, or was opened again for the last time: what was done before did not end it."""
-        again = (entry.at_us for entry in reversed(self.timeline) if entry.what == _REOPENED)
-        return next(again, self.opened_us)
+        return self.opened_us if self.reopened_us is None else self.reopened_us
+
+    @property
+    def right_since_us(self) -> int | None:
+        """From when on all that breached is known to be right; None while some of it is not."""
+        moments = [signal.right_since_us for signal in self.signals]
+        known = [moment for moment in moments if moment is not None]
+        return max(known) if known and len(known) == len(moments) else None
 
     @property
     def loudest(self) -> Severity:
@@ -135,6 +137,17 @@ class Incident:
     def loudness(self) -> Severity:
         """The highest severity among what is still wrong; of a case in which nothing is, as it was."""
         return max((check.severity for check in self.unrecovered or self.evidence), key=lambda severity: severity.rank)
+
+    def is_news(self, diagnosis: Diagnosis) -> bool:
+        """Whether the policy was not asked yet about this class of trouble, or only while it was less bad."""
+        before = self.asked.get(diagnosis.kind)
+        return before is None or diagnosis.level.rank > before.rank
+
+    def asked_about(self, diagnosis: Diagnosis) -> Incident:
+        """Return the case with what the policy has been asked about; a level once reached stays."""
+        if not self.is_news(diagnosis):
+            return self
+        return dataclasses.replace(self, asked={**self.asked, diagnosis.kind: diagnosis.level})
 
     def noted(self, at_us: int, actor: str, what: str, why: str = "") -> Incident:
         """Return the case with one more entry in its timeline, of which the newest 500 are kept."""
@@ -166,6 +179,9 @@ def fold(
     variant, in a window that ends later than that of its last breach; INCONCLUSIVE holds. A breach of something that
     the latest case was about, within ``reopen_within`` of its recovery, re-opens that case. ``new_id`` is for a case
     that is opened. Folding the same checks again changes nothing.
+
+    Who closes a case puts away what they have seen: what was still wrong then opens another case only where most of its
+    window lies after that.
     """
     news = worst_by_key(checks)
     news = _within_alarms(news, incident if incident is not None and incident.state.is_open else None)
@@ -188,7 +204,7 @@ def attach_alert(incident: Incident, alert: Alert) -> Incident:
     """Return the case with ``alert`` among its evidence; unchanged when it is there already."""
     if alert.id in incident.alerts:
         return incident
-    attached = dataclasses.replace(incident, alerts=(*incident.alerts, alert.id))
+    attached = dataclasses.replace(incident, alerts=(*incident.alerts, alert.id)[-MOST_FROM_OUTSIDE:])
     return attached.noted(alert.at_us, _ACTOR, f"alert: {alert.title}")
 
 
@@ -236,8 +252,8 @@ def _require_open(incident: Incident) -> None:
 
 
 def _opened(breaches: Mapping[SignalKey, Check], now: datetime, new_id: str, family: Family) -> IncidentChange:
-    signals = tuple(_signal(check) for check in breaches.values())
-    first = max(signals, key=lambda signal: signal.check.severity.rank).check
+    found = joined(Joined(), breaches)
+    first = max(found.signals, key=lambda signal: signal.check.severity.rank).check
     opened = Incident(
         id=new_id,
         model=first.model,
@@ -245,44 +261,40 @@ def _opened(breaches: Mapping[SignalKey, Check], now: datetime, new_id: str, fam
         state=IncidentState.OPEN,
         title=_shortened(f"{first.endpoint}: {first.explanation}"),
         opened_us=to_micros(now),
-        signals=signals,
+        signals=found.signals,
+        beyond=found.beyond,
         family=family,
     )
     return IncidentChange(ChangeKind.OPENED, opened.noted(to_micros(now), _ACTOR, "opened", _told(breaches)))
 
 
 def _reopened(incident: Incident, breaches: Mapping[SignalKey, Check], now: datetime) -> IncidentChange:
-    signals = _merged(incident.signals, breaches)
-    again = dataclasses.replace(incident, state=IncidentState.OPEN, closed_us=None, signals=signals)
-    return IncidentChange(ChangeKind.REOPENED, again.noted(to_micros(now), _ACTOR, _REOPENED, _told(breaches)))
+    found, at_us = opened_again(Joined(incident.signals, incident.beyond), breaches), to_micros(now)
+    again = dataclasses.replace(
+        incident,
+        state=IncidentState.OPEN,
+        closed_us=None,
+        signals=found.signals,
+        beyond=found.beyond,
+        reopened_us=at_us,
+        asked={},
+    )
+    return IncidentChange(ChangeKind.REOPENED, again.noted(at_us, _ACTOR, "re-opened", _told(breaches)))
 
 
 def _updated(incident: Incident, news: Mapping[SignalKey, Check], now: datetime) -> IncidentChange:
-    merged = _merged(incident.signals, news)
-    if merged == incident.signals:
+    before = Joined(incident.signals, incident.beyond)
+    merged = joined(before, news)
+    if merged == before:
         return IncidentChange(ChangeKind.NONE, incident)
-    after = _with_notes(dataclasses.replace(incident, signals=merged), incident.signals, to_micros(now))
-    if all(signal.recovered_us is not None for signal in merged):
+    changed = dataclasses.replace(incident, signals=merged.signals, beyond=merged.beyond)
+    after = _with_notes(changed, before, to_micros(now))
+    if merged.recovered:
         resolved = dataclasses.replace(after, state=IncidentState.RESOLVED, closed_us=to_micros(now))
-        why = f"all of {len(merged)} breaches are ok in a later window"
+        count = len(after.evidence)
+        why = f"{'what breached is' if count == 1 else f'all of {count} breaches are'} ok in a later window"
         return IncidentChange(ChangeKind.RECOVERED, resolved.noted(to_micros(now), _ACTOR, "recovered", why))
     return IncidentChange(ChangeKind.UPDATED, after)
-
-
-def _merged(signals: tuple[Signal, ...], news: Mapping[SignalKey, Check]) -> tuple[Signal, ...]:
-    known = {signal.key for signal in signals}
-    joined = [_signal(check) for key, check in news.items() if key not in known and check.verdict is Verdict.BREACH]
-    return (*(_after(signal, news.get(signal.key)) for signal in signals), *joined)
-
-
-def _after(signal: Signal, check: Check | None) -> Signal:
-    if check is None or check.window.end_us <= max(signal.check.window.end_us, signal.recovered_us or 0):
-        return signal
-    if check.verdict is Verdict.BREACH:
-        return Signal(first_us=signal.first_us, check=check)
-    if check.verdict is Verdict.OK and signal.recovered_us is None:
-        return dataclasses.replace(signal, recovered_us=check.window.end_us)
-    return signal
 
 
 def _within_alarms(news: Mapping[SignalKey, Check], incident: Incident | None) -> dict[SignalKey, Check]:
@@ -304,11 +316,19 @@ def _fresh(incident: Incident, breaches: Mapping[SignalKey, Check]) -> dict[Sign
     last_us = max(seen_us.values(), default=0)
     # One from outside begins when it begins: a window of ours that ended later says nothing of it.
     until_us = {key: seen_us.get(key, -1) if key.kind == FROM_OUTSIDE else last_us for key in breaches}
-    return {key: check for key, check in breaches.items() if check.window.end_us > until_us[key]}
+    fresh = {key: check for key, check in breaches.items() if check.window.end_us > until_us[key]}
+    if incident.state is not IncidentState.CLOSED or incident.closed_us is None:
+        return fresh
+    put_away = {key_of(check) for check in incident.unrecovered if check.kind != FROM_OUTSIDE}
+    return {
+        key: check
+        for key, check in fresh.items()
+        if key not in put_away or check.window.start_us + check.window.end_us >= 2 * incident.closed_us
+    }
 
 
-def _with_notes(incident: Incident, before: tuple[Signal, ...], at_us: int) -> Incident:
-    earlier = {signal.key: signal for signal in before}
+def _with_notes(incident: Incident, before: Joined, at_us: int) -> Incident:
+    earlier = {signal.key: signal for signal in before.signals}
     noted = incident
     for signal in incident.signals:
         old = earlier.get(signal.key)
@@ -318,11 +338,10 @@ def _with_notes(incident: Incident, before: tuple[Signal, ...], at_us: int) -> I
             noted = noted.noted(at_us, _ACTOR, f"ok again: {signal.key.label}")
         elif old.recovered_us is not None and signal.recovered_us is None:
             noted = noted.noted(at_us, _ACTOR, f"breached again: {signal.key.label}", signal.check.explanation)
+    if incident.beyond != before.beyond:
+        what = f"{counted(len(incident.beyond), 'alert')} more than the {MOST_FROM_OUTSIDE} worst fire"
+        noted = noted.noted(at_us, _ACTOR, what if len(incident.beyond) != 1 else f"{what}s")
     return noted
-
-
-def _signal(check: Check) -> Signal:
-    return Signal(first_us=check.window.start_us, check=check)
 
 
 def _told(breaches: Mapping[SignalKey, Check]) -> str:

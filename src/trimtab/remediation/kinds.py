@@ -83,7 +83,7 @@ class ActionKind(StrEnum):
         return self in {ActionKind.LOG, ActionKind.NOTIFY_OWNER, ActionKind.ESCALATE}
 
 
-AT_ONCE = frozenset({ActionKind.ROLL_BACK, ActionKind.RELEASE_FEED})
+AT_ONCE = frozenset({ActionKind.ROLL_BACK, ActionKind.RELEASE_FEED, ActionKind.RESUME_ENDPOINT})
 """What an approver does at once: who sees that something is wrong must not have to wait for a second person."""
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from trimtab.config.durations import format_duration
+from trimtab.config.durations import format_remaining
 from trimtab.core.clock import from_micros
 from trimtab.remediation.kinds import ActionKind, Origin, Ruling
 from trimtab.remediation.policy import PolicyConfig, PolicyLimits, PolicyRule
 from trimtab.remediation.proposal import PastAction, Proposal, Standing
 
-__all__ = ["Limit", "Raised", "held_by", "looked_back"]
+__all__ = ["Limit", "Raised", "held_by", "looked_back", "reaches_too_far"]
 
 _DAY = timedelta(days=1)
 _TOUCH_TRAFFIC = frozenset(
@@ -35,6 +35,7 @@ class Limit(StrEnum):
     """What can be stricter than a rule."""
 
     IMPOSSIBLE = "impossible"
+    DOUBTED = "doubted"
     FLOOR = "floor"
     AUTONOMY = "autonomy"
     PAUSE = "pause"
@@ -80,6 +81,8 @@ def held_by(
         return
     if action in standing.impossible:
         yield Raised(action, Ruling.REFUSE, Limit.IMPOSSIBLE, standing.impossible[action])
+    if action in standing.doubted:
+        yield Raised(action, Ruling.APPROVAL, Limit.DOUBTED, standing.doubted[action])
     floor = policy.floor_of(action)
     yield Raised(action, floor, Limit.FLOOR, f"needs {floor} at least")
     if not policy.autonomy:
@@ -93,19 +96,23 @@ def held_by(
         if quiet.holds(now) and action not in quiet.always:
             yield Raised(action, Ruling.APPROVAL, Limit.QUIET_HOURS, f"quiet hours, {quiet}")
     if action in _TOUCH_TRAFFIC:
-        yield from _reaches_too_far(limits, rule, action, rule.then.tier.at_least(floor), history, standing, now)
+        yield from reaches_too_far(limits, rule.name, action, rule.then.tier.at_least(floor), history, standing, now)
     yield from _too_often(limits, action, proposal, history, now)
 
 
-def _reaches_too_far(
+def reaches_too_far(
     limits: PolicyLimits,
-    rule: PolicyRule,
+    rule: str | None,
     action: ActionKind,
     tier: Ruling,
     history: Sequence[PastAction],
     standing: Standing,
     now: datetime,
 ) -> Iterator[Raised]:
+    """Yield what asks for one tier more than ``tier``, since ``action`` changes what answers too many rows or callers.
+
+    ``rule`` is the one on whose account it is done: each has a number of endpoints of its own.
+    """
     stricter = _ONE_UP.get(tier, tier)
     most, share = limits.max_traffic_share, standing.traffic_share
     if most is not None and (share is None or share > most):
@@ -117,7 +124,10 @@ def _reaches_too_far(
     touched = {
         past.endpoint
         for past in history
-        if past.kind in _TOUCH_TRAFFIC and past.ran and past.rule == rule.name and from_micros(past.at_us) > now - _DAY
+        if (past.kind in _TOUCH_TRAFFIC or past.released)
+        and past.ran
+        and past.rule == rule
+        and from_micros(past.at_us) > now - _DAY
     }
     others = touched - {standing.endpoint, None}
     if len(others) >= limits.endpoints_per_rule:
@@ -140,11 +150,11 @@ def _too_often(
     same = [past for past in here if past.kind is action]
     wait = _left([past for past in same if past.ran], limits.cooldown, now)
     if wait is not None:
-        yield Raised(action, Ruling.REFUSE, Limit.COOLDOWN, f"cools down for another {format_duration(wait)}")
+        yield Raised(action, Ruling.REFUSE, Limit.COOLDOWN, f"cools down for another {format_remaining(wait)}")
     refused = [past for past in same if past.was_turned_down and past.diagnosis is proposal.diagnosis]
     wait = _left(refused, limits.ask_again, now)
     if wait is not None:
-        why = f"nobody agreed to it the last time; may be asked for again in {format_duration(wait)}"
+        why = f"nobody agreed to it the last time; may be asked for again in {format_remaining(wait)}"
         yield Raised(action, Ruling.REFUSE, Limit.ASK_AGAIN, why)
 
 

@@ -13,6 +13,7 @@ from trimtab.config.loading import Strict, wrong_at
 from trimtab.config.model import Name
 from trimtab.core.enums import Role
 from trimtab.remediation.kinds import AT_ONCE, ActionKind, DiagnosisKind, Level, Origin, Ruling
+from trimtab.remediation.proposed import in_words
 from trimtab.remediation.quiet_hours import QuietHours
 from trimtab.remediation.reach import covering, unreachable
 
@@ -35,6 +36,7 @@ FLOOR = {
     ActionKind.ROLL_BACK: Ruling.APPROVAL,
     ActionKind.REINSTATE: Ruling.APPROVAL,
     ActionKind.PAUSE_ENDPOINT: Ruling.APPROVAL,
+    ActionKind.RESUME_ENDPOINT: Ruling.APPROVAL,
     ActionKind.CHANGE_CONFIG: Ruling.APPROVAL,
     ActionKind.DELETE_DATA: Ruling.PERSON_ONLY,
 }
@@ -68,7 +70,10 @@ Models = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many, json_schema_i
 
 
 class RuleCondition(Strict):
-    """When a rule applies. All that is stated must hold; what is left out holds always."""
+    """When a rule applies. All that is stated must hold; what is left out holds always.
+
+    A rule with `then.actions` is asked only about cases, which leave the action to it, and about these very actions.
+    """
 
     origin: Origins = Field(default=(), description="Who proposes: incident, trigger, person.")
     diagnosis: Diagnoses = Field(default=(), description="What the incident was diagnosed as.")
@@ -214,6 +219,12 @@ class PolicyConfig(Strict):
             names.add(rule.name)
         for place in unreachable(rules):
             above = [repr(rules[one].name) for one in covering(rules, place)]
+            if not above:
+                raise wrong_at(
+                    f"rule {rules[place].name!r} can never match: nothing that is ever proposed is so ({in_words()}); "
+                    "let 'then' say what is done about a case, and 'when' be what there is",
+                    place,
+                )
             who = f"{above[0]} above it always does" if len(above) == 1 else f"{', '.join(above)} above it always do"
             raise wrong_at(f"rule {rules[place].name!r} can never match: {who}; reorder or remove one", place)
         return rules

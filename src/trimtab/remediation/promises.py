@@ -13,12 +13,12 @@ from pydantic import TypeAdapter
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
 from trimtab.monitoring.check import Check
-from trimtab.remediation.actions import PredictedImpact
+from trimtab.remediation.actions import ActionRequest, PredictedImpact
 from trimtab.remediation.family import family_of
 from trimtab.remediation.kinds import ActionKind, Family
 from trimtab.remediation.signals import SignalKey, worst_by_key
 
-__all__ = ["BRINGS_A_VERSION", "Measure", "Promise", "promise_of"]
+__all__ = ["BRINGS_A_VERSION", "Measure", "Promise", "promise_in_words", "promise_of", "promised_impact"]
 
 BRINGS_A_VERSION = frozenset({ActionKind.RETRAIN, ActionKind.DEPLOY, ActionKind.REINSTATE, ActionKind.ROLL_BACK})
 _BY_METRIC = frozenset({ActionKind.RETRAIN, ActionKind.DEPLOY})
@@ -95,6 +95,22 @@ def promise_of(
     if not wrong:
         return None
     return _signals(wrong, judged_after, "what was in breach is ok for the version that serves", window=window)
+
+
+def promised_impact(request: ActionRequest) -> PredictedImpact | None:
+    """Return what a request is held against of what it is expected to do.
+
+    What a person wants is told what to expect, and is not held against it: nobody promised it.
+    """
+    return request.predicted_impact if request.owner is None else None
+
+
+def promise_in_words(request: ActionRequest, before: Sequence[Check]) -> str | None:
+    """Return what a request promises, given the checks of its case, None for nothing that is measured."""
+    # When it is looked at, the action's verification says.
+    at_once = timedelta(0)
+    promise = promise_of(request.kind, promised_impact(request), before, window=at_once, label_delay=at_once)
+    return None if promise is None else promise.basis
 
 
 def _signals(

@@ -47,7 +47,7 @@ class PastAction:
     """An action that was requested lately, and what became of it.
 
     ``at_us`` is when it last moved: it ended, or it was agreed to, or it was asked for. ``started``: it ran, whatever
-    became of it later.
+    became of it later. ``released``: a training whose version went out by what covered it.
     """
 
     kind: ActionKind
@@ -58,6 +58,7 @@ class PastAction:
     rule: str | None = None
     endpoint: str | None = None
     started: bool = False
+    released: bool = False
 
     @property
     def ran(self) -> bool:
@@ -81,10 +82,11 @@ class Standing:
 
     ``paused`` says who paused autonomy until when, None when nobody did. ``traffic_share`` 0..1 is the part of all
     rows of the last day that ``endpoint`` answered; None: nothing is known of it. ``impossible`` says of actions why
-    they cannot be done now.
+    they cannot be done now, ``doubted`` why nobody knows whether they are right: a person decides.
     """
 
     paused: str | None = None
     endpoint: str | None = None
     traffic_share: float | None = None
     impossible: Mapping[ActionKind, str] = field(default_factory=dict)
+    doubted: Mapping[ActionKind, str] = field(default_factory=dict)

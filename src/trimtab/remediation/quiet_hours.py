@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
@@ -93,12 +93,21 @@ class QuietHours(Strict):
         >>> night.holds(datetime(2030, 1, 1, 21, 0, tzinfo=UTC)), night.holds(datetime(2030, 1, 1, 5, 0, tzinfo=UTC))
         (True, False)
         """
+        return self.begun(now) is not None
+
+    def begun(self, now: datetime) -> datetime | None:
+        """Return since when they have held at ``now``, in UTC; None where they do not."""
         local = now.astimezone(ZoneInfo(self.timezone))
-        at = local.time()
-        today, yesterday = self._begins(local), self._begins(local - timedelta(days=1))
-        if self.since < self.until:
-            return today and self.since <= at < self.until
-        return (today and at >= self.since) or (yesterday and at < self.until)
+        at, before = local.time(), local - timedelta(days=1)
+        if self._begins(local) and self.since <= at and (at < self.until or self.until <= self.since):
+            day = local
+        elif self._begins(before) and at < self.until <= self.since:
+            day = before
+        else:
+            return None
+        begun = datetime.combine(day.date(), self.since, local.tzinfo).astimezone(UTC)
+        # Where the clock was put forward over their beginning, that lies in an hour that never was.
+        return min(begun, now.astimezone(UTC))
 
     def __str__(self) -> str:
         on = f" on {', '.join(self.days)}" if self.days else ""

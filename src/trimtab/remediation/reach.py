@@ -3,15 +3,17 @@
 A rule is a conjunction: it holds where each of its conditions does. So each value of what a rule looks at (origin,
 diagnosis, action …) stands for the set of rules that take it, and a proposal matches the rules that lie in all of its
 values' sets. Few sets differ, so that all combinations are gone through in no time, however many values there are.
+What there is to go through stands in `trimtab.remediation.proposed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 from trimtab.remediation.kinds import AT_ONCE, ActionKind, DiagnosisKind, Level, Origin
+from trimtab.remediation.proposed import COVERED, PROPOSED, Form
 
 if TYPE_CHECKING:
     from trimtab.remediation.policy import PolicyRule
@@ -23,18 +25,17 @@ ValueT = TypeVar("ValueT")
 
 
 def unreachable(rules: Rules) -> list[int]:
-    """Return the places of the rules that no proposal ever comes to, since those above them take them all.
+    """Return the places of the rules that nothing which is ever proposed comes to, for whatever reason.
 
-    A proposal is any origin (a person may be one who may approve), diagnosis or none, action or none, model, severity
-    0..1, and any set of diagnoses that are open. Of these sets the empty one and those of one diagnosis are enough: a
-    rule asks for one of its diagnoses, and a larger set can only have more of the rules above match.
+    Of the diagnoses that are open beside a proposal's own, none and each single one are enough to go through: a rule
+    asks for one of its diagnoses, and a larger set can only have more of the rules above match.
     """
     deciding = {mask & -mask for mask in _matching(rules)}
     return [place for place in range(len(rules)) if 1 << place not in deciding]
 
 
 def covering(rules: Rules, place: int) -> list[int]:
-    """Return the places of the rules above that take what the rule at ``place`` would match."""
+    """Return the places of the rules above that take what the rule at ``place`` would match; none: nothing is."""
     own = 1 << place
     first = {mask & -mask for mask in _matching(rules[: place + 1]) if mask & own}
     return sorted(mask.bit_length() - 1 for mask in first if mask != own)
@@ -52,30 +53,45 @@ def severities(rules: Rules) -> list[float]:
 
 
 def _matching(rules: Rules) -> set[int]:
-    """Return each set of rules, a bit a rule, that some proposal matches, unless it is empty."""
-    found = {(1 << len(rules)) - 1}
-    for taken in _axes(rules):
+    """Return each set of rules, a bit a rule, that something which is proposed matches, unless it is empty."""
+    named = sorted({name for rule in rules for name in rule.when.models})
+    # None: a model that no rule names.
+    models = _sets(rules, [None, *named], lambda rule, model: not rule.when.models or model in rule.when.models)
+    all_severities = severities(rules)
+    found: set[int] = set()
+    for form in PROPOSED:
+        found |= _of_form(rules, form, models, all_severities)
+    naming = _set(rules, lambda rule: ActionKind.DEPLOY in {*rule.when.action, *rule.then.actions})
+    for form in COVERED:
+        found |= {mask & naming for mask in _of_form(rules, form, models, all_severities)}
+    return found - {0}
+
+
+def _of_form(rules: Rules, form: Form, models: set[int], all_severities: Iterable[float]) -> set[int]:
+    speaking = _set(rules, lambda rule: form.action in rule.proposals())
+    found = {mask & speaking for mask in models}
+    bounds = all_severities if form.severity is None else [form.severity]
+    approvers = [False, True] if form.origin is Origin.PERSON and form.action in AT_ONCE else [False]
+    for taken in (
+        _sets(rules, approvers, lambda rule, may_approve: _hears(rule, form.origin, form.action, may_approve)),
+        _sets(rules, bounds, _takes_severity),
+        _sets(rules, _diagnoses(form), _takes_diagnoses),
+    ):
         found = {before & here for before in found for here in taken} - {0}
     return found
 
 
-def _axes(rules: Rules) -> Iterator[set[int]]:
-    """Yield, for each thing that rules look at, the sets of rules that its values are taken by."""
-    named = sorted({name for rule in rules for name in rule.when.models})
-    # None: a model that no rule names.
-    yield _sets(rules, [None, *named], lambda rule, model: not rule.when.models or model in rule.when.models)
-    yield _sets(
-        rules, [None, *DiagnosisKind], lambda rule, found: not rule.when.diagnosis or found in rule.when.diagnosis
-    )
-    yield _sets(
-        rules,
-        [None, *DiagnosisKind],
-        lambda rule, found: not rule.when.open_diagnosis or found in rule.when.open_diagnosis,
-    )
-    spoken_of = {rule.name: rule.proposals() for rule in rules}
-    wanted = product(Origin, [None, *ActionKind], [False, True])
-    yield _sets(rules, wanted, lambda rule, one: one[1] in spoken_of[rule.name] and _hears(rule, *one))
-    yield _sets(rules, severities(rules), _takes_severity)
+def _diagnoses(form: Form) -> Iterator[tuple[DiagnosisKind | None, frozenset[DiagnosisKind]]]:
+    """Yield what a proposal is diagnosed as, with the diagnoses that are open: the fewest, and one more."""
+    for own, fewest in form.diagnoses():
+        yield own, frozenset(fewest)
+        yield from ((own, frozenset((*fewest, other))) for other in DiagnosisKind)
+
+
+def _takes_diagnoses(rule: PolicyRule, found: tuple[DiagnosisKind | None, frozenset[DiagnosisKind]]) -> bool:
+    own, opened = found
+    named = not rule.when.diagnosis or own in rule.when.diagnosis
+    return named and (not rule.when.open_diagnosis or not opened.isdisjoint(rule.when.open_diagnosis))
 
 
 def _hears(rule: PolicyRule, origin: Origin, action: ActionKind | None, may_approve: bool) -> bool:
@@ -92,3 +108,7 @@ def _takes_severity(rule: PolicyRule, severity: float) -> bool:
 
 def _sets(rules: Rules, values: Iterable[ValueT], takes: Callable[[PolicyRule, ValueT], bool]) -> set[int]:
     return {sum(takes(rule, value) << place for place, rule in enumerate(rules)) for value in values}
+
+
+def _set(rules: Rules, takes: Callable[[PolicyRule], bool]) -> int:
+    return sum(takes(rule) << place for place, rule in enumerate(rules))

@@ -23,7 +23,7 @@ class RequestContext:
     """What a request says beyond the decision: where it belongs, who wants it, for what.
 
     ``about`` narrows the model down to what is acted on, where there can be several: a feed, a version. ``owner`` is
-    the person who asks, where one does.
+    the person who asks, where one does. ``told`` are those actions that would only say again what people know.
     """
 
     requested_by: str
@@ -34,6 +34,8 @@ class RequestContext:
     params: Mapping[ActionKind, JsonObject] | None = None
     impact: Mapping[ActionKind, PredictedImpact] | None = None
     impossible: Mapping[ActionKind, str] = field(default_factory=dict)
+    doubted: Mapping[ActionKind, str] = field(default_factory=dict)
+    told: frozenset[ActionKind] = frozenset()
     owner: str | None = None
 
 
@@ -45,7 +47,8 @@ def requests_of(
     The same action on the same model (and ``about``) has the same ``dedup_key``, whoever asks for it: a trigger and an
     incident that both want to retrain are approved once.
     """
-    return tuple(_request(action, decision, proposal, context, now, ids()) for action in decision.allowed)
+    wanted = [action for action in decision.allowed if action not in context.told]
+    return tuple(_request(action, decision, proposal, context, now, ids()) for action in wanted)
 
 
 def _request(

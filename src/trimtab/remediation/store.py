@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -19,7 +20,7 @@ from trimtab.monitoring.check import Check
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.diagnosis import Diagnosis
 from trimtab.remediation.incidents import Incident, IncidentState, Signal, TimelineEntry
-from trimtab.remediation.kinds import Family
+from trimtab.remediation.kinds import DiagnosisKind, Family, Level
 
 __all__ = [
     "attach_to_incident",
@@ -166,9 +167,9 @@ def list_incidents(
     model: str | None = None,
     open_only: bool = False,
     after: Place | None = None,
-    limit: int = 50,
+    limit: int | None = 50,
 ) -> list[Incident]:
-    """Return cases, newest first; those behind ``after``."""
+    """Return cases, newest first; those behind ``after``, at most ``limit`` (None: all)."""
     query = select(incident_table)
     if model is not None:
         query = query.where(incident_table.c.model == model)
@@ -182,11 +183,14 @@ def _changing(incident: Incident) -> dict[str, Any]:
     diagnosis = incident.diagnosis
     spec: JsonObject = {
         "signals": [dataclasses.asdict(signal) for signal in incident.signals],
+        "beyond": sorted(incident.beyond),
         "alerts": list(incident.alerts),
         "timeline": [dataclasses.asdict(entry) for entry in incident.timeline],
         "diagnosis": None if diagnosis is None else diagnosis.to_json(),
         "told_us": incident.told_us,
         "told_severity": None if incident.told_severity is None else incident.told_severity.value,
+        "reopened_us": incident.reopened_us,
+        "asked": {kind.value: level.value for kind, level in incident.asked.items()},
     }
     return {
         "state": incident.state.value,
@@ -200,6 +204,8 @@ def _changing(incident: Incident) -> dict[str, Any]:
 
 def _incident(row: Any) -> Incident:
     spec = row.spec
+    timeline = tuple(TimelineEntry(**entry) for entry in spec["timeline"])
+    diagnosis = None if spec["diagnosis"] is None else Diagnosis.from_json(spec["diagnosis"])
     return Incident(
         id=row.id,
         model=row.model,
@@ -209,15 +215,30 @@ def _incident(row: Any) -> Incident:
         opened_us=row.opened_us,
         closed_us=row.closed_us,
         signals=tuple(Signal(**{**one, "check": Check.from_json(one["check"])}) for one in spec["signals"]),
+        beyond=frozenset(spec.get("beyond", ())),
         alerts=tuple(spec["alerts"]),
-        timeline=tuple(TimelineEntry(**entry) for entry in spec["timeline"]),
-        diagnosis=None if spec["diagnosis"] is None else Diagnosis.from_json(spec["diagnosis"]),
+        timeline=timeline,
+        diagnosis=diagnosis,
         version=row.version,
         # Cases of before 0004 have neither: they are told again at once.
         told_us=spec.get("told_us"),
         told_severity=None if spec.get("told_severity") is None else Severity(spec["told_severity"]),
         family=Family(row.family),
+        reopened_us=spec.get("reopened_us", _last_reopened(timeline)),
+        asked=_asked(spec, diagnosis),
     )
+
+
+def _last_reopened(timeline: Sequence[TimelineEntry]) -> int | None:
+    """Return when a case of before that was a field of its own was last opened again, as far as its timeline knows."""
+    return next((entry.at_us for entry in reversed(timeline) if entry.what == "re-opened"), None)
+
+
+def _asked(spec: JsonObject, diagnosis: Diagnosis | None) -> dict[DiagnosisKind, Level]:
+    """Return what the policy was asked about; cases of before that was kept were asked about as they are called."""
+    if "asked" in spec:
+        return {DiagnosisKind(kind): Level(level) for kind, level in spec["asked"].items()}
+    return {} if diagnosis is None else {diagnosis.kind: diagnosis.level}
 
 
 def _alert(row: Any) -> Alert:

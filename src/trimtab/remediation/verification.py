@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,7 @@ def verify(
     before: Sequence[Check],
     after: Sequence[Check],
     *,
-    ended_us: int | None = None,
+    since_us: int | None = None,
     strict: bool = False,
 ) -> Verified:
     """Judge an action by the checks before it and those of a window after it.
@@ -57,21 +58,23 @@ def verify(
     all. Without one: OK when all that breached before is OK, BREACH when some of it still breaches; ``strict``: or when
     anything else does.
 
-    Where one version serves before and after, ``ended_us`` says when the action ended: what breaches in a window that
-    began before then says nothing against it.
+    ``since_us`` is the action's end, None where what is measured answered nobody before (a fresh version). What is
+    wrong in a window that began before that says nothing against the action, and what is right there nothing for it,
+    unless most of its rows came after: of quality those are what outcomes are known of, older by their median lag.
     """
-    earlier, later = worst_by_key(before), worst_by_key(after)
-    verdict, text = _promise(expected, after) if expected is not None else _breaches(earlier, later, ended_us)
-    joined = [key.label for key in later if _breached(later, key) and not _breached(earlier, key)]
-    if strict and joined and verdict is Verdict.OK:
+    told = [check for check in after if check.verdict is Verdict.BREACH or _is_mostly_after(check, since_us)]
+    earlier, later = worst_by_key(before), worst_by_key(told)
+    verdict, text = _promise(expected, told, since_us) if expected is not None else _breaches(earlier, later, since_us)
+    joined = [key for key in later if _breached(later, key) and not _breached(earlier, key)]
+    if strict and verdict is Verdict.OK and any(not _began_before(later[key], since_us) for key in joined):
         verdict, text = Verdict.BREACH, f"{text}, but something else is not"
-    new = f"; breaches since then: {', '.join(joined)}" if joined else ""
+    new = f"; breaches since then: {', '.join(key.label for key in joined)}" if joined else ""
     left = sum(check.verdict is Verdict.BREACH for check in later.values())
     had = sum(check.verdict is Verdict.BREACH for check in earlier.values())
     return Verified(verdict, f"{text}; breaches before {had}, after {left}{new}", _values(earlier), _values(later))
 
 
-def _promise(expected: PredictedImpact, after: Sequence[Check]) -> tuple[Verdict, str]:
+def _promise(expected: PredictedImpact, after: Sequence[Check], since_us: int | None) -> tuple[Verdict, str]:
     # A value of too few rows is told by its check: nothing is held against an action for that.
     check = newest_quality((one for one in after if one.verdict is not Verdict.INCONCLUSIVE), expected.metric)
     if check is None or check.value is None:
@@ -80,19 +83,25 @@ def _promise(expected: PredictedImpact, after: Sequence[Check]) -> tuple[Verdict
     sign = 1.0 if expected.higher_is_better else -1.0
     gained, promised = sign * (check.value - expected.now), sign * (expected.expected - expected.now)
     numbers = f"{expected.metric} {expected.now:.4g} before, {check.value:.4g} after, {expected.expected:.4g} expected"
+    if not math.isfinite(gained):
+        return Verdict.INCONCLUSIVE, f"no number to compare: {numbers}"
+    if gained <= 0 and _began_before(check, since_us):
+        return Verdict.INCONCLUSIVE, f"no improvement, in a window from before the action's end: {numbers}"
     if gained <= 0:
         return Verdict.BREACH, f"no improvement: {numbers}"
+    if not _is_mostly_after(check, since_us):
+        return Verdict.INCONCLUSIVE, f"improved, in a window from before the action's end: {numbers}"
     if check.verdict is Verdict.OK or (promised > 0 and gained >= _SHARE_OF_GAIN * promised):
         return Verdict.OK, f"improved: {numbers}"
     return Verdict.INCONCLUSIVE, f"improved by less than half of what was promised: {numbers}"
 
 
 def _breaches(
-    earlier: Mapping[SignalKey, Check], later: Mapping[SignalKey, Check], ended_us: int | None
+    earlier: Mapping[SignalKey, Check], later: Mapping[SignalKey, Check], since_us: int | None
 ) -> tuple[Verdict, str]:
     breached = [key for key in earlier if _breached(earlier, key)]
     still = [key for key in breached if _breached(later, key)]
-    mixed = [key for key in still if ended_us is not None and later[key].window.start_us < ended_us]
+    mixed = [key for key in still if _began_before(later[key], since_us)]
     if len(still) > len(mixed):
         return Verdict.BREACH, f"still in breach: {', '.join(key.label for key in still if key not in mixed)}"
     if mixed:
@@ -104,12 +113,31 @@ def _breaches(
     return Verdict.OK, "all that was in breach is ok"
 
 
+def _began_before(check: Check, since_us: int | None) -> bool:
+    return since_us is not None and check.window.start_us < since_us
+
+
+def _is_mostly_after(check: Check, since_us: int | None) -> bool:
+    """Whether at least half of what was measured, by time, came after the action's end."""
+    if since_us is None:
+        return True
+    start_us, end_us = check.window.start_us, check.window.end_us
+    lag_s = check.detail.get("label_lag_p50_s")
+    if isinstance(lag_s, int | float) and math.isfinite(lag_s) and not check.is_late:
+        end_us = max(start_us, end_us - int(lag_s * 1e6))
+    return start_us + end_us >= 2 * since_us
+
+
 def _breached(checks: Mapping[SignalKey, Check], key: SignalKey) -> bool:
     return key in checks and checks[key].verdict is Verdict.BREACH
 
 
 def _values(checks: Mapping[SignalKey, Check]) -> dict[str, float]:
-    return {key.label: check.value for key, check in checks.items() if check.value is not None}
+    return {
+        key.label: check.value
+        for key, check in checks.items()
+        if check.value is not None and math.isfinite(check.value)
+    }
 
 
 _VERIFIED: TypeAdapter[Verified] = TypeAdapter(Verified)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["PARTS_OF_OURS", "SOMEBODY_HERE", "Tally", "Via", "Vote", "Word", "tally", "why_not_counted"]
+__all__ = ["PARTS_OF_OURS", "SOMEBODY_HERE", "Tally", "Via", "Vote", "Word", "counted", "tally", "why_not_counted"]
 
 SOMEBODY_HERE = "local-admin"
 """The owner of the key that ``trimtab up`` makes, until an admin says who that is: it may be any of the others."""
@@ -89,6 +89,14 @@ def why_not_counted(voter: str, asker: str | None, approvers: Collection[str]) -
             f"admin say whose the key is: trimtab keys owner {SOMEBODY_HERE} PERSON"
         )
     return None
+
+
+def counted(votes: Sequence[Vote], asker: str | None, approvers: Collection[str]) -> list[Vote]:
+    """Return the votes whose owners could still say the same: they hold a key that may agree, and it is not their wish.
+
+    Whoever lost their key or role since has no say in what happens now; what they said is still told.
+    """
+    return [vote for vote in votes if vote.owner in approvers and why_not_counted(vote.owner, asker, approvers) is None]
 
 
 def tally(votes: Sequence[Vote], needed: int) -> Tally:

@@ -13,6 +13,9 @@ from trimtab.reports.wording import number_text, share_text, time_text
 __all__ = ["ComparedVersion", "ComparisonReportData", "comparison_report"]
 
 _MOST_FEATURES = 20
+_BY_IMPORTANCE = (
+    "Shares of what each estimator uses, by its own importance; where SHAP values are known, the model cards have them."
+)
 _NUMBERS = frozenset({1, 2, 3, 5})
 
 
@@ -76,7 +79,9 @@ def comparison_report(data: ComparisonReportData) -> str:
                         ),
                     ),
                 ),
-                Section("What they attend to", (_importance(old, new),), flows=True),
+                Section(
+                    "What they attend to", (_importance(old, new), Paragraph(_BY_IMPORTANCE, muted=True)), flows=True
+                ),
                 Section("Settings", (_params(old, new),), flows=True),
                 Section("Gates", (_gates(old, new),)),
                 *(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trimtab.core.enums import Verdict
+from trimtab.core.wording import counted
 from trimtab.reports.document import Badge, Block, Cell, Document, Fact, Figure, Paragraph, Section, Table, rendered
 from trimtab.reports.svg import Chart, Limit, Marker, Series
 from trimtab.reports.wording import number_text, time_text
@@ -68,7 +69,8 @@ class DriftReportData:
     series: Sequence[DriftSeries]
     causes: Sequence[DriftedCause] = field(default=())
     releases: Sequence[tuple[int, str]] = field(default=())
-    importance: dict[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    weighed_by: str = ""
 
     @property
     def drifted(self) -> list[DriftSeries]:
@@ -76,11 +78,17 @@ class DriftReportData:
         found = [one for one in self.series if one.verdict is Verdict.BREACH and one.column is not None]
         return sorted(found, key=lambda one: -one.excess)
 
+    @property
+    def far_out(self) -> list[DriftSeries]:
+        """Columns beyond their limit of which no alarm is made yet, the farthest first."""
+        found = [one for one in self.series if one.verdict is Verdict.INCONCLUSIVE and one.column is not None]
+        return sorted((one for one in found if one.excess > 1.0), key=lambda one: -one.excess)
+
 
 def drift_report(data: DriftReportData) -> str:
     """Return the report as one self-contained HTML file."""
     columns = [one for one in data.series if one.column is not None]
-    drifted = data.drifted
+    judged = [one for one in columns if one.verdict is not Verdict.INCONCLUSIVE]
     return rendered(
         Document(
             kicker=f"Drift analysis · {data.model} at endpoint {data.endpoint}",
@@ -88,15 +96,16 @@ def drift_report(data: DriftReportData) -> str:
             summary=_summary(data, columns),
             project=data.project,
             generated_us=data.generated_us,
-            badges=(_badge(data, drifted),),
+            badges=(_badge(data),),
             facts=(
                 Fact("From", time_text(data.start_us)),
                 Fact("To", time_text(data.end_us)),
-                Fact("Columns judged", number_text(float(len(columns)))),
-                Fact("In breach now", number_text(float(len(drifted)))),
+                Fact("Columns judged", f"{len(judged)} of {len(columns)}"),
+                Fact("In breach now", number_text(float(len(data.drifted)))),
+                Fact("Far out, not yet an alarm", number_text(float(len(data.far_out)))),
             ),
             sections=(
-                Section("Where it stands", (_standing(data),), flows=True),
+                Section("Where it stands", (_standing(data), *_weighed(data)), flows=True),
                 Section("Over time", _charts(data), flows=True),
                 Section("What was found behind it", (_causes(data),)),
                 Section(
@@ -127,21 +136,47 @@ def verdict_cell(verdict: Verdict | None) -> Cell | str:
 def _summary(data: DriftReportData, columns: Sequence[DriftSeries]) -> str:
     if not data.series:
         return "No check of drift was made in this period: there is nothing to tell."
-    drifted = data.drifted
     known = [one for one in columns if one.verdict is not Verdict.INCONCLUSIVE]
-    if drifted:
-        names = ", ".join(one.name for one in drifted[:3]) + (" and others" if len(drifted) > 3 else "")
-        return f"{len(drifted)} of {len(columns)} columns lie outside of what is usual, {names} the farthest."
-    if not known:
+    if not known and not data.far_out:
         return "Nothing could be judged: too few rows came in each window."
-    return f"None of {len(columns)} columns lies outside of what is usual."
+    said = [_beyond(data.drifted, columns)] if data.drifted else []
+    if data.far_out:
+        names = _names(data.far_out)
+        said.append(f"{_share(data.far_out, columns)} far out, not yet an alarm: {names}; the table below says why.")
+    if left := len(columns) - len(known) - len(data.far_out):
+        said.append(f"{left} of {len(columns)} could not be judged.")
+    return " ".join(said) or f"{_none_of(columns)} outside of what is usual."
 
 
-def _badge(data: DriftReportData, drifted: Sequence[DriftSeries]) -> Badge:
-    if not data.series:
+def _beyond(drifted: Sequence[DriftSeries], columns: Sequence[DriftSeries]) -> str:
+    farthest = f", {_names(drifted)} the farthest" if len(drifted) > 1 else f": {_names(drifted)}"
+    return f"{_share(drifted, columns)} outside of what is usual{farthest}."
+
+
+def _share(found: Sequence[DriftSeries], columns: Sequence[DriftSeries]) -> str:
+    return f"{len(found)} of {counted(len(columns), 'column')} {'lies' if len(found) == 1 else 'lie'}"
+
+
+def _none_of(columns: Sequence[DriftSeries]) -> str:
+    return "The only column does not lie" if len(columns) == 1 else f"None of {len(columns)} columns lies"
+
+
+def _names(found: Sequence[DriftSeries]) -> str:
+    return ", ".join(one.name for one in found[:3]) + (" and others" if len(found) > 3 else "")
+
+
+def _badge(data: DriftReportData) -> Badge:
+    if data.drifted:
+        return Badge(f"{len(data.drifted)} drifted", "bad")
+    if data.far_out:
+        return Badge(f"{len(data.far_out)} far out, not yet an alarm")
+    verdicts = {one.verdict for one in data.series}
+    if not verdicts:
         return Badge("nothing was checked", "warn")
-    if drifted:
-        return Badge(f"{len(drifted)} drifted", "bad")
+    if verdicts == {Verdict.INCONCLUSIVE}:
+        return Badge("nothing could be judged", "warn")
+    if Verdict.INCONCLUSIVE in verdicts:
+        return Badge("not all could be judged", "warn")
     return Badge("no drift", "ok")
 
 
@@ -163,8 +198,12 @@ def _standing(data: DriftReportData) -> Table:
     return Table(head, rows, frozenset({1, 2, 3, 4}), empty="Nothing was checked.")
 
 
+def _weighed(data: DriftReportData) -> Sequence[Block]:
+    return (Paragraph(f"Weight: share by {data.weighed_by}.", muted=True),) if data.weights else ()
+
+
 def _weight(data: DriftReportData, one: DriftSeries) -> str:
-    share = data.importance.get(one.column or "")
+    share = data.weights.get(one.column or "")
     return "–" if share is None else f"{number_text(round(share * 100, 1))} %"
 
 

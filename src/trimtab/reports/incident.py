@@ -58,7 +58,8 @@ class ImpactData:
 class ActionData:
     """One change to the world: who asked, under which rule, who decided, how it ended.
 
-    ``helped`` is what verification found, and ``found`` in words; None while nobody has looked.
+    ``helped`` is what verification found, and ``found`` in words; None while nobody has looked. ``came_back_us``: when
+    the case was opened again after that.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class ActionData:
     impact: ImpactData | None = None
     helped: Verdict | None = None
     found: str = ""
+    came_back_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +125,13 @@ class MeasureData:
 
 @dataclass(frozen=True, slots=True)
 class VerificationData:
-    """Whether it helped."""
+    """Whether it helped. ``came_back_us``: when the case was opened again after that, None where it was not."""
 
     verdict: Verdict
     explanation: str
     measures: tuple[MeasureData, ...] = ()
     finished_us: int | None = None
+    came_back_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +149,16 @@ class ColumnChartData:
 
 @dataclass(frozen=True, slots=True)
 class QualityChartData:
-    """A metric over time: ``(start of the period in µs UTC, value)``, with its limit and what training promised."""
+    """A metric over time: ``(start of the period in µs UTC, value)``.
+
+    ``limits`` and ``baselines`` say, at the same moments, what limit held and what training had promised: each version
+    has its own.
+    """
 
     metric: str
     points: tuple[tuple[int, float | None], ...]
-    limit: float | None = None
-    baseline: float | None = None
+    limits: tuple[tuple[int, float | None], ...] = ()
+    baselines: tuple[tuple[int, float | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,7 @@ class IncidentReportData:
     """Everything that an incident report shows. Times are in microseconds UTC.
 
     ``noticed_us`` is the event time up to which data were known when it opened: what came in when it is replayed lies
-    long before ``opened_us``.
+    long before ``opened_us``. ``severity`` is the diagnosis' level, or how loud the case is where there is none.
     """
 
     id: str
@@ -206,16 +213,17 @@ def _column_chart(index: int, column: ColumnChartData, markers: tuple[Marker, ..
 
 
 def _quality_chart(index: int, quality: QualityChartData, markers: tuple[Marker, ...]) -> Chart:
-    limits = [] if quality.limit is None else [Limit("limit", quality.limit)]
+    levels = {value for _, value in quality.limits if value is not None}
     series = [Series(name=quality.metric, points=quality.points)]
-    if quality.baseline is not None and quality.points:
-        ends = (quality.points[0][0], quality.points[-1][0])
-        series.append(Series("at training", tuple((at_us, quality.baseline) for at_us in ends), tone="second"))
+    if len(levels) > 1:
+        series.append(Series("limit", quality.limits, kind="step", tone="limit"))
+    if any(value is not None for _, value in quality.baselines):
+        series.append(Series("at training", quality.baselines, kind="step", tone="second"))
     return Chart(
         key=f"quality-{index}",
         title=f"{quality.metric} over time",
         description=f"{quality.metric} of the answers whose true outcome is known, for each period.",
         series=tuple(series),
-        limits=tuple(limits),
+        limits=tuple(Limit("limit", level) for level in levels) if len(levels) == 1 else (),
         markers=markers,
     )

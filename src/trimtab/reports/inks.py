@@ -30,6 +30,7 @@ INKS: Mapping[str, str] = MappingProxyType(
         ),
         "chart-main-dot": f'fill="{_MAIN}"',
         "chart-second-dot": f'fill="{_SECOND}"',
+        "chart-limit-dot": f'fill="{_BAD}"',
         "chart-band": f'fill="{_MAIN}" fill-opacity="0.11"',
         "chart-middle": f'fill="none" stroke="{_MAIN}" stroke-opacity="0.5" stroke-dasharray="1 4" stroke-width="1.5"',
         "chart-limit": f'fill="none" stroke="{_BAD}" stroke-dasharray="7 4" stroke-width="1.5"',

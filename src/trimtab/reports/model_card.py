@@ -78,6 +78,7 @@ class ModelCardData:
     features: Sequence[tuple[str, str, float | None]]
     written: Mapping[str, str]
     lineage: LineageData
+    weighed_by: str = ""
     classes: Sequence[str] = ()
     threshold: float | None = None
     calibration: str = ""
@@ -105,7 +106,7 @@ def model_card_report(data: ModelCardData) -> str:
             sections=(
                 Section("What it is for", _purpose(data)),
                 Section("What it learnt from", _learnt(data)),
-                Section("What it sees", (_features(data),), flows=True),
+                Section("What it sees", (_features(data), *_weighed(data)), flows=True),
                 Section("How well it did on rows it had not seen", _measured(data)),
                 Section("For whom it does how well", _groups(data)),
                 Section("How well it does in production", (_live(data),)),
@@ -174,6 +175,10 @@ def _learnt(data: ModelCardData) -> Sequence[Block]:
         "Personal data": "data.personal_data",
     }
     return (Table(("", ""), [*rows, *((name, _said(data, entry)) for name, entry in entries.items())]),)
+
+
+def _weighed(data: ModelCardData) -> Sequence[Block]:
+    return (Paragraph(f"Weight: share by {data.weighed_by}.", muted=True),) if data.weighed_by else ()
 
 
 def _features(data: ModelCardData) -> Table:

@@ -34,7 +34,7 @@ class Series:
     name: str
     points: Sequence[Point]
     kind: Literal["line", "step"] = "line"
-    tone: Literal["main", "second"] = "main"
+    tone: Literal["main", "second", "limit"] = "main"
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,11 @@ class WeeklyReportData:
     audit: AuditProof | None = field(default=None)
 
     @property
+    def is_running(self) -> bool:
+        """Whether the week was not over when this was written."""
+        return self.generated_us < self.end_us
+
+    @property
     def open_cases(self) -> int:
         """Cases that nobody has closed and that have not recovered."""
         listed = sum(case.closed_us is None for model in self.models for case in model.cases)
@@ -140,7 +145,8 @@ def weekly_report(data: WeeklyReportData) -> str:
     return rendered(
         Document(
             kicker=f"Weekly digest · {data.project}",
-            title=f"The week from {time_text(data.start_us)[:10]} to {time_text(data.end_us - 1)[:10]}",
+            title=f"The week from {time_text(data.start_us)[:10]} to {time_text(data.end_us - 1)[:10]}"
+            + (", so far" if data.is_running else ""),
             summary=_summary(data),
             project=data.project,
             generated_us=data.generated_us,
@@ -171,7 +177,8 @@ def _summary(data: WeeklyReportData) -> str:
 
 
 def _badges(data: WeeklyReportData) -> Sequence[Badge]:
-    found = [Badge(f"{data.open_cases} open", "bad") if data.open_cases else Badge("nothing open", "ok")]
+    found = [Badge("so far: the week is not over", "warn")] if data.is_running else []
+    found += [Badge(f"{data.open_cases} open", "bad") if data.open_cases else Badge("nothing open", "ok")]
     if data.waiting:
         found.append(Badge(f"{data.waiting} waiting", "warn"))
     if data.dead_letters:

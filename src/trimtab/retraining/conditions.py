@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from trimtab.config.durations import format_duration
+from trimtab.config.durations import format_remaining
 from trimtab.core.canonical import digest_of
 from trimtab.core.clock import from_micros
 from trimtab.retraining.durations import Memory, TriggerState, held_for
@@ -108,7 +108,7 @@ def _decided(config: RetrainConfig, facts: Facts, tree: Explanation, model: str)
     if facts.last_retrain_us is not None:
         left = from_micros(facts.last_retrain_us) + config.cooldown - facts.now
         if left > timedelta(0):
-            reason = f"{tree.why}; but retraining cools down for another {format_duration(left)}"
+            reason = f"{tree.why}; but retraining cools down for another {format_remaining(left)}"
             return Firing(model, facts.now, False, reason, tree)
     return Firing(model, facts.now, True, tree.why, tree, " + ".join(tree.causes())[:128])
 

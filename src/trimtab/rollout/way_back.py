@@ -11,7 +11,9 @@ from trimtab.db.tables import action_request, endpoint_history
 from trimtab.db.tables import rollout as rollout_table
 from trimtab.rollout.phases import Phase
 
-__all__ = ["promoted_versions", "reinstatements", "way_back"]
+__all__ = ["came_back", "promoted_versions", "reinstatements", "way_back", "went_back"]
+
+_BACK = "roll_back"
 
 
 def promoted_versions(connection: Connection, endpoint: str) -> list[int]:
@@ -27,6 +29,22 @@ def reinstatements(connection: Connection, endpoint: str) -> frozenset[int]:
     """Return the places among `promoted_versions` of those that went forth to a version that had served before."""
     kinds = [kind for _, kind in _promotions(connection, endpoint)]
     return frozenset(place for place, kind in enumerate(kinds) if kind == "reinstate")
+
+
+def came_back(connection: Connection, endpoint: str) -> bool:
+    """Return whether what was promoted last on ``endpoint`` was gone back to."""
+    promotions = _promotions(connection, endpoint)
+    return bool(promotions) and promotions[-1][1] == _BACK
+
+
+def went_back(connection: Connection, endpoint: str) -> frozenset[str]:
+    """Return the ids of the rollouts on ``endpoint`` that went back to a version: none of them released one."""
+    query = (
+        select(rollout_table.c.id)
+        .join(action_request, action_request.c.id == rollout_table.c.action_id)
+        .where(rollout_table.c.endpoint == endpoint, action_request.c.kind == _BACK)
+    )
+    return frozenset(connection.execute(query).scalars())
 
 
 def _promotions(connection: Connection, endpoint: str) -> list[tuple[int, str | None]]:

@@ -5,6 +5,7 @@ import pytest
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trimtab.api.bodies import Bodies
 from trimtab.api.door import Door, names_of
 
 
@@ -16,7 +17,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def ask(headers: dict[str, str], body: bytes = b"", app: ASGIApp = echo) -> tuple[int, dict[str, str], str]:
-    door = Door(app, hosts=names_of("127.0.0.1"), body_bytes=10, unlimited=("/files",))
+    bodies = Bodies(most_bytes=10, within_s=1.0, at_once=1, address_of=lambda _scope: "192.0.2.1")
+    door = Door(app, hosts=names_of("127.0.0.1"), bodies=bodies, unlimited=("/files",))
     sent: list[Message] = []
 
     async def receive() -> Message:

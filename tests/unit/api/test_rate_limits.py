@@ -96,6 +96,15 @@ def test_wrong_keys_are_counted_by_address() -> None:
     rates.failed("192.0.2.2")
 
 
+def test_a_wrong_key_is_also_a_request_of_nobody_known() -> None:
+    rates = limits(Clock())
+    for _ in range(3):
+        rates.failed("192.0.2.1")
+    assert rates.anonymous_wait_s("192.0.2.1") == 0
+    assert rates.anonymous_wait_s("192.0.2.1") > 0
+    assert is_refused(lambda: rates.failed("192.0.2.1"))
+
+
 def test_no_limits_are_none() -> None:
     rates = RateLimits(ApiConfig(rate=None), DoorCounts(), clock=Clock())
     assert spent(rates, ANN, "POST") == 50

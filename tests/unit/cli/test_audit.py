@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.audit.forging import disarm, edit, new_key
+from tests.unit.audit.forging import cut, disarm, edit, new_key, set_head
 from tests.unit.loop.projects import MODEL, World, make_world
 
 from trimtab.audit.export import checker
@@ -81,7 +81,9 @@ def test_verify_says_what_is_whole_what_agrees_and_whose_word_it_is(run: Run, tm
     assert "2 entries from 23 on are whole" in run("verify", "--since", "last")[1]
     trusted.write_text(new_key().public.pem)
     code, said = run("verify", "--trusted-key", trusted)
-    assert (code, "for which no trusted key vouches" in said) == (1, True)
+    assert (code, "The log is not vouched for: 24 entries fit each other" in said) == (1, True)
+    assert "broken" not in said
+    assert len(said.splitlines()) == 3
     assert run("verify", "--trusted-key", tmp_path / "none.pem")[0] == 2
     assert run("verify", "--since", "yesterday")[0] == 2
 
@@ -94,6 +96,24 @@ def test_verify_ends_with_1_where_an_entry_was_edited_and_says_which(run: Run, w
     assert code == 1
     assert "The log is broken at entry 5" in said
     assert "was edited: its hash does not fit" in said
+
+
+def test_verify_says_where_the_end_is_cut_in_one_number(run: Run, world: World) -> None:
+    with world.platform.database.transaction() as connection:
+        disarm(connection)
+        cut(connection, 20)
+        set_head(connection, 20)
+    code, said = run("verify")
+    assert (code, said.splitlines()[0]) == (1, "The log is truncated after entry 20: the checkpoint saw 22 entries")
+
+
+def test_verify_with_a_key_and_without_a_checkpoint_says_that_nothing_was_signed_yet(run: Run, world: World) -> None:
+    for file in (world.platform.lake.root / "audit").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    (world.platform.project.root / "other.pem").write_text(new_key().public.pem)
+    code, said = run("verify", "--trusted-key", world.platform.project.root / "other.pem")
+    assert (code, "there is no checkpoint" in said, "broken" in said) == (1, True, False)
 
 
 def test_show_asks_by_what_entries_are_about(run: Run) -> None:

@@ -60,7 +60,7 @@ class Interrupted:
     def ask(self, name: str, /, **_fields: object) -> JsonObject:
         self.asked.append(name)
         if name == "training.cancel" and self._ended:
-            raise IllegalTransitionError("job j1: is succeeded already; nothing is left to cancel")
+            raise IllegalTransitionError("job j1: is over already (succeeded); nothing is left to cancel")
         return {**ANSWERS[name], "state": "succeeded"} if self._ended else ANSWERS[name]
 
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:

@@ -38,6 +38,17 @@ def test_a_wide_terminal_shows_a_row_a_line() -> None:
     assert len(lines(10_000)) == 3
 
 
+def test_one_long_reason_does_not_push_all_rows_apart() -> None:
+    rows = [{"state": "held", "path": "p" * 200, "reason": "r" * 600}, {"state": "done", "path": "q", "reason": "well"}]
+    with console.capture() as shown:
+        show_rows({}, False, rows, ["state", "reason"], "none")
+    assert max(map(len, shown.get().splitlines())) == 127
+    assert "r" * 119 + "…" in shown.get()
+    with console.capture() as shown:
+        show_rows({}, False, rows, ["state", "path"], "none")
+    assert "p" * 200 in shown.get().replace("\n", "")
+
+
 def test_a_narrow_terminal_shows_names_and_values_and_leaves_out_what_is_empty() -> None:
     shown = lines(60)
     assert shown[0] == f"job id  {ROWS[0]['job_id']}"

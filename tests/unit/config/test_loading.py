@@ -1,5 +1,6 @@
 """What a user wrote wrongly is explained: file, line, what was found, what was expected."""
 
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from trimtab.config.columns import ContractConfig
 from trimtab.config.durations import Duration
-from trimtab.config.loading import Strict, load_yaml, parse_yaml
+from trimtab.config.loading import Strict, load_yaml, parse_yaml, value_of
 from trimtab.core.errors import ConfigError
 
 
@@ -138,6 +139,30 @@ def test_a_bomb_of_aliases_is_refused_before_it_unfolds() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
     assert "aliases counted in full" in _problem("\n".join(lines))
+
+
+def test_what_looks_like_a_number_to_the_base_of_60_is_text() -> None:
+    assert "weight_pct: found '1:30'; input should be" in _problem(_GOOD.replace("weight_pct: 50", "weight_pct: 1:30"))
+    found = parse_yaml((_GOOD + "labels: {at: 22:00, for: 1:30.5}\n").encode(), _Deployment, source="d.yaml")
+    assert found.labels == {"at": "22:00", "for": "1:30.5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.5", 0.5), ("1:30", "1:30"), ("[1, 2]", [1, 2]), ("[1", "[1"), ("null", None), ("low", "low")],
+)
+def test_a_value_is_read_as_in_a_file(text: str, value: object) -> None:
+    assert value_of(text) == value
+
+
+def test_thousands_of_slips_are_told_as_a_few_in_no_time() -> None:
+    many = "x: &x {a: 1}\n" + "".join(f"k{one}: {{<<: [*x, *x, *x]}}\n" for one in range(1_000))
+    started = time.process_time()
+    told = _problem(_GOOD + many).splitlines()
+    assert len(told) == 51
+    assert told[-1] == "d.yaml: 951 more problems; correct these first"
+    # Each used to cost the making of the whole schema.
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("text", ["[" * 20_000, "a: &a [*a]", "a: &a {b: *a}", "- " * 5_000 + "x"])

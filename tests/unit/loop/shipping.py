@@ -32,6 +32,7 @@ class Asked:
     place: int = 0
     shadow_of: Asked | None = None
     age: float = 50.0
+    source: str | None = None
 
     @property
     def id(self) -> str:
@@ -99,7 +100,7 @@ class Shipping:
             generation=each.generation,
             assignment_probability=chance,
             record_key=None,
-            source=None,
+            source=each.source,
             sticky_hash=each.key,
             values=(each.age, 200.0, "male"),
             prediction=each.prediction,

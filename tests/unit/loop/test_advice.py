@@ -12,8 +12,9 @@ from trimtab.loop.problems import PROBLEMS
 from trimtab.loop.standing import Delivered, Gate, Standing, Training
 from trimtab.registry.versions import ModelVersion, VersionState
 from trimtab.remediation.actions import ActionRequest, ActionState
+from trimtab.remediation.diagnosis import Diagnosis
 from trimtab.remediation.incidents import Incident, IncidentState
-from trimtab.remediation.kinds import ActionKind
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind
 from trimtab.rollout.phases import Phase
 from trimtab.rollout.state import RolloutSpec, RolloutState, VersionRef
 from trimtab.rollout.store import Rollout, Unread
@@ -312,6 +313,16 @@ def test_a_candidate_that_failed_before_anything_was_registered_leads_to_one_com
     failed = Training("j", "succeeded", failed_gates=(Gate("f1", None, "min 0.8"),))
     (advice,) = advice_about(replace(DELIVERED, training=failed))
     assert "f1 could not be computed" in advice.why
+
+
+def test_nobody_is_advised_to_lower_a_gate_while_the_outcomes_are_in_doubt() -> None:
+    found = Diagnosis(DiagnosisKind.LABEL_PROBLEM, 0.5, (), (), None, 0, (), (), "the outcomes say the opposite")
+    doubted = replace(INCIDENT, diagnosis=found)
+    failed = Training("j", "succeeded", failed_gates=(Gate("f1", 0.71, "min 0.8"),))
+    told = [one for one in advice_about(replace(WELL, training=failed, incidents=(doubted,))) if "candidate" in one.why]
+    assert [one.command for one in told] == [f"trimtab incidents show {doubted.id}"]
+    assert "mend them first" in told[0].why
+    assert "gate lower" not in told[0].why
 
 
 def test_the_version_that_serves_is_named_for_comparison_before_the_next_is_approved() -> None:

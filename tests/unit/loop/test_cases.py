@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from trimtab.core.errors import ConfigError, NotFoundError, PermissionDeniedErro
 from trimtab.db.tables import job
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import perform
+from trimtab.monitoring.check import Check, Window
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.incidents import Incident, IncidentState
 from trimtab.remediation.kinds import Family
@@ -160,3 +162,41 @@ def test_alerts_of_tables_join_the_case_of_the_model_that_they_feed(world: World
     world.deliver("incidents")
     attached = {case.family: case.alerts for case in _cases(world)}
     assert attached == {Family.MODEL: ("table", "records"), Family.SERVICE: ()}
+
+
+def _as_of(world: World, check: Check, *, hours: float) -> Check:
+    """Return the check of the hour that ends so many hours from now."""
+    end_us = world.platform.now_us() + int(hours * 3_600_000_000)
+    return replace(check, window=Window(end_us - 3_600_000_000, end_us))
+
+
+def _looked(world: World, *checks: Check) -> list[IncidentState]:
+    world.checked(*checks)
+    world.deliver("incidents")
+    return [one.state for one in _cases(world)]
+
+
+def test_a_look_at_the_past_opens_no_case_about_what_is_over(world: World) -> None:
+    breach, ok = world.check(Verdict.BREACH), world.check(Verdict.OK)
+    assert _looked(world, ok) == []
+    assert _looked(world, _as_of(world, breach, hours=-9)) == []
+    late = replace(_as_of(world, breach, hours=-5), detail={"late": True})
+    assert _looked(world, late, _as_of(world, world.check(Verdict.INCONCLUSIVE), hours=0)) == []
+    other = replace(breach, column="age")
+    assert _looked(world, _as_of(world, other, hours=-9)) == [IncidentState.OPEN], "of that nobody knows better"
+
+
+def test_a_look_at_the_past_neither_ends_nor_opens_a_case_of_the_present(world: World) -> None:
+    breach, ok = world.check(Verdict.BREACH), world.check(Verdict.OK)
+    assert _looked(world, breach) == [IncidentState.OPEN]
+    assert _looked(world, _as_of(world, ok, hours=-2)) == [IncidentState.OPEN]
+    world.clock.advance(timedelta(hours=1))
+    assert _looked(world, _as_of(world, ok, hours=0)) == [IncidentState.RESOLVED]
+    assert _looked(world, _as_of(world, breach, hours=-0.5)) == [IncidentState.RESOLVED]
+
+
+def test_a_look_at_a_moment_that_has_not_come_changes_no_case(world: World) -> None:
+    """Else a slip of a year would keep its case open for a year, and hide all that breaches until then."""
+    assert _looked(world, _as_of(world, world.check(Verdict.BREACH), hours=9_000)) == []
+    assert _looked(world, world.check(Verdict.BREACH)) == [IncidentState.OPEN]
+    assert _looked(world, _as_of(world, world.check(Verdict.OK), hours=9_000)) == [IncidentState.OPEN]

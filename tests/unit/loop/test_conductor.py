@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -16,9 +17,10 @@ from trimtab.core.errors import BackendError, ConfigError, ConflictError
 from trimtab.db import leases
 from trimtab.db.engine import Connection, machine_us
 from trimtab.db.outbox import Event, Outbox
-from trimtab.db.tables import event_delivery, lease, schedule_run
+from trimtab.db.tables import event_delivery, heartbeat, lease, schedule_run
 from trimtab.loop import conductor as conducting
 from trimtab.loop.conductor import Conductor, Handler, Lane, deliver_once
+from trimtab.loop.hindered import Hindered
 from trimtab.loop.platform import Platform
 
 
@@ -295,3 +297,74 @@ def test_work_in_the_callers_thread_ends_with_what_it_waits_for(platform: Platfo
     lane = Lane("one", (lambda: deliver_once(platform, {"a": handle}, "a"),))
     assert Conductor(platform, (lane,), holder="me").run_until(lambda: len(_noted(platform)) == 3, timeout_s=5)
     assert not Conductor(platform, (lane,), holder="me").run_until(lambda: False, timeout_s=0.2)
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_fault_whatever_ends_a_thread_of_the_conductor(
+    platform: Platform, started: list[Conductor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is raised where leases are renewed, and where what a lane met is remembered."""
+    faults, turns = {"leases": 3, "lanes": 3}, []
+    acquire = leases.acquire
+
+    def failing(*arguments: Any, **named: Any) -> Any:
+        if threading.current_thread().name == "conductor-leases" and faults["leases"]:
+            faults["leases"] -= 1
+            raise ZeroDivisionError("by zero")
+        return acquire(*arguments, **named)
+
+    class Unwritable(Hindered):
+        def forget(self, lane: str) -> None:
+            if faults["lanes"]:
+                faults["lanes"] -= 1
+                raise OSError(errno.ENOSPC, "No space left on device")
+            turns.append(lane)
+
+    monkeypatch.setattr(leases, "acquire", failing)
+    conductor = Conductor(replace(platform, hindered=Unwritable()), (Lane("one", (lambda: False,)),), holder="first")
+    started.append(conductor)
+    conductor.start()
+    _until(lambda: not any(faults.values()))
+    turns.clear()
+    _until(lambda: bool(turns))
+    assert platform.database.read(conductor.why_stuck) is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_works_on_nothing_says_why(
+    platform: Platform, started: list[Conductor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conducting, "_STALE_S", 0.6)
+    is_away = threading.Event()
+    acquire = leases.acquire
+
+    def away(*arguments: Any, **named: Any) -> Any:
+        if is_away.is_set():
+            raise BackendError("the database: is locked; try again")
+        return acquire(*arguments, **named)
+
+    def beats() -> bool:
+        values = {"process": "control-plane", "pid": 1, "process_started_us": 0, "beat_us": machine_us(), "spec": {}}
+        with platform.database.transaction() as connection:
+            connection.execute(heartbeat.delete())
+            connection.execute(insert(heartbeat).values(**values))
+        return False
+
+    def why() -> str | None:
+        return platform.database.read(conductor.why_stuck)
+
+    monkeypatch.setattr(leases, "acquire", away)
+    conductor = Conductor(platform, (Lane("one", (lambda: False,)),), holder="first")
+    started.append(conductor)
+    conductor.start()
+    assert why() is None, "it has just begun"
+    _until(lambda: why() == "the decisions have not beaten yet")
+    beats()
+    assert why() is None
+    _until(lambda: "the last beat is" in (why() or ""))
+    is_away.set()
+    _until(lambda: "the leases were last renewed" in (why() or ""))
+    is_away.clear()
+    _until(lambda: "leases" not in (why() or ""))
+    conductor.stop(timeout_s=5)
+    assert "threads have ended: conductor-leases, conductor-one" in (why() or "")

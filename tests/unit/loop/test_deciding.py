@@ -175,7 +175,7 @@ def test_a_pause_holds_what_would_run_by_itself_over_a_restart_and_until_its_tim
 
 def test_a_pause_between_decision_and_execution_has_the_action_wait(world: World) -> None:
     world.version(1)
-    held = "rules:\n  - {name: set aside, when: {action: quarantine_feed}, then: {tier: automatic}}\n"
+    held = "rules:\n  - {name: set aside, then: {actions: [quarantine_feed], tier: automatic}}\n"
     _rewrite(world, held)
     assert _propose(world, ActionKind.QUARANTINE_FEED) == ["approved"]
     perform(world.platform, _EMIL, "autonomy.pause", {"lasts": "4h", "reason": "wait"})
@@ -210,6 +210,16 @@ def test_pausing_is_told_audited_and_ended_by_whoever_may(world: World) -> None:
     titles = platform.database.read(lambda c: list(c.execute(select(notification.c.title)).scalars()))
     assert "all models: emil paused autonomy until 2030-01-01T02:00:00+00:00" in titles
     assert "all models: dana ended the pause of autonomy" in titles
+
+
+def test_who_may_not_resume_does_not_end_a_pause_by_a_shorter_one(world: World) -> None:
+    perform(world.platform, _DANA, "autonomy.pause", {"lasts": "4h", "reason": "the clinic moves"})
+    perform(world.platform, _EMIL, "autonomy.pause", {"lasts": "1m", "reason": "a short one"})
+    world.clock.advance(timedelta(minutes=2))
+    assert _propose(world, ActionKind.QUARANTINE_FEED) == ["waiting_approval"]
+    told = perform(world.platform, _DANA, "autonomy.status", {})
+    assert [one["reason"] for one in told["pauses"]] == ["the clinic moves"]
+    assert perform(world.platform, _DANA, "autonomy.resume", {"reason": "done"})["pauses"] == []
 
 
 def test_a_way_back_is_proposed_only_where_there_is_one(world: World) -> None:

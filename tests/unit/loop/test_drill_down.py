@@ -13,7 +13,7 @@ from tests.unit.loop.projects import MODEL, World
 from tests.unit.loop.shipping import Asked, Shipping
 
 from trimtab.core.clock import from_micros
-from trimtab.core.errors import ConfigError, DataContractError, NotFoundError
+from trimtab.core.errors import BackendError, ConfigError, DataContractError, NotFoundError
 from trimtab.db.tables import report, snapshot
 from trimtab.loop.drill_down import MOST_ROWS, _sampled, _sides, drill_down
 from trimtab.loop.observing import RolloutWatch
@@ -54,6 +54,15 @@ def test_without_evidently_it_says_what_to_install_and_leaves_no_rows_behind(shi
     with pytest.raises(ConfigError, match=r"pip install 'trimtab\[evidently\]'"):
         drilled(shipping)
     assert list((shipping.world.platform.project.reports / "evidently").iterdir()) == []
+
+
+def test_a_process_that_cannot_be_started_is_told_and_leaves_no_rows_behind(
+    shipping: Shipping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(BackendError, match=r"left no result .*No such file"):
+        drilled(shipping)
+    assert not list((shipping.world.platform.project.reports / "evidently").glob(".*"))
 
 
 @pytest.mark.skipif(not INSTALLED, reason="the extra 'evidently' is not installed")

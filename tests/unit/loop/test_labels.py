@@ -25,6 +25,7 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
 from trimtab.core.enums import ColumnKind, Task, Verdict
 from trimtab.db.tables import monitor_state, snapshot
+from trimtab.lake.feeds import quarantine_feed
 from trimtab.lake.storage.base import StoredFile
 from trimtab.lake.storage.folder import FolderStorage
 from trimtab.lake.zones import Lake
@@ -106,6 +107,35 @@ def test_an_outcome_that_comes_weeks_late_is_judged_when_it_comes(shipping: Ship
     assert late.window.start_us <= shipping.start_us + 60_000_000 < late.window.end_us
     assert late.detail["label_lag_p50_s"] == pytest.approx(20 * DAY_S, rel=0.01)
     assert looked(shipping, 20 * DAY_S + 120) == (), "nothing has changed since"
+
+
+def test_answers_to_rows_that_broke_the_contract_are_counted_and_keep_quality_from_being_ok(
+    shipping: Shipping,
+) -> None:
+    rows, broken = asked(0), [Asked(at_s=3_600 + place, place=place, age=400.0) for place in range(8)]
+    shipping.rows(*rows, *broken)
+    shipping.outcomes("yes", *rows, known_s=7_200)
+    shipping.outcomes("no", *broken, known_s=7_200)
+    world = shipping.world
+    at(shipping, 0.5)
+    found = run_checks_of(world.platform, world.platform.files(MODEL), at=world.clock.now(), actor="dana").checks
+    whole = next(check for check in found if check.kind == "model_quality")
+    assert (whole.verdict, whole.value) == (Verdict.INCONCLUSIVE, 1.0)
+    assert (whole.detail["answered"], whole.detail["broke_contract"]) == (10, 8)
+    assert "how good 44% of the answers were is not known" in whole.explanation
+
+
+def test_answers_to_a_quarantined_feed_are_counted_beside_what_broke(shipping: Shipping) -> None:
+    with shipping.world.platform.database.transaction() as connection:
+        quarantine_feed(connection, MODEL, "clinic", since_us=0, reason="units (mmol/L)", at_us=0)
+    held = [Asked(at_s=100 + place, place=place, source="clinic", age=400.0 * (place % 2)) for place in range(6)]
+    shipping.rows(*asked(0), *held)
+    shipping.outcomes("yes", *asked(0), known_s=7_200)
+    world = shipping.world
+    at(shipping, 0.5)
+    found = run_checks_of(world.platform, world.platform.files(MODEL), at=world.clock.now(), actor="dana").checks
+    detail = next(check for check in found if check.kind == "model_quality").detail
+    assert (detail["broke_contract"], detail["of_quarantined_feeds"]) == (3, 3)
 
 
 def test_a_correction_is_judged_and_a_repetition_is_not(shipping: Shipping) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from tests.unit.loop.projects import make_world
+import pytest
+from tests.unit.loop.projects import World, make_world
 
+from trimtab.core.enums import Verdict
 from trimtab.db import leases
 from trimtab.db.engine import machine_us
 from trimtab.loop import lanes
@@ -19,13 +22,37 @@ def test_each_subscriber_has_a_lane_and_slow_ones_do_not_share_that_of_approvals
     assert lanes.LANE_OF["triggers"] == lanes.TRIGGERS != lanes.DECISIONS
 
 
+def _held(world: World, name: str) -> Lane:
+    """Return the lane of that name, with the lease that lets it work."""
+    by_name: dict[str, Lane] = {lane.name: lane for lane in lanes.of(world.platform)}
+    with world.platform.database.transaction() as connection:
+        held = leases.acquire(connection, f"lane:{name}", "h", machine_us=machine_us(), ttl_s=600)
+    by_name[name].fence.renewed(held)
+    return by_name[name]
+
+
+def test_a_message_waits_for_the_diagnosis_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "_DIAGNOSED_S", 0.5)
+    world = make_world(tmp_path / "project")
+    lane = _held(world, "messages")
+    world.checked(world.check(Verdict.BREACH))
+    world.deliver("incidents")
+
+    def told() -> bool:
+        with lane.fence.turn():
+            for work in lane.workers:
+                work()
+        return ("messages", "pending", None) not in world.unfinished()
+
+    assert not told()
+    time.sleep(0.6)
+    assert told(), "nobody has diagnosed it, and people hear of it all the same"
+    assert ("remediation", "pending", None) in world.unfinished()
+
+
 def test_conditions_wait_until_a_run_is_diagnosed_and_the_last_remedy_judged(tmp_path: Path) -> None:
     world = make_world(tmp_path / "project")
-    by_name: dict[str, Lane] = {lane.name: lane for lane in lanes.of(world.platform)}
-    lane = by_name[lanes.TRIGGERS]
-    with world.platform.database.transaction() as connection:
-        held = leases.acquire(connection, "lane:triggers", "h", machine_us=machine_us(), ttl_s=600)
-    lane.fence.renewed(held)
+    lane = _held(world, lanes.TRIGGERS)
     world.checked()
 
     def asked() -> bool:

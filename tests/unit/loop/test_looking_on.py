@@ -57,7 +57,8 @@ def test_numbers_and_drift_are_those_of_the_newest_looks(acting: Acting) -> None
     judged = {"age": Verdict.OK, "chol": Verdict.BREACH, "sex": Verdict.OK, "note": Verdict.INCONCLUSIVE}
     world.checked(*[world.check(verdict, column=name) for name, verdict in judged.items()])
     moved = only(ask(world, "metrics.drift"))
-    assert (moved["drift_share"], moved["columns_judged"]) == (pytest.approx(1 / 3), 3)
+    assert (moved["drift_share"], moved["columns_judged"], moved["columns"]) == (pytest.approx(1 / 3), 3, 4)
+    assert moved["far_out"] == ["note"], "beyond its limit, and no alarm yet"
 
 
 def test_a_model_says_which_version_serves_and_which_is_the_newest(acting: Acting) -> None:

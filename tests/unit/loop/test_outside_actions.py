@@ -1,21 +1,29 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 from tests.unit.loop.acting import Acting
 from tests.unit.loop.deploying import DANA, Deploying
 from tests.unit.loop.projects import MODEL, World
 from tests.unit.loop.shipping import Asked, Shipping
 
+from trimtab.audit import log as audit
+from trimtab.cli.commands.approvals import request_lines
 from trimtab.core.enums import Role, Task
 from trimtab.core.errors import ConfigError
+from trimtab.db.tables import event_delivery, notification
 from trimtab.lake.campaigns import choose_rows
 from trimtab.loop.actions.registry import ACTION_HANDLERS
 from trimtab.loop.actor import Actor
+from trimtab.loop.conductor import deliver_once
+from trimtab.loop.overdue import end_overdue
+from trimtab.loop.subscriptions import HANDLERS
 from trimtab.remediation.actions import ActionState
 from trimtab.remediation.kinds import ActionKind
 
@@ -63,6 +71,64 @@ def test_a_change_whose_end_was_not_stored_is_made_once(acting: Acting, written:
     assert _path(acting).read_bytes() == after
 
 
+def _running_past_its_time(acting: Acting) -> str:
+    """A change whose work is still to be done, or to be told of, an hour after it should have ended."""
+    action_id = acting.agreed(ActionKind.CHANGE_CONFIG, _LOWER)
+    while acting.action(action_id).state is not ActionState.RUNNING:
+        assert deliver_once(acting.world.platform, HANDLERS, "actions")
+    return action_id
+
+
+def test_what_was_done_outside_is_not_told_as_failed_and_can_be_taken_back(acting: Acting) -> None:
+    before = _path(acting).read_bytes()
+    action_id = _running_past_its_time(acting)
+    handler = ACTION_HANDLERS[ActionKind.CHANGE_CONFIG]
+    # The process dies after this, before it could store what it did, and stays away for two hours.
+    handler.reach_outside(acting.world.platform, acting.action(action_id))
+    acting.world.clock.advance(timedelta(hours=2))
+    assert not end_overdue(acting.world.platform)
+    acting.world.deliver()
+    ended = acting.action(action_id)
+    assert (ended.state, ended.outcome) == (
+        ActionState.SUCCEEDED,
+        "monitoring_config.yaml: monitors.1.limits.accuracy = 0.5",
+    )
+    assert not end_overdue(acting.world.platform)
+    undo = handler.undo(ended)
+    assert undo is not None
+    assert acting.done(undo.kind, undo.params).state is ActionState.SUCCEEDED
+    assert _path(acting).read_bytes() == before
+
+
+def test_what_cannot_be_done_outside_is_tried_until_its_time_is_over_and_people_are_asked(acting: Acting) -> None:
+    before = _path(acting).read_bytes()
+    kept = acting.world.platform.project.kept_config
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text("a file where the folder should be")
+    action_id = _running_past_its_time(acting)
+    deliver_once(acting.world.platform, HANDLERS, "actions")
+    assert acting.action(action_id).state is ActionState.RUNNING
+    acting.world.clock.advance(timedelta(hours=2))
+    assert not end_overdue(acting.world.platform)
+    time.sleep(0.25)
+    acting.world.deliver()
+    ended = acting.action(action_id)
+    assert ended.state is ActionState.FAILED
+    assert "did not end by 2030-" in ended.outcome
+    assert acting.asked_for_people() == [ended.outcome]
+    assert _path(acting).read_bytes() == before
+    assert acting.world.unfinished() == []
+
+
+def test_work_that_nobody_will_do_any_more_is_given_up(acting: Acting) -> None:
+    action_id = _running_past_its_time(acting)
+    with acting.world.platform.database.transaction() as connection:
+        connection.execute(update(event_delivery).where(event_delivery.c.state == "pending").values(state="dead"))
+    acting.world.clock.advance(timedelta(hours=2))
+    assert end_overdue(acting.world.platform)
+    assert acting.action(action_id).state is ActionState.FAILED
+
+
 @pytest.mark.parametrize(
     ("params", "told"),
     [
@@ -97,6 +163,42 @@ def test_a_person_changes_a_limit_through_the_gate(acting: Acting) -> None:
         ask("config.change", _OTTO, **{**fields, "file": "policy.yaml"})
     with pytest.raises(ConfigError, match="has nothing at"):
         ask("config.change", _OTTO, **{**fields, "values": {"monitors.9.limits.accuracy": 1}})
+
+
+def test_whoever_agrees_to_a_change_reads_each_value_old_and_new(acting: Acting) -> None:
+    ask = Deploying(acting.world).ask
+    path, severity = "monitors.1.limits.accuracy", "monitors.0.severity"
+    fields = {"model": MODEL, "file": _FILE, "values": {path: "0.4", severity: "low"}, "reason": "agreed with sales"}
+    waiting = ask("config.change", _OTTO, **fields)
+    acting.settle()
+    wanted = [
+        {"file": _FILE, "path": path, "old": "0.6", "new": '"0.4"'},
+        {"file": _FILE, "path": severity, "old": "high", "new": '"low"'},
+    ]
+    told = [f"{one['file']}: {one['path']}: {one['old']} → {one['new']}" for one in wanted]
+    shown = ask("approvals.show", _OTTO, action_id=waiting["action_id"])
+    assert (shown["changes"], shown["params"]["set"]) == (wanted, fields["values"])
+    [listed] = ask("approvals.list", _OTTO, state="waiting_approval")["actions"]
+    assert listed["changes"] == wanted
+    printed = "\n".join(request_lines(listed))
+    query = select(notification.c.body).where(notification.c.title.contains("approval wanted"))
+    [message] = acting.world.platform.database.read(lambda connection: connection.execute(query).scalars().all())
+    assert all(line in printed and line in message for line in told)
+    ask("approvals.decide", DANA, action_id=waiting["action_id"], approve=True, reason="yes")
+    entries = acting.world.platform.database.read(lambda c: audit.show(c, subject=f"action:{waiting['action_id']}"))
+    assert [one.spec["detail"]["changes"] for one in entries[:2]] == [wanted, wanted]
+
+
+def test_a_wish_that_cannot_be_told_whole_is_refused_and_not_cut(acting: Acting) -> None:
+    ask = Deploying(acting.world).ask
+    fields = {"model": MODEL, "file": _FILE, "reason": "agreed with sales"}
+    with pytest.raises(ConfigError, match="needs 200 characters at most"):
+        ask("config.change", _OTTO, **fields, values={"monitors.1.limits.accuracy": "0.6" + "0" * 470})
+    with pytest.raises(ConfigError, match="nothing that does not print"):
+        ask("config.change", _OTTO, **fields, values={"monitors.0.severity": "low\u202ehgih"})
+    with pytest.raises(ConfigError, match=r"takes \d+ characters to tell, expected 500"):
+        ask("labelling.open", _OTTO, model=MODEL, reason="r", where={"a" * 200: "b" * 200, "c" * 200: "d"})
+    assert ask("approvals.list", _OTTO, state="waiting_approval")["actions"] == []
 
 
 def test_a_campaign_wants_rows_without_a_label_the_doubtful_ones_first(acting: Acting) -> None:

@@ -233,6 +233,17 @@ def test_an_approver_trusts_a_feed_again_at_once(deploying: Deploying) -> None:
     assert deploying.world.unfinished() == []
 
 
+def test_an_approver_ends_an_outage_at_once_and_an_operator_asks(deploying: Deploying) -> None:
+    deploying.bring_in(1)
+    know(deploying, DANA, EMIL, OTTO)
+    paused = deploying.ask("endpoints.pause", endpoint=MODEL, reason="wrong prices")
+    agree(deploying, paused["action_id"], EMIL)
+    asked = deploying.ask("endpoints.resume", OTTO, endpoint=MODEL, reason="mended")
+    assert (asked["waits"], asked["could_agree"]) == (True, ["dana", "emil"])
+    deploying.ask("approvals.cancel", OTTO, action_id=asked["action_id"], reason="dana does it")
+    assert deploying.ask("endpoints.resume", endpoint=MODEL, reason="mended")["waits"] is False
+
+
 def test_a_rule_may_ask_for_two_people_and_for_admins(deploying: Deploying) -> None:
     deploying.register(1)
     eve = Actor("eve", Role.ADMIN)
@@ -251,6 +262,21 @@ def test_a_rule_may_ask_for_two_people_and_for_admins(deploying: Deploying) -> N
     assert (first["agreed"], first["could_agree"]) == (["eve"], ["fay"])
     last = agree(deploying, asked["action_id"], Actor("fays-phone", Role.ADMIN, "fay"))
     assert (last["state"], last["agreed"]) == ("approved", ["eve", "fay"])
+
+
+def test_a_revoked_keys_agreement_lets_nothing_run(deploying: Deploying) -> None:
+    deploying.register(1)
+    fay, eve = Actor("fay", Role.ADMIN), Actor("eve", Role.ADMIN)
+    know(deploying, DANA, EMIL, eve, fay)
+    policy(
+        deploying, "rules: [{name: Two, when: {action: deploy}, then: {tier: approval, approval: {approvers: 2}}}]\n"
+    )
+    asked = deploying.ask("rollouts.start", model=MODEL, number=1)["action_id"]
+    agree(deploying, asked, EMIL)
+    deploying.ask("keys.revoke", fay, name="emil")
+    second = agree(deploying, asked, eve)
+    assert (second["state"], second["agreed"], second["could_agree"]) == ("waiting_approval", ["eve"], ["fay"])
+    assert agree(deploying, asked, fay)["state"] == "approved"
 
 
 def test_three_keys_of_one_person_are_not_two_people(deploying: Deploying) -> None:
@@ -318,3 +344,42 @@ def test_a_rollout_that_runs_is_taken_back_with_its_request(deploying: Deploying
     deploying.world.deliver()
     assert (deploying.weights(), deploying.running()) == ({"v1": 100}, None)
     assert deploying.world.unfinished() == []
+
+
+def _waits(deploying: Deploying) -> str:
+    deploying.register(1)
+    know(deploying, DANA, EMIL, Actor("eve", Role.ADMIN), Actor("fay", Role.ADMIN))
+    asked = deploying.ask("rollouts.start", model=MODEL, number=1)
+    assert asked["waits"] is True
+    return str(asked["action_id"])
+
+
+def test_what_the_policy_refuses_by_now_is_not_agreed_to(deploying: Deploying) -> None:
+    asked = _waits(deploying)
+    policy(deploying, "rules: [{name: No release over Christmas, when: {action: deploy}, then: {tier: refuse}}]\n")
+    answer = agree(deploying, asked, EMIL)
+    assert answer["state"] == "cancelled"
+    assert "the policy refuses it by now: No release over Christmas" in answer["note"]
+    assert deploying.running() is None
+
+
+def test_a_request_takes_as_many_people_as_the_policy_wants_by_now(deploying: Deploying) -> None:
+    asked = _waits(deploying)
+    policy(
+        deploying,
+        "rules: [{name: Two, when: {action: deploy}, then: {tier: approval, approval: {role: admin, approvers: 2}}}]\n",
+    )
+    with pytest.raises(PermissionDeniedError, match="admin is needed"):
+        agree(deploying, asked, EMIL)
+    first = agree(deploying, asked, Actor("eve", Role.ADMIN))
+    assert (first["state"], first["role"], first["needed"]) == ("waiting_approval", "admin", 2)
+    policy(deploying, "rules: [{name: One, when: {action: deploy}, then: {tier: approval}}]\n")
+    assert deploying.ask("approvals.show", action_id=asked)["needed"] == 2, "a milder policy takes nothing back"
+    assert agree(deploying, asked, Actor("fay", Role.ADMIN))["state"] == "approved"
+
+
+@pytest.mark.parametrize("text", ["rules: [", "rules: []\n"])
+def test_a_policy_that_says_nothing_of_a_request_leaves_it_as_it_was(deploying: Deploying, text: str) -> None:
+    asked = _waits(deploying)
+    policy(deploying, text)
+    assert agree(deploying, asked, EMIL)["state"] == "approved"

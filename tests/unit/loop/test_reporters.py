@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 from tests.conftest import BOTH
 from tests.unit.loop.projects import MODEL, World, make_project
 
@@ -19,9 +20,10 @@ from trimtab.loop.actor import Actor
 from trimtab.loop.ingestion import Ingestion
 from trimtab.loop.model_files import load_model_files
 from trimtab.loop.operation import perform
-from trimtab.loop.reporters import addressed, tell_open_cases_again
+from trimtab.loop.reporters import addressed, case_files, tell_open_cases_again
 from trimtab.monitoring.reporters import Reporters
 from trimtab.notify.message import Message
+from trimtab.remediation.store import create_incident, list_incidents
 
 _DANA = Actor("dana", Role.APPROVER)
 _ROUTES = (
@@ -74,6 +76,20 @@ def test_a_case_is_told_when_it_opens_gets_louder_stays_and_is_over(world: World
     assert _told(world)[4:] == ["recovered"]
     world.clock.advance(timedelta(days=3))
     assert not tell_open_cases_again(world.platform)
+
+
+def test_all_open_cases_are_told_again_also_behind_many_newer_ones(world: World) -> None:
+    _checked(world, _BREACH)
+    [oldest] = world.platform.database.read(lambda c: list_incidents(c, open_only=True))
+    now_us = world.platform.now_us()
+    with world.platform.database.transaction() as connection:
+        for number in range(60):
+            newer = replace(oldest, id=f"i{number}", endpoint=f"e{number}", opened_us=now_us + 1, told_us=now_us * 2)
+            create_incident(connection, newer)
+    world.clock.advance(timedelta(days=2))
+    assert tell_open_cases_again(world.platform)
+    world.deliver("messages")
+    assert _told(world) == ["opened", "is still open"]
 
 
 def test_a_model_whose_files_cannot_be_read_is_told_of_all_the_same(world: World) -> None:
@@ -141,3 +157,13 @@ def test_alerts_alike_on_both_sides_of_midnight_are_told_once(world: World) -> N
     assert told_after(60) == 2, "a day after the first"
     assert told_after(60) == 2
     assert told_after(24 * 60) == 3
+
+
+def test_a_case_of_no_model_of_ours_is_no_fault_of_a_file(world: World) -> None:
+    with capture_logs() as logged:
+        assert case_files(world.platform, "-platform-").endpoint == "-platform-"
+    assert logged == []
+    (world.platform.project.model_folder(MODEL) / "monitoring_config.yaml").write_text("monitors: none")
+    with capture_logs() as logged:
+        assert case_files(world.platform, MODEL).endpoint == MODEL
+    assert [entry["event"] for entry in logged] == ["reporters.unreadable"]

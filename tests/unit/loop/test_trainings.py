@@ -134,7 +134,7 @@ def test_a_job_without_a_process_is_cancelled_at_once(world: World, state: str) 
     world.deliver()
     assert not advance_jobs(world.platform)
     assert (world.jobs.started, world.unfinished()) == ([], [])
-    with pytest.raises(IllegalTransitionError, match="is cancelled already"):
+    with pytest.raises(IllegalTransitionError, match=r"is over already \(cancelled\)"):
         _cancel(world, job_id)
 
 

@@ -9,8 +9,13 @@ import pytest
 from tests.integration.small_project import FILES, make_project
 from tests.unit.loop.projects import make_project as tiny_project
 
+from trimtab.config.project import ProjectFolder
+from trimtab.core.enums import Role
+from trimtab.db.engine import Database
+from trimtab.db.migrate import upgrade
+from trimtab.loop.keys import create_key
 from trimtab.loop.model_files import load_model_files
-from trimtab.loop.validation import validate_project
+from trimtab.loop.validation import project_warnings, validate_project
 
 
 def test_a_fault_in_the_project_file_hides_no_other(tmp_path: Path) -> None:
@@ -160,3 +165,43 @@ def test_an_approver_who_would_get_no_links_is_told(tmp_path: Path, api: str, is
     (project / "trimtab.yaml").write_text(f"project: tiny\napi: {api}\nnotifications: [{route}]\n")
     problems = validate_project(project)
     assert ["route 'ann' has an approver, but gets no links" in one for one in problems] == [True] * is_told
+
+
+def test_templates_of_messages_are_filled_once(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    folder = project / "templates" / "notify"
+    folder.mkdir(parents=True)
+    (folder / "digest.j2").write_text("{{ messages | length }} messages about {{ models | join(', ') }}\n")
+    (folder / "message.j2").write_text("[{{ severity }}] {{ model or 'the platform' }}: {{ title }}\n{{ body }}\n")
+    assert validate_project(project) == []
+    (folder / "incident.j2").write_text("{{ title }}\n{{ bodi }}\n")
+    (folder / "job.j2").write_text("{{ model }}: {{ title }}\n")
+    (folder / "alert.j2").write_text("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}\n")
+    (folder / "incidents.j2").write_text("{{ title }}\n")
+    alert, incident, incidents, job = validate_project(project)
+    assert alert.startswith("templates/notify/alert.j2: RecursionError: ")
+    assert incident.startswith("templates/notify/incident.j2: UndefinedError: 'bodi' is undefined")
+    assert incidents.startswith("templates/notify/incidents.j2: no message is of kind 'incidents'; expected message")
+    assert job.startswith("templates/notify/job.j2: writes 'None' where a message is about no model")
+
+
+def test_an_approver_without_a_key_is_warned_of_once_there_are_keys(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    text = (project / "trimtab.yaml").read_text()
+    (project / "trimtab.yaml").write_text(
+        f"{text}\nnotifications:\n  - {{name: zoe, url: 'json://127.0.0.1:9/z', approver: zoe}}\n"
+    )
+    assert (validate_project(project), project_warnings(project)) == ([], [])
+    folder = ProjectFolder.open(project)
+    folder.state.mkdir(parents=True, exist_ok=True)
+    database = Database.at(folder.database)
+    upgrade(database)
+    [warning] = project_warnings(project)
+    assert "route 'zoe' is for approver 'zoe', who has no key by which they could approve" in warning
+    with database.transaction() as connection:
+        create_key(connection, "zoe-laptop", Role.OPERATOR, owner="zoe", at_us=0)
+    assert project_warnings(project) != []
+    with database.transaction() as connection:
+        create_key(connection, "zoe-phone", Role.APPROVER, owner="zoe", at_us=0)
+    assert project_warnings(project) == []
+    database.close()

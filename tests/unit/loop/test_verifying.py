@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,14 @@ from trimtab.core.enums import Verdict
 from trimtab.lake import feeds
 from trimtab.loop.decision_periods import micros
 from trimtab.loop.ingestion import Ingestion
+from trimtab.loop.outside_alerts import OutsideAlert, files_named, take_alerts
 from trimtab.loop.verifying import give_up_late
 from trimtab.monitoring.check import Check, Window
-from trimtab.remediation.action_store import PlannedVerification, list_actions, verification_of
+from trimtab.remediation.action_store import PlannedVerification, list_actions, plan_verification, verification_of
 from trimtab.remediation.actions import ActionRequest, PredictedImpact
 from trimtab.remediation.kinds import ActionKind
+from trimtab.remediation.promises import Measure, Promise
+from trimtab.remediation.signals import key_of
 from trimtab.remediation.store import list_incidents
 from trimtab.retraining.ledger import PeriodLoss
 from trimtab.retraining.loss_store import Entry, save_entries
@@ -97,7 +101,7 @@ def test_more_workers_that_did_not_help_are_taken_back_once(acting: Acting) -> N
     assert (undo.undoes, undo.state.value, undo.decided_by) == (scaled.id, "succeeded", "dana")
     assert acting.spec().scaled_to is None
     [told] = acting.asked_for_people()
-    assert told.endswith("it is taken back by scale")
+    assert "it is taken back by scale" in told
     assert acting.world.platform.database.read(lambda c: verification_of(c, undo.id)) is None
 
 
@@ -207,3 +211,84 @@ def test_a_quarantine_is_held_against_the_rows_that_would_be_learnt_from(acting:
     assert found.result.verdict is (Verdict.BREACH if released else Verdict.OK)
     assert found.result.after == {"rows to learn from": 60.0 if released else 0.0}
     assert len(acting.asked_for_people()) == released
+
+
+def test_going_back_is_not_judged_by_what_that_version_answered_before(acting: Acting) -> None:
+    world = acting.world
+    incident = _case(world, _slow(world, Verdict.BREACH))
+    action_id = acting.agreed(ActionKind.ROLL_BACK, incident_id=incident)
+    world.deliver()
+    Deploying(world).settle()
+    acting.settle()
+    assert acting.action(action_id).state == "succeeded"
+    for verdict in (Verdict.OK, Verdict.BREACH):
+        world.clock.advance(timedelta(hours=1))
+        _later(acting, _slow(world, verdict, version=1, hours=6))
+        assert _judged(acting, action_id).finished_us is None, "most of that was answered before it served again"
+    world.clock.advance(timedelta(hours=2))
+    _later(acting, _slow(world, Verdict.OK, version=1, hours=6))
+    assert _judged(acting, action_id).result.verdict is Verdict.OK  # type: ignore[union-attr]
+
+
+def test_a_fresh_version_is_judged_by_all_that_it_answered(acting: Acting) -> None:
+    world = acting.world
+    incident = _case(world, _slow(world, Verdict.BREACH))
+    Deploying(world).register(3)
+    action_id = acting.agreed(ActionKind.DEPLOY, {"number": 3}, incident_id=incident, impact=_PROMISE)
+    world.deliver()
+    Deploying(world).settle()
+    acting.settle()
+    now_us = world.platform.now_us()
+    _later(acting, _within(_quality(world, Verdict.OK, 0.79, 3), Window(now_us - 99 * HOUR_US, now_us)))
+    assert _judged(acting, action_id).result.verdict is Verdict.OK  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("ends_after", "verdict"), [(False, Verdict.INCONCLUSIVE), (True, Verdict.OK)])
+def test_an_outside_alert_that_ended_before_the_action_did_says_nothing_of_it(
+    acting: Acting, ends_after: bool, verdict: Verdict
+) -> None:
+    world, platform = acting.world, acting.world.platform
+    began_us = platform.now_us()
+    fires = OutsideAlert(
+        "Slow", "f1", firing=True, starts_us=began_us, ends_us=None, labels={"trimtab_family": "service"}, model=MODEL
+    )
+
+    def told(alert: OutsideAlert) -> None:
+        files = files_named(platform, [alert])
+        with platform.database.transaction() as connection:
+            take_alerts(connection, platform, "am", [alert], files)
+        world.deliver("incidents", "verification")
+
+    told(fires)
+    [case] = platform.database.read(lambda c: list_incidents(c, model=MODEL, open_only=True))
+    world.clock.advance(timedelta(hours=2))
+    [before] = case.evidence
+    request = replace(acting.done(ActionKind.LOG, incident_id=case.id), finished_us=platform.now_us())
+    with platform.database.transaction() as connection:
+        promise = Promise(Measure.SIGNALS, timedelta(hours=1), timedelta(hours=9), "", (key_of(before),))
+        params = {
+            "version": None,
+            "before": [before.to_json()],
+            "promise": promise.to_json(),
+            "since_us": request.finished_us,
+        }
+        plan_verification(connection, PlannedVerification("p1", request.id, platform.now_us(), params))
+    told(replace(fires, firing=False, ends_us=began_us + (3 if ends_after else 1) * HOUR_US))
+    found = _judged(acting, request.id)
+    assert found.finished_us is not None
+    assert found.result is not None
+    assert found.result.verdict is verdict
+    assert acting.asked_for_people() == []
+
+
+def test_an_action_on_a_model_that_is_gone_is_planned_and_given_up_all_the_same(acting: Acting) -> None:
+    world = acting.world
+    incident = _case(world, _slow(world, Verdict.BREACH))
+    action_id = acting.agreed(ActionKind.SCALE, incident_id=incident)
+    world.deliver("actions")
+    acting.world.platform.project.model_folder(MODEL).rename(world.platform.project.root / "gone")
+    acting.settle()
+    assert acting.action(action_id).state == "succeeded"
+    assert not [one for one in world.unfinished() if one[0] == "verification"]
+    world.clock.advance(timedelta(days=60))
+    assert give_up_late(world.platform)

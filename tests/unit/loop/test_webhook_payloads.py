@@ -112,7 +112,7 @@ def test_one_odd_alert_does_not_keep_the_others_out() -> None:
         (b"null", "no list of alerts"),
         (b"[]", "no list of alerts"),
         (b'{"alerts": {}}', "no list of alerts"),
-        (b'{"alerts": []}', "found 0 alerts"),
+        (b'{"alerts": []}', "found an empty list of alerts; expected one at least"),
         (b'{"alerts": [' + b"{}," * MOST_ALERTS + b"{}]}", "found 1001 alerts"),
         (b'{"alerts": [{}]}', "none of 1 can be used"),
     ],

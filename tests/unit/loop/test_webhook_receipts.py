@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
@@ -16,6 +17,8 @@ from trimtab.db.tables import audit_entry, webhook_receipt
 from trimtab.loop import platform as platform_module
 from trimtab.loop.model_files import ModelFiles, load_model_files
 from trimtab.loop.webhook_receipts import take_message
+from trimtab.remediation.incidents import IncidentState
+from trimtab.remediation.store import list_incidents
 
 WEBHOOK = WebhookConfig(name="script", payload=PayloadKind.GENERIC, auth=HmacAuth(type="hmac", secrets=("${A}",)))
 DIGEST, OTHER = "a" * 64, "b" * 64
@@ -97,3 +100,36 @@ def test_a_message_that_was_taken_in_part_is_taken_to_its_end_when_it_comes_agai
     again = take_message(world.platform, WEBHOOK, whole, DIGEST)
     assert [one["result"] for one in again["alerts"]] == [*["repeated"] * 50, *["joined"] * 20]
     assert len({one["incident_id"] for one in again["alerts"]}) == 1
+
+
+def test_a_case_does_not_grow_with_a_storm_and_is_over_when_all_of_it_is(world: World) -> None:
+    world.version(1)
+    began = world.clock.now().isoformat()
+
+    def told(first: int, **more: str) -> list[str]:
+        alerts = [
+            {"name": f"A{number}", "starts_at": began, "labels": {"model": MODEL}, **more}
+            for number in range(first, first + 100)
+        ]
+        answer = take_message(world.platform, WEBHOOK, json.dumps({"alerts": alerts}).encode(), None)
+        world.deliver()
+        return [one["result"] for one in answer["alerts"]]
+
+    sizes = []
+    for first in range(0, 800, 100):
+        assert set(told(first)) <= {"opened", "joined"}
+        [case] = world.platform.database.read(list_incidents)
+        sizes.append(sum(len(list(part)) for part in (case.signals, case.alerts)))
+    assert sizes == [200, *[400] * 7]
+    assert len(case.beyond) == 600
+    assert case.diagnosis is not None
+    assert "and 799 more" in case.title
+    world.clock.advance(timedelta(minutes=5))
+    ends = {"status": "resolved", "ends_at": world.clock.now().isoformat()}
+    for first in (700, *range(0, 700, 100)):
+        assert case.state.is_open
+        assert set(told(first, **ends)) == {"recovered"}
+        [case] = world.platform.database.read(list_incidents)
+    assert case.state is IncidentState.RESOLVED
+    assert not case.beyond
+    assert world.unfinished() == []

@@ -23,7 +23,7 @@ from trimtab.remediation.approvals import (
 )
 from trimtab.remediation.kinds import ActionKind
 from trimtab.remediation.policy import PolicyConfig
-from trimtab.remediation.votes import SOMEBODY_HERE, Vote
+from trimtab.remediation.votes import SOMEBODY_HERE, Vote, Word
 
 ANN = Person("ann", Role.APPROVER)
 HERE = Person(SOMEBODY_HERE, Role.ADMIN)
@@ -187,3 +187,34 @@ def test_every_move_is_in_the_table_or_refused(state: ActionState, to: ActionSta
     else:
         with pytest.raises(IllegalTransitionError, match=f"no move from {state} to {to}"):
             advance(asked, to, at_us=NOW_US)
+
+
+def test_the_word_of_who_may_agree_no_more_does_not_count_and_is_not_asked_for_twice() -> None:
+    first = agree(request(needed=2), people=("ann", "bob", "eve")).vote
+    bob, eve = Person("bob", Role.APPROVER), Person("eve", Role.ADMIN)
+    second = agree(request(needed=2), bob, people=("bob", "eve"), votes=[first])
+    assert (second.grant, second.tally.agreed, second.note) == (None, ("bob",), "1 of 2 people have agreed")
+    third = agree(request(needed=2), eve, people=("bob", "eve"), votes=[first, second.vote])
+    assert third.grant is not None
+    with pytest.raises(ConflictError, match="ann has agreed already, 0 of 2"):
+        agree(request(needed=2), people=("bob", "eve"), votes=[first])
+
+
+def test_the_askers_own_word_counts_no_more_once_another_person_can_agree() -> None:
+    asked = request(needed=2, owner="ann")
+    own = agree(asked, people=("ann",)).vote
+    bob = Person("bob", Role.APPROVER)
+    assert agree(asked, bob, people=("ann", "bob"), votes=[own]).grant is None
+
+
+@given(
+    voters=st.lists(st.sampled_from(["ann", "bob", "cid", "dan"]), unique=True),
+    able=st.frozensets(st.sampled_from(["ann", "bob", "cid", "dan"])),
+    needed=st.integers(1, 4),
+)
+def test_no_grant_rests_on_fewer_people_than_are_needed_who_may_agree_now(
+    voters: list[str], able: frozenset[str], needed: int
+) -> None:
+    before = [Vote(f"v-{name}", "a1", name, name, Word.APPROVE, NOW_US) for name in voters]
+    approval = agree(request(needed=needed), Person("eve", Role.ADMIN), people=able | {"eve"}, votes=before)
+    assert (approval.grant is not None) is (len(able & set(voters)) + 1 >= needed)

@@ -14,6 +14,7 @@ from tests.unit.remediation.troubles import FELL, MOVED, NEAR_MISSES, POSITIVE, 
 
 from trimtab.core.enums import Severity
 from trimtab.monitoring.cause import CauseKind
+from trimtab.remediation.alerts import Alert
 from trimtab.remediation.diagnosis import ConfigChange, Diagnosis, Evidence, FactName, diagnose
 from trimtab.remediation.diagnosis.classes import CLASSES
 from trimtab.remediation.diagnosis.trend import Course, course_of
@@ -119,6 +120,22 @@ def test_a_fault_of_the_data_goes_on_beside_another_column_but_not_beside_most()
     assert diagnose(Evidence((*drifted, *more, overall(BREACH, hour=1), late)), first).kind is (
         DiagnosisKind.COVARIATE_DRIFT
     ), "most that is off is something else"
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind"), [(1, "covariate_drift"), (4, "covariate_drift"), (40, "upstream_schema_change")]
+)
+def test_the_slip_of_one_sender_hides_no_drift(refused: int, kind: str) -> None:
+    one = Alert(
+        "al1",
+        "k",
+        "rows_quarantined",
+        Severity.HIGH,
+        "t",
+        NOW_US,
+        detail={"reasons": {"region: not an allowed value": refused}, "rows": refused},
+    )
+    assert diagnose(Evidence((*MOVED, FELL), alerts=(one,))).kind == kind
 
 
 def test_what_the_configuration_did_is_told_as_a_doubt() -> None:

@@ -172,3 +172,15 @@ def test_a_case_about_which_nothing_can_be_done_now_is_told_to_people(
     assert "scale: all workers are there already; none of that can be done now" in decision.reason
     person = Proposal(Origin.PERSON, "heart", ActionKind.SCALE)
     assert decide(policy, person, (), START, standing).actions == (ActionKind.SCALE,), "whoever asks is told already"
+
+
+@pytest.mark.parametrize(("tier", "telling"), [("approval", "automatic"), ("person_only", "person_only")])
+def test_what_only_tells_people_waits_for_no_approval_of_the_rest(tier: str, telling: str) -> None:
+    policy = read("rules:\n" + rule("{origin: incident}", f"{{actions: [retrain, notify_owner, log], tier: {tier}}}"))
+    decision = ask(DRIFT, policy=policy)
+    assert decision.tier is Ruling(tier)
+    assert decision.tiers == {
+        ActionKind.RETRAIN: Ruling(tier),
+        ActionKind.NOTIFY_OWNER: Ruling(telling),
+        ActionKind.LOG: Ruling(telling),
+    }

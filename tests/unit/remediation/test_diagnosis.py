@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 from tests.unit.remediation.cases import (
@@ -14,13 +15,14 @@ from tests.unit.remediation.cases import (
     quality,
     unit_change,
 )
+from tests.unit.remediation.troubles import alert
 
 from trimtab.core.enums import Severity
 from trimtab.core.errors import DataContractError
 from trimtab.monitoring.check import Check
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.diagnosis import Diagnosis, Evidence, RecentRollout, diagnose
-from trimtab.remediation.kinds import DiagnosisKind
+from trimtab.remediation.kinds import DiagnosisKind, Family
 
 QUARANTINED = Alert(
     "al1", "k", "rows_quarantined", Severity.HIGH, "t", NOW_US, detail={"reasons": {"chol: 5.8 is below 100": 40}}
@@ -126,3 +128,41 @@ def test_a_diagnosis_survives_json() -> None:
     assert Diagnosis.from_json(found.to_json()) == found
     with pytest.raises(DataContractError, match="expected the fields of a diagnosis"):
         Diagnosis.from_json({"kind": "gremlins"})
+
+
+@pytest.mark.parametrize(
+    ("family", "explanation"),
+    [
+        (Family.SERVICE, "what is wrong with the service fits none of the known classes: HighLoad"),
+        (Family.PIPELINE, "what is wrong with the pipeline fits none of the known classes: HighLoad"),
+        (Family.MODEL, "what was told fits none of the known classes: HighLoad"),
+    ],
+)
+def test_what_nobody_understands_keeps_the_words_of_whoever_told_of_it(family: Family, explanation: str) -> None:
+    told = alert("HighLoad", trimtab_family=family.value)
+    found = diagnose(Evidence((told,), family=family))
+    assert found.kind is DiagnosisKind.UNKNOWN
+    assert found.title == "HighLoad; cause unknown"
+    assert found.explanation == explanation
+    louder = replace(alert("Odd", trimtab_family=family.value), severity=Severity.CRITICAL, explanation="x" * 300)
+    assert diagnose(Evidence((told, louder), family=family)).title == f"{'x' * 99}…, and 1 more; cause unknown"
+    assert Diagnosis.from_json(found.to_json()) == found
+
+
+def test_what_answers_cost_that_nobody_judged_is_not_known() -> None:
+    well = quality(OK, value=0.3)
+    held = replace(well, verdict=INCONCLUSIVE, detail=well.detail | {"broke_contract": 800, "left_out_share": 0.57})
+    [drift] = (unit_change(),)
+    assert "impact" in {part.name for part in diagnose(Evidence((drift, well))).parts}
+    assert "impact" not in {part.name for part in diagnose(Evidence((drift, held))).parts}
+    fell = replace(quality(BREACH), detail=quality(BREACH).detail | {"metric": "f1", "broke_contract": 800})
+    assert "impact" in {part.name for part in diagnose(Evidence((drift, held, fell))).parts}, (
+        "it cost that much at least"
+    )
+
+
+def test_a_service_that_nobody_understands_is_not_explained_by_its_inputs() -> None:
+    odd = alert("HighLoad", trimtab_family="service")
+    found = diagnose(Evidence((odd, quality(BREACH)), family=Family.SERVICE))
+    assert "inputs" not in found.explanation
+    assert "HighLoad" in found.explanation

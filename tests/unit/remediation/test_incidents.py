@@ -7,6 +7,7 @@ import pytest
 from tests.unit.remediation.cases import (
     BREACH,
     HOUR,
+    HOUR_US,
     INCONCLUSIVE,
     NOW_US,
     OK,
@@ -19,7 +20,7 @@ from tests.unit.remediation.cases import (
 
 from trimtab.core.enums import Severity
 from trimtab.core.errors import IllegalTransitionError
-from trimtab.monitoring.check import Check
+from trimtab.monitoring.check import Check, Window
 from trimtab.remediation.alerts import Alert
 from trimtab.remediation.incidents import (
     ChangeKind,
@@ -119,6 +120,23 @@ def test_a_case_that_a_person_closed_stays_closed() -> None:
     assert take(closed, check(BREACH, hour=2), hour=2).kind is ChangeKind.OPENED
     with pytest.raises(IllegalTransitionError, match="closed already"):
         close(closed, now=START, actor="ann", why="")
+
+
+def test_what_a_person_put_away_opens_no_case_by_the_rows_that_they_had_seen() -> None:
+    """Windows of eight hours overlap: an hour after somebody closed the case, seven eighths of the rows are known."""
+
+    def after(hours: int, column: str = "chol") -> Check:
+        found = check(BREACH, column=column, hour=hours)
+        return replace(found, window=Window(found.window.end_us - 8 * HOUR_US, found.window.end_us))
+
+    closed = close(opened(), now=START + HOUR, actor="ann", why="the sender has mended it")
+    kinds = [take(closed, after(hour), hour=hour).kind for hour in (2, 4, 5)]
+    assert kinds == [ChangeKind.NONE, ChangeKind.NONE, ChangeKind.OPENED]
+    assert take(closed, after(2, "age"), after(2), hour=2).kind is ChangeKind.OPENED, "something else is news"
+    recovered = take(opened(), check(OK, hour=1), hour=1).incident
+    assert recovered is not None
+    put_away = close(recovered, now=START + 2 * HOUR, actor="ann", why="")
+    assert take(put_away, after(3), hour=3).kind is ChangeKind.OPENED, "it was well in between"
 
 
 def test_mitigating_cases_recover_too_and_resolved_ones_cannot_be_mitigated() -> None:

@@ -166,3 +166,17 @@ def test_a_rule_that_escalates_itself_does_so_once_and_waits_for_nobody() -> Non
         ActionKind.ROLL_BACK: Ruling.APPROVAL,
     }
     assert ask(Proposal(Origin.INCIDENT, "heart", None, DiagnosisKind.BAD_RELEASE, 0.5), rules=rules).rule is None
+
+
+def test_what_was_paused_is_resumed_by_no_rule_unless_the_policy_names_that() -> None:
+    rules = "rules:\n" + rule("{action: resume_endpoint}", "{tier: automatic}")
+    resumes = Proposal(Origin.INCIDENT, "heart", ActionKind.RESUME_ENDPOINT)
+    decision = ask(resumes, rules=rules)
+    assert (decision.tier, [one.limit for one in decision.raised]) == (Ruling.APPROVAL, [Limit.FLOOR])
+    assert ask(resumes, rules=f"allow_automatic: [resume_endpoint]\n{rules}").tier is Ruling.AUTOMATIC
+
+
+@pytest.mark.parametrize(("may_approve", "tier"), [(True, Ruling.AUTOMATIC), (False, Ruling.APPROVAL)])
+def test_an_approver_lets_an_endpoint_answer_again_at_once(may_approve: bool, tier: Ruling) -> None:
+    resumes = Proposal(Origin.PERSON, "heart", ActionKind.RESUME_ENDPOINT, may_approve=may_approve)
+    assert ask(resumes, rules="rules: []").tier is tier

@@ -59,7 +59,7 @@ def rule(when: str, then: str, name: str = "some rule") -> str:
         (rule("{}", "{tier: approval, actions: [log], expires: 0s}"), "above 0s"),
         (rule("{}", "{tier: refuse}") + rule("{}", "{tier: refuse}"), "stands twice"),
         (
-            rule("{}", "{tier: refuse}") + rule("{origin: person}", "{tier: approval, actions: [log]}", "other"),
+            rule("{}", "{tier: refuse}") + rule("{origin: person}", "{tier: approval, actions: [scale]}", "other"),
             "rule 'other' can never match: 'some rule' above it always does",
         ),
         (

@@ -3,11 +3,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trimtab.config.loading import parse_yaml
 from trimtab.core.errors import ConfigError
 from trimtab.remediation.policy import PolicyConfig
-from trimtab.remediation.quiet_hours import QuietHours
+from trimtab.remediation.quiet_hours import Day, QuietHours
 
 
 def read(hours: str) -> QuietHours:
@@ -87,3 +89,40 @@ def test_what_names_no_time_is_refused_with_its_line(hours: str, line: int, expe
         read(hours)
     assert str(refused.value).startswith(f"policy.yaml:{line}: limits.quiet_hours")
     assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("now", "begun"),
+    [
+        ("2030-01-01T23:00", "2030-01-01T21:00"),
+        ("2030-01-02T04:59", "2030-01-01T21:00"),
+        ("2030-01-01T04:00", "2029-12-31T21:00"),
+        ("2030-07-02T03:00", "2030-07-01T20:00"),
+        ("2030-01-01T12:00", None),
+    ],
+)
+def test_it_is_known_since_when_they_hold(now: str, begun: str | None) -> None:
+    night = read("{from: '22:00', to: '06:00', timezone: Europe/Berlin}")
+    assert night.begun(at(now)) == (None if begun is None else at(begun))
+
+
+@given(
+    since=st.integers(0, 47),
+    until=st.integers(0, 47),
+    days=st.frozensets(st.sampled_from([day.value for day in Day]), min_size=1),
+    minutes=st.integers(0, 366 * 24 * 60),
+)
+def test_they_have_held_without_a_break_since_they_began(
+    since: int, until: int, days: frozenset[str], minutes: int
+) -> None:
+    times = [f"{half // 2:02d}:{30 * (half % 2):02d}" for half in (since, until)]
+    quiet = QuietHours.model_validate(
+        {"from": times[0], "to": times[1], "timezone": "Europe/Berlin", "days": sorted(days)}
+    )
+    now = at("2030-01-01T00:00") + timedelta(minutes=minutes)
+    begun = quiet.begun(now)
+    assert (begun is not None) is quiet.holds(now)
+    if begun is not None:
+        assert timedelta(0) <= now - begun <= timedelta(hours=25)
+        steps = range(0, int((now - begun) / timedelta(minutes=15)))
+        assert all(quiet.holds(begun + step * timedelta(minutes=15)) for step in steps)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select, update
 from tests.unit.remediation.cases import (
     BREACH,
     HOUR,
@@ -21,6 +22,7 @@ from tests.unit.remediation.cases import (
 from trimtab.core.enums import Role, Severity
 from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection, Database
+from trimtab.db.tables import incident as incident_table
 from trimtab.remediation.action_store import (
     PlannedVerification,
     create_action,
@@ -40,7 +42,7 @@ from trimtab.remediation.alerts import Alert
 from trimtab.remediation.approvals import Approval, Person, approve
 from trimtab.remediation.decision import PastAction
 from trimtab.remediation.incidents import Incident, attach_alert, fold, with_diagnosis
-from trimtab.remediation.kinds import ActionKind
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind, Level
 from trimtab.remediation.store import (
     attach_to_incident,
     create_incident,
@@ -115,6 +117,24 @@ def test_one_case_is_open_for_an_endpoint_and_the_open_one_comes_first(connectio
     assert [one.id for one in list_incidents(connection, model="heart")] == ["i2", "i1"]
     with pytest.raises(NotFoundError, match="'i9'"):
         load_incident(connection, "i9")
+
+
+def test_what_a_case_was_asked_about_is_kept_and_one_of_before_that_was_asked_as_it_is_called(
+    connection: Connection,
+) -> None:
+    case = with_diagnosis(incident(), diagnosis(), now=START).asked_about(diagnosis())
+    resolved = fold(case, [check(OK, hour=1)], now=START + HOUR, new_id="x").incident
+    again = fold(resolved, [unit_change(hour=2)], now=START + 2 * HOUR, new_id="x").incident
+    assert again is not None
+    assert (again.asked, again.since_us) == ({}, NOW_US + 2 * HOUR_US)
+    create_incident(connection, again.asked_about(diagnosis()))
+    stored = load_incident(connection, "i1")
+    assert (stored.asked, stored.reopened_us) == ({DiagnosisKind.UNIT_CHANGE: Level.MEDIUM}, again.reopened_us)
+    spec = dict(connection.execute(select(incident_table.c.spec)).scalar_one())
+    for name in ("asked", "reopened_us"):
+        del spec[name]
+    connection.execute(update(incident_table).values(spec=spec))
+    assert load_incident(connection, "i1") == stored
 
 
 def test_of_one_key_one_request_is_open_and_it_can_be_made_again_after(connection: Connection) -> None:

@@ -67,6 +67,12 @@ def counted(counts: list[list[int]]) -> Check:
     return check(BREACH, kind="model_quality", column=None, value=value, threshold=0.6, detail=detail)
 
 
+def well(counts: list[list[int]]) -> Check:
+    """Return a quality of two classes that was OK in the window before."""
+    before = check(OK, kind="model_quality", column=None, hour=-1, value=0.8, threshold=0.6)
+    return dataclasses.replace(before, detail=counted(counts).detail)
+
+
 def mirrored_lately(rows: int = 50) -> Check:
     """Return a fall of quality in whose last quarter, of so many rows, outcomes say the opposite of the answers."""
     parts = [{"correlation": 0.6, "rows": rows, "since_us": NOW_US - 4 + part} for part in range(3)]
@@ -156,7 +162,9 @@ POSITIVE: Mapping[str, Evidence] = {
     "latency: shed": Evidence((alert("TrimtabRequestsShed"),), family=OF_SERVICE),
     "latency: somebody's own rule": Evidence((alert("Odd", trimtab_says="latency_up"),), family=OF_SERVICE),
     "label_problem: mirrored": Evidence((*STILL, confused(right=15, wrong=85))),
-    "label_problem: mirrored, mostly of one class": Evidence((*STILL, counted([[5, 8], [60, 30]]))),
+    "label_problem: mirrored, mostly of one class": Evidence(
+        (*STILL, counted([[5, 8], [60, 30]])), history=(well([[60, 30], [5, 8]]),)
+    ),
     "label_problem: mirrored in the last quarter": Evidence((*STILL, mirrored_lately())),
     "label_problem: mirrored, and one that hardly matters moved": Evidence(
         (check(BREACH), check(OK, column="age"), overall(OK), confused(right=15, wrong=85)),
@@ -237,6 +245,12 @@ NEAR_MISSES: Mapping[str, Evidence] = {
     "latency: within its limit": Evidence((slow(OK),), family=OF_SERVICE),
     "latency: a release may be the reason": Evidence((slow(version=2),), rollouts=(RELEASED,), family=OF_SERVICE),
     "label_problem: worse than before, not mirrored": Evidence((*STILL, confused(right=55, wrong=45))),
+    "label_problem: a little below chance, as a relation that changed sign leaves it": Evidence(
+        (*STILL, confused(right=960, wrong=1040))
+    ),
+    "label_problem: below chance by less than half of what is usual": Evidence(
+        (*STILL, confused(right=35, wrong=65)), history=(well([[90, 10], [10, 90]]),)
+    ),
     "label_problem: mirrored, but the inputs moved": Evidence((*MOVED, confused(right=15, wrong=85))),
     "label_problem: mirrored in a quarter of a dozen rows": Evidence((*STILL, mirrored_lately(12))),
     "label_problem: no confusion is told": Evidence((*STILL, FELL)),

@@ -107,7 +107,14 @@ def incident() -> IncidentReportData:
             TimelineEntry(closed, "loop", "incident closed", "every check that had breached says OK"),
         ),
         columns=(ColumnChartData("chol", tuple(chol), 175, 241, 330, unit="mg/dL"),),
-        quality=(QualityChartData("accuracy", tuple(quality), limit=0.75, baseline=0.84),),
+        quality=(
+            QualityChartData(
+                "accuracy",
+                tuple(quality),
+                limits=tuple((at, 0.75) for at, _ in quality),
+                baselines=tuple((at, 0.84) for at, _ in quality),
+            ),
+        ),
         markers=(Marker(began, "unit change"), Marker(opened, "opened"), Marker(closed, "closed")),
         audit=_PROOF,
     )

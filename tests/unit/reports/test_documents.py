@@ -95,7 +95,8 @@ def _drift(*series: DriftSeries) -> DriftReportData:
         series=series,
         causes=(DriftedCause(_T0, "unit_change", "chol", "values × 0.02586"),),
         releases=((_T0 + _DAY, "v2"),),
-        importance={"chol": 0.5},
+        weights={"chol": 0.5},
+        weighed_by="mean |SHAP| on held-out rows",
     )
 
 
@@ -109,7 +110,7 @@ def test_a_drift_analysis_puts_the_farthest_first() -> None:
     page = read(drift_report(data))
     assert "2 of 3 columns lie outside of what is usual, chol, bp the farthest." in page.text
     assert page.text.index("chol was judged") < page.text.index("bp was judged") < page.text.index("age was judged")
-    for told in ("values × 0.02586", "unit change", "50 %", "all columns together", "v2"):
+    for told in ("values × 0.02586", "unit change", "50 %", "share by mean |SHAP|", "all columns together", "v2"):
         assert told in page.text
     assert page.text.count("distance from the reference of") == 8, "four charts, each in two sizes"
 
@@ -119,13 +120,28 @@ def test_a_drift_analysis_puts_the_farthest_first() -> None:
     [
         ((), "No check of drift was made"),
         ((_series("age", None, verdict=Verdict.INCONCLUSIVE),), "Nothing could be judged"),
-        ((_series("age", 0.1),), "None of 1 columns lies outside"),
+        ((_series("age", 0.1),), "The only column does not lie outside of what is usual."),
     ],
 )
 def test_a_drift_analysis_of_little_says_so(series: tuple[DriftSeries, ...], told: str) -> None:
     text = read(drift_report(_drift(*series))).text
     assert told in text
     assert "There is one window at most" in text
+
+
+def test_what_is_far_out_and_no_alarm_yet_is_not_called_no_drift() -> None:
+    far = replace(_series("weight_kg", 0.737, verdict=Verdict.INCONCLUSIVE), threshold=0.17)
+    unjudged = _series("bp", None, verdict=Verdict.INCONCLUSIVE)
+    text = read(drift_report(_drift(far, _series("age", 0.1), _series("chol", 0.1), unjudged))).text
+    assert "1 far out, not yet an alarm" in text
+    assert "1 of 4 columns lies far out, not yet an alarm: weight_kg" in text
+    assert "1 of 4 could not be judged" in text
+    assert "2 of 4" in text, "judged"
+    assert "no drift" not in text
+    breached = _series("chol", 0.9, verdict=Verdict.BREACH)
+    both = read(drift_report(_drift(far, breached))).text
+    assert "1 of 2 columns lies outside of what is usual: chol. 1 of 2 columns lies far out" in both
+    assert "no drift" not in read(drift_report(_drift(unjudged, _series("age", 0.1)))).text
 
 
 def _model(**changed: object) -> WeeklyModel:

@@ -28,6 +28,7 @@ from trimtab.reports.store import (
     unprinted,
     write_report,
 )
+from trimtab.reports.wording import time_text
 
 
 def test_an_incident_report_tells_all_that_it_was_given(incident: IncidentReportData) -> None:
@@ -60,6 +61,16 @@ def test_each_action_says_whether_it_helped(incident: IncidentReportData) -> Non
     assert "Decided by ada" in text
 
 
+def test_what_helped_and_came_back_is_not_left_at_ok(incident: IncidentReportData) -> None:
+    assert incident.verification is not None
+    again_us = incident.opened_us + 3 * 3_600_000_000
+    back = replace(incident, verification=replace(incident.verification, came_back_us=again_us))
+    text = read(incident_report(back)).text
+    assert f"That was so then. The case was opened again: {time_text(again_us)}." in text
+    assert "it came back" in text
+    assert "opened again" not in read(incident_report(incident)).text
+
+
 def test_where_only_the_window_is_known_no_moment_is_claimed(incident: IncidentReportData) -> None:
     assert incident.diagnosis is not None
     seen = replace(incident, diagnosis=replace(incident.diagnosis, since_window=True))
@@ -85,6 +96,17 @@ def test_an_incident_that_is_open_and_not_understood_says_so(incident: IncidentR
     text = read(incident_report(bare)).text
     for told in ("Still open", "No diagnosis was made.", "No action was taken.", "Nothing was recorded."):
         assert told in text
+
+
+def test_each_version_has_its_own_limit(incident: IncidentReportData) -> None:
+    [quality] = incident.quality
+    assert incident_report(incident).count(">limit<") == 1, "one line through all"
+    limits = tuple((at_us, 0.75 if place < 12 else 0.7) for place, (at_us, _) in enumerate(quality.points))
+    page = incident_report(replace(incident, quality=(replace(quality, limits=limits),)))
+    assert 'class="chart-limit"' in page
+    text = read(page).text
+    assert "0.75" in text
+    assert "0.7" in text
 
 
 def test_a_deployment_report_tells_all_that_it_was_given(deployment: DeploymentReportData) -> None:

@@ -11,8 +11,9 @@ from trimtab.cli.client import connect
 from trimtab.cli.next_step import tell_what_follows
 from trimtab.cli.output import AsJson, IdArgument, ProjectOption, console, escaped, say, when
 from trimtab.core.canonical import JsonObject
+from trimtab.core.errors import ConflictError
 
-__all__ = ["add_to", "request_lines"]
+__all__ = ["add_to", "request_lines", "whole_request"]
 
 approvals = typer.Typer(help="Actions that wait for a person: list, show, decide, comment.", no_args_is_help=True)
 
@@ -46,10 +47,18 @@ def list_approvals(
 def request_lines(one: JsonObject) -> list[str]:
     """Return a request as lines: what for, what it should bring, why, and the command that agrees to it."""
     lines = [f"[bold]{one['purpose']}[/]  ({one['kind']}, {one['state']}, asked by {one['requested_by']})"]
+    lines += [
+        f"  {each['file']}: {each['path']}: {'?' if each['old'] is None else each['old']} → {each['new']}"
+        for each in one["changes"]
+    ]
+    if one["covers"]:
+        lines.append(f"  one approval covers {', '.join(one['covers']).replace('_', ' ')} as well")
     impact = one["predicted_impact"]
     if impact is not None:
         now, expected = (_number(impact[part]) for part in ("now", "expected"))
         lines.append(f"  {impact['metric']}: {now} now, {expected} expected; {impact['basis']}")
+    if one["impact_not_known"]:
+        lines.append(f"  expected: not known: {one['impact_not_known']}")
     if one["asked_because"]:
         lines.append(f"  asked for because: {one['asked_because']}")
     lines.append(f"  policy: {one['reason']}")
@@ -68,13 +77,19 @@ def _number(value: float | None) -> str:
 def show(action_id: IdArgument, project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Show a request: why, what it should bring, the case, the rules that were asked, who has agreed, what was said."""
     answer = connect(Path(project)).ask("approvals.show", action_id=action_id)
-    say(answer, as_json, "\n".join(_all_of(escaped(answer))))
+    say(answer, as_json, "\n".join(whole_request(escaped(answer))))
 
 
-def _all_of(one: JsonObject) -> list[str]:
-    lines = [*request_lines(one), *_case(one["incident"])]
+def whole_request(one: JsonObject) -> list[str]:
+    """Return all that is known of a request as lines: its case and what else is open, the rules, who said what."""
+    promises = [f"  promises: {one['promise']}"] if one["promise"] else []
+    beside = [
+        f"  also open: incident {case['incident_id']}: {case['title']}; trimtab incidents show {case['incident_id']}"
+        for case in one["open_cases"]
+    ]
+    lines = [*request_lines(one), *promises, *_case(one["incident"]), *beside]
     lines += [
-        f"  rule {'[green]✓[/]' if rule['matched'] else '·'} {rule['rule']}: {rule['why']}" for rule in one["rules"]
+        f"  rule {'[green]✓[/]' if rule['matched'] else '✗'} {rule['rule']}: {rule['why']}" for rule in one["rules"]
     ]
     if one["state"] == "waiting_approval":
         who = ", ".join(one["could_agree"]) or "nobody; 'trimtab keys create NAME --role " + one["role"] + "'"
@@ -111,6 +126,8 @@ def approve(
     answer = client.ask("approvals.decide", action_id=action_id, approve=True, reason=reason)
     told = escaped(answer)
     note = f" {told['note']}." if told["note"] else ""
+    if answer["state"] == "cancelled":
+        raise ConflictError(f"action {action_id}: {answer['note']}; it is cancelled, and nothing is left to agree to")
     word = "Agreed, and it waits for more" if answer["state"] == "waiting_approval" else "Approved"
     say(answer, as_json, f"{word}: {told['purpose']}.{note}")
     if not as_json:

@@ -169,10 +169,30 @@ def _whole(answer: JsonObject) -> Iterator[str]:
 
 
 def _broken(answer: JsonObject) -> Iterator[str]:
-    first, *others = answer["problems"]
-    yield f"[red]The log is broken at entry {first['sequence']}[/]: {escaped(first['what'])}"
+    faults = [problem for problem in answer["problems"] if not problem["only_unvouched"]]
+    if not faults:
+        yield from _unvouched(answer)
+        return
+    first, *others = faults
+    if first["cut_after"] is None:
+        yield f"[red]The log is broken at entry {first['sequence']}[/]: {escaped(first['what'])}"
+    else:
+        yield f"[red]The log is {escaped(first['what'])}[/]"
     for problem in others:
         yield f"  and at {problem['sequence']}: {escaped(problem['what'])}"
+
+
+def _unvouched(answer: JsonObject) -> Iterator[str]:
+    """Say what is known of a log that nothing contradicts, and that no key vouches for which was named."""
+    named, signing = ", ".join(answer["trusted"]), answer["keys"]
+    yield f"[red]The log is not vouched for[/]: {_entries(answer['entries'])} fit each other, but"
+    if not answer["checkpoints"]["found"]:
+        yield f"there is no checkpoint that key {named} could have signed; the control plane writes one each minute."
+    elif not signing:
+        yield f"the log names no key, and no checkpoint is signed by {named}."
+    else:
+        yield f"its checkpoints are signed by key {signing[-1]['key_id']}, for which {named} does not vouch."
+        yield "Either another key was named than this log's ('trimtab audit key' shows it), or somebody wrote it anew."
 
 
 def _export_entries(client: Client, path: Path, after: int) -> int:

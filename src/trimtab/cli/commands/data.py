@@ -12,7 +12,7 @@ from trimtab.cli.client import connect
 from trimtab.cli.delivering import await_judgement, broken_rules
 from trimtab.cli.interrupts import left_behind
 from trimtab.cli.next_step import tell_next
-from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, escaped, say, show_rows
+from trimtab.cli.output import AsJson, ModelArgument, ProjectOption, console, escaped, say, show_rows, when
 from trimtab.cli.second_person import require_no_other
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import DataContractError
@@ -110,29 +110,42 @@ def release(
     model: ModelArgument,
     feed: Annotated[str, typer.Argument(help="The feed's name in model.yaml.")],
     reason: Annotated[str, typer.Option(help="Why it may be trusted again.")],
-    until: Annotated[str | None, typer.Option(help="Trust rows that happened from then on (ISO 8601).")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="When the quarantine ends (ISO 8601; default: now): rows that happened from then on are trusted."
+        ),
+    ] = None,
     project: ProjectOption = ".",
     as_json: AsJson = False,
 ) -> None:
-    """Trust a quarantined feed again."""
+    """End a feed's quarantine; rows that happened between its beginning and its end stay set aside."""
     answer = connect(Path(project)).ask("feeds.release", model=model, feed=feed, reason=reason, until=until)
     require_no_other(answer, f"release of feed {feed}")
-    say(answer, as_json, f"Feed {feed} is open.")
+    told = f"Feed {escaped(feed)} is open."
+    if answer["until_us"] is not None:
+        since, end = when(answer["since_us"]), when(answer["until_us"])
+        told += f" Rows from {end} UTC on are trusted; those of {since} to {end} stay in quarantine."
+    say(answer, as_json, told)
 
 
 def validate(project: ProjectOption = ".", as_json: AsJson = False) -> None:
     """Read all configuration of the project, and say what is wrong with it, with file and line."""
     # Start-up cost: reading a project imports every room's settings.
-    from trimtab.loop.validation import validate_project
+    from trimtab.loop.validation import project_warnings, validate_project
 
     problems = validate_project(Path(project))
+    warnings = project_warnings(Path(project))
     if as_json:
-        say({"ok": not problems, "problems": problems}, True, "")
+        say({"ok": not problems, "problems": problems, "warnings": warnings}, True, "")
     elif problems:
         for problem in problems:
             console.print(problem, markup=False, soft_wrap=True)
     else:
         console.print("[green]All configuration is valid.[/]")
+    if not as_json:
+        for warning in warnings:
+            console.print(f"[yellow]note[/] {escaped(warning)}", soft_wrap=True)
     if problems:
         raise typer.Exit(2)
 

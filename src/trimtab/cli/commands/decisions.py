@@ -52,11 +52,19 @@ def _case(answer: JsonObject) -> list[str]:
     diagnosis = answer["diagnosis"]
     if diagnosis is not None:
         lines += [f"severity {diagnosis['severity']:.2f} ({answer['level']}): {diagnosis['explanation']}"]
+        lines += [f"  {one['name']} {one['value']:.2f} × {one['weight']:g}: {one['why']}" for one in diagnosis["parts"]]
         lines += [f"  [green]+[/] {one}" for one in diagnosis["evidence_for"]]
         lines += [f"  [red]−[/] {one}" for one in diagnosis["evidence_against"]]
         lines += [f"  [yellow]?[/] not explained by it: {one}" for one in diagnosis["unexplained"]]
-    lines += [f"action {one['kind']} ({one['tier']}): {one['state']} {one['outcome']}" for one in answer["actions"]]
+    for one in answer["actions"]:
+        lines.append(f"action {one['kind']} ({one['tier']}): {one['state']} {one['outcome']}".rstrip())
+        # Last on a line of its own, to be copied whole.
+        word = "approve" if one["state"] == "waiting_approval" else "show"
+        lines.append(f"  trimtab approvals {word} {one['action_id']}")
     lines += [f"{when(one['at_us'])}  {one['actor']}: {one['what']}. {one['why']}" for one in answer["timeline"]]
+    lines.append(f"trimtab policy explain {answer['incident_id']}")
+    if answer["closed_us"] is None:
+        lines.append(f"trimtab incidents close {answer['incident_id']} --reason …")
     return lines
 
 

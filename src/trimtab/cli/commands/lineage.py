@@ -94,10 +94,10 @@ def _add_version(root: Tree, found: JsonObject) -> None:
     made.add(f"MLflow run {training['run_id'] or 'not known'}")
     if data is not None:
         _add_data(made, data, found["sources"])
-    counted = [one for one in found["features"] if one["importance"] is not None]
-    loudest = sorted(counted, key=lambda one: -one["importance"])[:_SHOWN]
-    names = ", ".join(f"{one['name']} {one['importance']:.2g}" for one in loudest)
-    branch.add(f"{len(found['features'])} features; by importance: {names or 'not known'}")
+    counted = [one for one in found["features"] if one["weight"] is not None]
+    loudest = sorted(counted, key=lambda one: -one["weight"])[:_SHOWN]
+    names = ", ".join(f"{one['name']} {one['weight']:.2g}" for one in loudest)
+    branch.add(f"{len(found['features'])} features; by {found['weighed_by'] or 'weight'}: {names or 'not known'}")
 
 
 def _add_agreement(branch: Tree, agreement: JsonObject | None) -> None:

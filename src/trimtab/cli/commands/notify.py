@@ -54,7 +54,8 @@ def try_route(
     found = _outcome(client, asked, wait)
     answer = {**asked, "state": found["state"], "attempts": found["attempts"], "error": found["error"]}
     if found["error"] is not None:
-        raise BackendError(f"{found['error']}; it was tried {found['attempts']} times, see 'trimtab notify list'")
+        tried = counted(found["attempts"], "time")
+        raise BackendError(f"{found['error']}; it was tried {tried}, see 'trimtab notify list'")
     say(answer, as_json, _told(escaped(answer), wait))
 
 

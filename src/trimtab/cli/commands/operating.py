@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from trimtab.cli.client import connect
 from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, escaped, say, show_rows
+from trimtab.cli.second_person import require_no_other
+from trimtab.config.loading import value_of
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import ConfigError
 
@@ -41,6 +42,7 @@ def pause(
     """Have an endpoint refuse all requests (503) until it is resumed."""
     client = connect(Path(project))
     answer = client.ask("endpoints.pause", endpoint=endpoint, reason=reason, retry_after_s=retry_after)
+    require_no_other(answer, f"pause of {endpoint}")
     say(answer, as_json, _told(answer, f"{endpoint} is paused; go on by 'trimtab endpoints resume {endpoint}'"))
 
 
@@ -50,6 +52,7 @@ def resume(
 ) -> None:
     """Have a paused endpoint answer again."""
     answer = connect(Path(project)).ask("endpoints.resume", endpoint=endpoint, reason=reason)
+    require_no_other(answer, f"resumption of {endpoint}")
     say(answer, as_json, _told(answer, f"{endpoint} answers again"))
 
 
@@ -64,6 +67,7 @@ def scale(
     """Have an endpoint answered by so many workers at least."""
     answer = connect(Path(project)).ask("endpoints.scale", endpoint=endpoint, reason=reason, workers=workers)
     wanted = "as many workers as autoscaling says" if workers is None else f"{workers} workers at least"
+    require_no_other(answer, f"scaling of {endpoint}")
     say(answer, as_json, _told(answer, f"{endpoint} has {wanted}"))
 
 
@@ -73,6 +77,7 @@ def clear_cache(
 ) -> None:
     """Have every worker of an endpoint read its features anew."""
     answer = connect(Path(project)).ask("endpoints.clear_cache", endpoint=endpoint, reason=reason)
+    require_no_other(answer, f"emptying of the cache of {endpoint}")
     say(answer, as_json, _told(answer, f"{endpoint} reads its features anew"))
 
 
@@ -90,6 +95,7 @@ def change(
     """Change limits in a model's file; comments and all else stay as they are."""
     asked = dict(_value(one) for one in values)
     answer = connect(Path(project)).ask("config.change", model=model, file=file, values=asked, reason=reason)
+    require_no_other(answer, f"change of {file} of {model}")
     say(answer, as_json, _told(answer, f"{file} of {model} is about to change"))
 
 
@@ -105,6 +111,7 @@ def open_campaign(
     """Choose rows without a label that people should label."""
     only = {name: str(value) for name, value in (_pair(one) for one in where or [])}
     answer = connect(Path(project)).ask("labelling.open", model=model, reason=reason, rows=rows, where=only)
+    require_no_other(answer, f"labelling of {model}")
     say(answer, as_json, _told(answer, f"rows are being chosen: trimtab labelling show {answer['campaign_id']}"))
 
 
@@ -129,20 +136,14 @@ def show_campaign(campaign_id: IdArgument, project: ProjectOption = ".", as_json
 
 
 def _told(answer: JsonObject, done: str) -> str:
-    """Say what came of a wish: it is done, it is under way, or who has to agree first."""
-    note = f" {answer['note']}" if answer["note"] else ""
-    if not answer["waits"]:
-        return f"{escaped(done)}.{escaped(note)}"
-    who = ", ".join(answer["could_agree"]) or "an approver"
-    return f"Request {answer['action_id']} waits for {escaped(who)}.{escaped(note)}"
+    """Say what came of a wish that waits for nobody, and what else there is to know."""
+    note = f" {answer['note']}." if answer["note"] else ""
+    return f"{escaped(done)}.{escaped(note)}"
 
 
 def _value(text: str) -> tuple[str, Any]:
     path, written = _pair(text)
-    try:
-        return path, yaml.safe_load(written)
-    except yaml.YAMLError:
-        return path, written
+    return path, value_of(written)
 
 
 def _pair(text: str) -> tuple[str, str]:

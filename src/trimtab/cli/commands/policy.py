@@ -45,10 +45,11 @@ def show(project: ProjectOption = ".", as_json: AsJson = False) -> None:
     lines: list[RenderableType] = [
         Text.assemble((answer["path"], "bold"), f"  {answer['policy_hash'][:12]}, {len(answer['rules'])} rules")
     ]
-    lines += [Text(one, style="yellow") for one in told_of(answer["autonomy"])]
+    hindered = told_of(answer["autonomy"])
+    lines += [Text(one, style="yellow") for one in hindered] or [Text("autonomy: on; nothing holds it back now")]
     for place, one in enumerate(answer["rules"], start=1):
         lines += [Text(""), *_rule(place, one)]
-    lines += [Text(""), Text("limits: " + _listed(answer["limits"]))]
+    lines += [Text(""), Text("limits: " + _listed(answer["limits"])), *_floors(answer)]
     console.print(Group(*lines), crop=False)
 
 
@@ -136,12 +137,32 @@ def _requested(request: JsonObject) -> Text:
     return text
 
 
+def _floors(answer: JsonObject) -> Iterator[Text]:
+    """Say what each action needs at least, whatever a rule says."""
+    floors, lowered = answer["floors"], answer["allow_automatic"]
+    for tier, (words, _style) in _TIERS.items():
+        held = [_plain(action) for action, floor in floors.items() if floor == tier != "automatic"]
+        if held:
+            yield Text(f"whatever a rule says, at least {words}: {', '.join(held)}")
+    if lowered:
+        yield Text(f"allow automatic: {', '.join(_plain(action) for action in lowered)}", style="yellow")
+
+
+def _asked(rule: JsonObject) -> str:
+    """Say what a rule is asked about; one that answers with actions is not asked about others that are proposed."""
+    told = _listed(rule["when"])
+    actions = rule["then"].get("actions", [])
+    if told or not actions:
+        return f"when {told or 'anything'}"
+    return f"when a case asks what to do, or {' or '.join(_plain(one) for one in actions)} is asked for"
+
+
 def _rule(place: int, rule: JsonObject) -> Iterator[RenderableType]:
     then = dict(rule["then"])
     words, style = _TIERS[then.pop("tier")]
     actions = " and ".join(_plain(one) for one in then.pop("actions", []))
     yield Text.assemble(f"{place}. ", (rule["name"], "bold"))
-    yield _below(Text("when " + (_listed(rule["when"]) or "anything")), 3)
+    yield _below(Text(_asked(rule)), 3)
     more = f", {_listed(then)}" if then else ""
     yield _below(Text.assemble(f"then {actions} " if actions else "then ", (words, style), more), 3)
 

@@ -51,15 +51,7 @@ def deploy(
     client = connect(Path(project))
     model, number = parse_version(version) if "@" in version else (version, None)
     started = client.ask("rollouts.start", model=model, number=number)
-    if wait:
-        require_no_other(started, f"deployment of {version}")
-    if started.get("waits"):
-        say(
-            started,
-            as_json,
-            f"Asked for; another person has to agree: trimtab approvals approve {started['action_id']}",
-        )
-        return
+    require_no_other(started, f"deployment of {version}")
     if not wait:
         say(started, as_json, f"Rollout {started['rollout_id']} has started; see 'trimtab rollouts list'.")
         return
@@ -173,7 +165,8 @@ def predict(
     answer = InferenceClient.of(Path(project)).predict(endpoint, {"row": fields})
     first = escaped(answer["predictions"][0])
     chance = f" (probability {first['probability']:.3f})" if first.get("probability") is not None else ""
-    say(answer, as_json, f"[bold]{first['prediction']}[/]{chance}, {answer['model']}@{answer['model_version']}")
+    traced = f"\n[dim]trimtab lineage {first['prediction_id']}[/]" if first.get("prediction_id") else ""
+    say(answer, as_json, f"[bold]{first['prediction']}[/]{chance}, {answer['model']}@{answer['model_version']}{traced}")
 
 
 def _row_of(text: str) -> JsonObject:

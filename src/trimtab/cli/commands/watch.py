@@ -106,7 +106,8 @@ def _drawn(answer: JsonObject, project: str) -> RenderableType:
         lines.append(drawn_rows([_row(model) for model in answer["models"]], columns, console.width))
     for model in answer["models"]:
         if (ended := model.get("last_retraining")) is not None:
-            how = f"{ended['state']}: {ended['outcome']}"
+            # That it ran well is not the news: what came of it says the outcome.
+            how = ended["outcome"] if ended["state"] == "succeeded" else f"{ended['state']}: {ended['outcome']}"
             lines.append(Text(f"{model['name']}: last retraining {when(ended['finished_us'])}, {how}"))
     if answer["processes"]:
         running = ", ".join(f"{one['process']} {'up' if one['alive'] else 'down'}" for one in answer["processes"])

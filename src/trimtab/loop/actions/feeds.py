@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from trimtab.core.errors import NotFoundError
+from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.lake import feeds
 from trimtab.lake.deliveries import judge_again
 from trimtab.loop.actions.base import AtOnce, Began
+from trimtab.loop.feed_holds import cases_holding, quarantines
 from trimtab.loop.platform import Platform
 from trimtab.remediation.actions import ActionRequest
 from trimtab.remediation.kinds import ActionKind
@@ -55,12 +57,30 @@ class Release(AtOnce):
     kind: ClassVar[ActionKind] = ActionKind.RELEASE_FEED
 
     def start(self, connection: Connection, platform: Platform, request: ActionRequest) -> Began:
-        """Close the open interval, and have the deliveries judged again."""
+        """Close the open interval, and have the deliveries judged again.
+
+        Raises:
+            ConflictError: it was asked for since a case had ended, and an open case wants the feed set aside by now.
+        """
         names = request.params["feeds"]
+        if request.incident_id is not None:
+            _require_free(connection, request, names)
         for name in names:
             feeds.release_feed(
                 connection, request.model, name, until_us=request.params["until_us"], at_us=platform.now_us()
             )
         count = judge_again(connection, request.model)
         platform.wake.set()
-        return Began(f"feed {', '.join(names)} is open; {count} deliveries are judged again", {"feeds": list(names)})
+        again = "1 delivery is" if count == 1 else f"{count} deliveries are"
+        return Began(f"feed {', '.join(names)} is open; {again} judged again", {"feeds": list(names)})
+
+
+def _require_free(connection: Connection, request: ActionRequest, names: Sequence[str]) -> None:
+    held = quarantines(connection, request.model)
+    for name in names:
+        for case in cases_holding(connection, held.get(name, ())) or ():
+            if case.state.is_open:
+                raise ConflictError(
+                    f"feed {name!r} of {request.model!r}: incident {case.id} is {case.state} and wants it set aside, "
+                    "expected that all its cases are over; nothing was released: it is proposed again when they are"
+                )

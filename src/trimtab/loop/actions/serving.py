@@ -16,7 +16,7 @@ from trimtab.remediation.kinds import ActionKind
 from trimtab.rollout import endpoint_store
 from trimtab.serving.spec import EndpointSpec, PauseSpec
 
-__all__ = ["ClearCache", "Pause", "Resume", "Scale"]
+__all__ = ["ClearCache", "Pause", "Resume", "Scale", "workers_at_least"]
 
 _RETRY_AFTER_S = 60
 
@@ -59,15 +59,17 @@ class Scale(_Serving):
             ConflictError: the server has no more, or nothing would change.
         """
         spec, most = _present(connection, request), platform.project.config.serving.workers
-        if spec.autoscaling is None:
+        present = workers_at_least(spec)
+        if present is None:
             raise ConflictError(
                 f"endpoint {spec.endpoint!r}: has all {most} workers of its server already, expected autoscaling in "
                 "deployment_config.yaml; raise serving.workers in trimtab.yaml, and start the platform again"
             )
-        present = spec.scaled_to or spec.autoscaling.min_workers
-        asked = request.params.get("workers", min(2 * present, most))
+        more = "workers" not in request.params
+        asked = min(2 * present, most) if more else request.params["workers"]
         wanted = None if asked is None else int(asked)
-        if wanted == spec.scaled_to or (wanted is not None and spec.scaled_to is None and wanted <= present):
+        nothing_new = wanted is not None and (more or spec.scaled_to is None) and wanted <= present
+        if wanted == spec.scaled_to or nothing_new:
             raise ConflictError(
                 f"endpoint {spec.endpoint!r}: has {present} workers at least already, of {most}; nothing to scale; "
                 "raise serving.workers in trimtab.yaml"
@@ -153,6 +155,11 @@ class Resume(_Serving):
         if spec.paused is None:
             raise ConflictError(f"endpoint {spec.endpoint!r}: is not paused; nothing to resume")
         return self._change(connection, platform, request, paused=None)
+
+
+def workers_at_least(spec: EndpointSpec) -> int | None:
+    """Return how many workers an endpoint wants at least; None without autoscaling: it has all of its server's."""
+    return None if spec.autoscaling is None else max(spec.autoscaling.min_workers, spec.scaled_to or 1)
 
 
 def _present(connection: Connection, request: ActionRequest) -> EndpointSpec:

@@ -14,6 +14,7 @@ from trimtab.loop.actions.registry import ACTION_HANDLERS
 from trimtab.loop.cases import note, note_action
 from trimtab.loop.conductor import Commit
 from trimtab.loop.gate import finish_action
+from trimtab.loop.overdue import give_up, gives_up_outside
 from trimtab.loop.platform import Platform
 from trimtab.loop.rechecking import held_back, hold_back
 from trimtab.remediation.action_store import load_action, save_action
@@ -68,10 +69,13 @@ def _reach_outside(platform: Platform, action_id: str) -> Commit | None:
     # Whoever gave it up meanwhile does not want it done any more.
     if request.state is not ActionState.RUNNING or handler is None:
         return None
+    given_up = None
     try:
         began: Began | TrimtabError = handler.reach_outside(platform, request)
-    except BackendError:
-        raise
+    except (BackendError, OSError) as error:
+        given_up = gives_up_outside(platform, request, error)
+        if given_up is None:
+            raise
     except TrimtabError as error:
         began = error
     reached("action.outside_done")
@@ -80,7 +84,9 @@ def _reach_outside(platform: Platform, action_id: str) -> Commit | None:
         running = load_action(connection, action_id)
         if running.state is not ActionState.RUNNING:
             return
-        if isinstance(began, TrimtabError):
+        if given_up is not None:
+            give_up(connection, platform, running, given_up)
+        elif isinstance(began, TrimtabError):
             _fail(connection, platform, running, str(began))
         else:
             _note(connection, platform, running, began)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trimtab.config.notifications import MessageKind
-from trimtab.core.clock import from_micros
 from trimtab.core.enums import Severity
 from trimtab.core.errors import NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
 from trimtab.loop.approval_links import link_lines
+from trimtab.loop.case_words import case_lines, ending_of, request_lines
 from trimtab.loop.conductor import Commit
 from trimtab.loop.platform import Platform
 from trimtab.loop.reporters import addressed, grouped_key, reporters_of
@@ -20,6 +20,7 @@ from trimtab.notify.routes import routes_for
 from trimtab.notify.store import enqueue
 from trimtab.remediation.action_store import load_action
 from trimtab.remediation.actions import ActionState
+from trimtab.remediation.changes import changes_in_words
 from trimtab.remediation.kinds import Family
 from trimtab.remediation.store import load_incident
 
@@ -84,9 +85,7 @@ def _of_incident(connection: Connection, platform: Platform, event: Event) -> Se
     loudness = incident.told_severity or incident.loudest
     severity = Severity.LOW if change == "recovered" else incident.loudest
     wrong = incident.evidence if change in _OVER else incident.unrecovered or incident.evidence
-    body = "\n".join(check.explanation for check in wrong)
-    if change == "repeated":
-        body = f"open since {from_micros(incident.opened_us).isoformat(timespec='minutes')}\n{body}"
+    body = "\n".join(case_lines(incident, wrong))
     message = _of(event, f"incident {_TITLES.get(change, change)}: {incident.title}", body, severity)
     if incident.family is Family.PIPELINE:
         message = replace(message, kind=MessageKind.JOB)
@@ -123,13 +122,15 @@ def _of_action(connection: Connection, event: Event) -> Message | None:
         if action.state is not ActionState.WAITING_APPROVAL:
             # Whoever asked could agree to it: nobody else is wanted.
             return None
-        body = f"{action.reason}\ntrimtab approvals approve {action.id}"
+        incident = None if action.incident_id is None else load_incident(connection, action.incident_id)
+        body = "\n".join([*changes_in_words(action), *request_lines(action, incident)])
         return _of(event, f"{action.model}: approval wanted: {action.purpose}", body, Severity.HIGH)
     failed = action.state in {ActionState.FAILED, ActionState.REJECTED, ActionState.EXPIRED}
     if not failed and action.kind.only_tells:
         return None
-    title = f"{action.model}: {action.kind.value.replace('_', ' ')} {action.state.value}"
-    return _of(event, title, action.outcome, Severity.HIGH if failed else Severity.LOW)
+    lines = [action.outcome, f"Wanted: {action.purpose}", f"More: trimtab approvals show {action.id}"]
+    title = f"{action.model}: {ending_of(action)}"
+    return _of(event, title, "\n".join(lines), Severity.HIGH if failed else Severity.LOW)
 
 
 def _of(event: Event, title: str, body: str, severity: Severity) -> Message:

@@ -8,33 +8,35 @@ from trimtab.audit import log as audit
 from trimtab.core.enums import Verdict
 from trimtab.db.engine import Connection
 from trimtab.db.outbox import Event
+from trimtab.loop.cancelling import cancel_outlived
 from trimtab.loop.conductor import Commit
-from trimtab.loop.deciding import answer_incident, free_feeds
+from trimtab.loop.deciding import answer_incident
 from trimtab.loop.escalating import escalate
 from trimtab.loop.evidence import evidence_of, importance_of
+from trimtab.loop.freeing import free_feeds, keep_feeds
 from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.platform import Platform
-from trimtab.monitoring.store import run_checks
 from trimtab.remediation.action_store import list_actions, verification_of
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.diagnosis import Diagnosis, diagnose
 from trimtab.remediation.incidents import Incident, with_diagnosis
-from trimtab.remediation.kinds import DiagnosisKind, Level
+from trimtab.remediation.kinds import ActionKind, DiagnosisKind, Level
 from trimtab.remediation.store import list_alerts, load_incident, save_incident
 
 __all__ = ["remedy"]
 
+_OVER = {"incident.recovered", "incident.closed"}
 _SETTLED = {ActionState.SUCCEEDED, ActionState.REJECTED}
 
 
 def remedy(platform: Platform, event: Event) -> Commit | None:
-    """Diagnose an incident that opened or changed and propose what the policy says; a recovered one frees its feeds."""
-    incident_id = str(event.payload["incident_id"])
+    """Diagnose an incident that opened or changed and propose what the policy says; one that is over frees feeds."""
     model = str(event.payload["model"])
     # A case about no model of ours has no files, and nothing that a policy could do: people are told of it.
-    files = platform.files(model) if model in platform.project.model_names else None
-    if event.kind == "incident.recovered":
-        return lambda connection: _free_feeds(connection, platform, incident_id, event)
+    is_ours = model in platform.project.model_names
+    if event.kind in _OVER:
+        return lambda connection: _conclude(connection, platform, event, is_ours=is_ours)
+    files = platform.files(model) if is_ours else None
     importance = {} if files is None else importance_of(platform, files)
     return lambda connection: _diagnose_and_propose(connection, platform, files, importance, event)
 
@@ -56,24 +58,33 @@ def _diagnose_and_propose(
     incident = save_incident(connection, with_diagnosis(incident, diagnosis, now=platform.clock.now()))
     _tell(connection, platform, incident, before, diagnosis)
     if files is None:
-        _ask_people(connection, platform, incident, None if event.kind == "incident.reopened" else before)
+        _ask_people(connection, platform, incident, diagnosis)
         return
-    actions = list_actions(connection, incident_id=incident.id)
-    if _is_answered(connection, actions, incident, before):
-        return
-    answer_incident(connection, platform, files, incident, diagnosis, alerts)
+    if event.kind == "incident.reopened":
+        keep_feeds(connection, platform, incident)
+    done = [one for one in list_actions(connection, incident_id=incident.id) if one.created_us >= incident.since_us]
+    is_news = incident.is_news(diagnosis)
+    if is_news or not _is_answered(connection, done, diagnosis):
+        told = _told_already(done, diagnosis, is_news=is_news)
+        answer_incident(connection, platform, files, incident, diagnosis, alerts, told=told, again=not is_news)
 
 
-def _ask_people(connection: Connection, platform: Platform, incident: Incident, before: Diagnosis | None) -> None:
+def _conclude(connection: Connection, platform: Platform, event: Event, *, is_ours: bool) -> None:
+    """Undo what only makes sense while the case lasts."""
+    incident_id = str(event.payload["incident_id"])
+    cancel_outlived(connection, platform, incident_id)
+    if is_ours:
+        free_feeds(connection, platform, str(event.payload["model"]), ended=incident_id)
+
+
+def _ask_people(connection: Connection, platform: Platform, incident: Incident, now: Diagnosis) -> None:
     """Escalate a case that no policy is asked about, once for each thing that it is called.
 
     What nobody understands and is not bad stays told as every case that opens is: by the routes that want it so loud.
     """
-    now = incident.diagnosis
-    if now is None or (before is not None and before.kind is now.kind):
-        return
-    if now.kind is not DiagnosisKind.UNKNOWN or now.level is Level.HIGH:
+    if now.kind not in incident.asked and (now.kind is not DiagnosisKind.UNKNOWN or now.level is Level.HIGH):
         about = f"{incident.id}:{now.kind}:{incident.since_us}"
+        save_incident(connection, incident.asked_about(now))
         escalate(connection, platform, incident.model, now.explanation, about=about, incident_id=incident.id)
 
 
@@ -97,32 +108,40 @@ def _tell(
         )
 
 
-def _is_answered(
-    connection: Connection, actions: Sequence[ActionRequest], incident: Incident, before: Diagnosis | None
-) -> bool:
-    """Whether this very diagnosis led to actions that are under way, done, or were turned down, since it stands.
+def _is_answered(connection: Connection, done: Sequence[ActionRequest], now: Diagnosis) -> bool:
+    """Whether something that changes the world is under way, was done, or was turned down, for this very diagnosis.
 
-    What was done before the case was opened again did not end it, nor did what was found to be of no use; and what
-    was agreed to while it was less bad was not agreed to now.
+    That people were told is no answer: what was impossible, cooled down or was held back is proposed as soon as it can
+    be done, also while people know. Nor is what a trigger wants, what was found to be of no use, and what only took
+    that back. ``done``: the case's actions since it was opened, or opened again: what was done before did not end it.
     """
-    now = incident.diagnosis
-    if before is None or now is None or before.kind is not now.kind or now.level.rank > before.level.rank:
-        return False
     return any(
-        action.created_us >= incident.since_us
-        and (action.state.is_open or (action.state in _SETTLED and not _was_of_no_use(connection, action)))
-        for action in actions
+        not action.kind.only_tells
+        and action.kind is not ActionKind.RELEASE_FEED
+        and action.requested_by == "policy"
+        and (action.state.is_open or _is_settled(connection, action, now))
+        for action in done
     )
 
 
-def _was_of_no_use(connection: Connection, action: ActionRequest) -> bool:
-    found = verification_of(connection, action.id)
-    return found is not None and found.result is not None and found.result.verdict is Verdict.BREACH
+def _is_settled(connection: Connection, action: ActionRequest, now: Diagnosis) -> bool:
+    if action.state not in _SETTLED:
+        return False
+    planned = verification_of(connection, action.id)
+    if planned is not None and planned.finished_us is None:
+        return True
+    found = None if planned is None else planned.result
+    of_no_use = found is not None and found.verdict is Verdict.BREACH
+    return action.policy.get("diagnosis") == now.kind and not of_no_use
 
 
-def _free_feeds(connection: Connection, platform: Platform, incident_id: str, event: Event) -> None:
-    run_id = event.payload.get("run_id")
-    if run_id is None:
-        return
-    right_again_us = max(check.window.start_us for check in run_checks(connection, str(run_id)))
-    free_feeds(connection, platform, incident_id, right_again_us=right_again_us)
+def _told_already(done: Sequence[ActionRequest], now: Diagnosis, *, is_news: bool) -> frozenset[ActionKind]:
+    """Return what is not said again: each telling is for one diagnosis at one level, and is not repeated each run.
+
+    Those on call are asked once a level, whatever the case is called: a severity that wavers, or a name that does,
+    brings them nothing new.
+    """
+    if not is_news:
+        return frozenset(kind for kind in ActionKind if kind.only_tells)
+    levels = [Level(one.params.get("level", Level.HIGH)) for one in done if one.kind is ActionKind.ESCALATE]
+    return frozenset({ActionKind.ESCALATE} if any(level.rank >= now.level.rank for level in levels) else ())

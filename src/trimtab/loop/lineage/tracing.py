@@ -110,6 +110,7 @@ def _of_version(connection: Connection, platform: Platform, model: str, number: 
         "data": data,
         "sources": sources,
         "features": _features(manifest),
+        "weighed_by": None if manifest is None else manifest.weights[1],
         "missing": missing,
     }
 
@@ -273,7 +274,7 @@ def _features(manifest: Manifest | None) -> list[JsonObject]:
             "kind": feature.kind.value,
             "unit": feature.unit,
             "column": feature.name,
-            "importance": manifest.importance.get(feature.name),
+            "weight": manifest.weights[0].get(feature.name),
         }
         for feature in manifest.features
     ]

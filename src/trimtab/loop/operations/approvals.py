@@ -21,9 +21,14 @@ from trimtab.loop.requests import Id, OfModel, Reason
 from trimtab.remediation.action_store import list_actions, load_action
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.approvals import asker_of, needed_role
-from trimtab.remediation.store import load_incident
+from trimtab.remediation.changes import changes_of
+from trimtab.remediation.impact import why_not_known
+from trimtab.remediation.promises import promise_in_words
+from trimtab.remediation.store import list_incidents, load_incident
 from trimtab.remediation.vote_store import votes_of
-from trimtab.remediation.votes import tally, why_not_counted
+from trimtab.remediation.votes import counted, tally, why_not_counted
+
+_UNDER_WAY = {ActionState.APPROVED, ActionState.RUNNING}
 
 
 class ListActions(OfModel):
@@ -101,7 +106,7 @@ def cancel(platform: Platform, actor: Actor, request: CancelAction) -> JsonObjec
     """Take a request back: one that waits, one that is about to run, or one that runs, which is stopped."""
     with platform.database.transaction() as connection:
         action = load_action(connection, request.action_id)
-        agreed_to = action.state in {ActionState.APPROVED, ActionState.RUNNING}
+        agreed_to = action.state in _UNDER_WAY
         own = actor.who == action.owner and not agreed_to
         if not own and not actor.role.reaches(Role.APPROVER):
             raise PermissionDeniedError(
@@ -115,24 +120,52 @@ def cancel(platform: Platform, actor: Actor, request: CancelAction) -> JsonObjec
 
 def told_whole(connection: Connection, action: ActionRequest) -> JsonObject:
     """Return a request with who agreed, who could, what was said, and the case that it belongs to."""
-    return {**described(action), **_agreement(connection, action), "incident": _case_of(connection, action)}
+    return {
+        **described(action),
+        **_agreement(connection, action),
+        "params": action.params,
+        "promise": _promise_of(connection, action),
+        "incident": _case_of(connection, action),
+        "open_cases": _open_cases(connection, action),
+    }
 
 
 def _agreement(connection: Connection, action: ActionRequest) -> JsonObject:
     """Return who said what, and who could still agree."""
     votes = votes_of(connection, action.id)
-    counted = tally(votes, action.needed)
+    said = tally(votes, action.needed).agreed
     able = approvers(connection, needed_role(action))
-    left = sorted(one for one in able - set(counted.agreed) if why_not_counted(one, asker_of(action), able) is None)
+    left = sorted(one for one in able - set(said) if why_not_counted(one, asker_of(action), able) is None)
     waits = action.state is ActionState.WAITING_APPROVAL
+    # What was decided is told as it was: who lost their key since then agreed all the same.
+    agreed = tally(counted(votes, asker_of(action), able), action.needed).agreed if waits else said
     return {
-        "agreed": list(counted.agreed),
+        "agreed": list(agreed),
         "could_agree": left if waits else [],
         "votes": [
             {"person": one.owner, "word": one.word, "comment": one.comment, "via": one.via, "at_us": one.at_us}
             for one in votes
         ],
     }
+
+
+def _promise_of(connection: Connection, action: ActionRequest) -> str | None:
+    before = () if action.incident_id is None else load_incident(connection, action.incident_id).evidence
+    return promise_in_words(action, before)
+
+
+def _open_cases(connection: Connection, action: ActionRequest) -> list[JsonObject]:
+    """Return the other open cases of the model: whoever agrees to a change of it wants to know of them."""
+    found = list_incidents(connection, model=action.model, open_only=True)
+    return [
+        {
+            "incident_id": one.id,
+            "title": one.title,
+            "diagnosis": None if one.diagnosis is None else one.diagnosis.kind.value,
+        }
+        for one in found
+        if one.id != action.incident_id
+    ]
 
 
 def _case_of(connection: Connection, action: ActionRequest) -> JsonObject | None:
@@ -160,10 +193,12 @@ def described(action: ActionRequest) -> JsonObject:
         "tier": action.tier.value,
         "purpose": action.purpose,
         "reason": action.reason,
-        "asked_because": str(action.params.get("trigger") or action.params.get("reason") or ""),
+        "changes": changes_of(action),
+        "asked_because": _because(action),
         "predicted_impact": None
         if impact is None
         else {"metric": impact.metric, "now": impact.now, "expected": impact.expected, "basis": impact.basis},
+        "impact_not_known": why_not_known(action.kind) if impact is None else None,
         "covers": [one.value for one in action.covers],
         "incident_id": action.incident_id,
         "requested_by": action.requested_by,
@@ -174,6 +209,12 @@ def described(action: ActionRequest) -> JsonObject:
         "created_us": action.created_us,
         "expires_us": action.expires_us,
         "finished_us": action.finished_us,
-        "outcome": action.outcome,
+        # What whoever agreed said of it stands with their vote: nothing has come of it yet.
+        "outcome": "" if action.state in _UNDER_WAY else action.outcome,
         "rules": action.policy.get("asked", []),
     }
+
+
+def _because(action: ActionRequest) -> str:
+    said = (action.params.get(name) for name in ("trigger", "reason", "because", "text"))
+    return str(next((one for one in said if one), ""))

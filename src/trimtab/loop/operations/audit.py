@@ -215,4 +215,4 @@ def _told(found: Verified, files: int, trusted: list[PublicKey]) -> JsonObject:
 
 
 def _problem(problem: Problem) -> JsonObject:
-    return {"sequence": problem.sequence, "last": problem.last, "what": problem.what}
+    return dataclasses.asdict(problem)

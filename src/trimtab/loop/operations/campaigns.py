@@ -14,7 +14,7 @@ from trimtab.loop.actor import Actor
 from trimtab.loop.asking import Wish, ask, waiting_told
 from trimtab.loop.operation import operation
 from trimtab.loop.platform import Platform
-from trimtab.loop.requests import Id, ModelRequest, OfModel, Reason
+from trimtab.loop.requests import Id, ModelRequest, OfModel, Reason, Text
 from trimtab.remediation.action_store import list_actions, load_action
 from trimtab.remediation.actions import ActionRequest, ActionState
 from trimtab.remediation.kinds import ActionKind
@@ -24,7 +24,9 @@ class OpenCampaign(ModelRequest):
     """Of which model, how many rows, and why."""
 
     rows: int = Field(default=200, ge=1, le=10_000, description="How many rows at most.")
-    where: dict[str, str] = Field(default_factory=dict, max_length=20, description="Only rows of these feature values.")
+    where: dict[Text, Text] = Field(
+        default_factory=dict, max_length=20, description="Only rows of these feature values."
+    )
     reason: Reason = Field(min_length=1)
 
 
@@ -38,7 +40,8 @@ class OneCampaign(Strict):
 def open_campaign(platform: Platform, actor: Actor, request: OpenCampaign) -> JsonObject:
     """Choose rows without a label that people should label: half where the model was unsure, half at random."""
     params: JsonObject = {"rows": request.rows, "where": request.where, "text": request.reason}
-    purpose = f"have people label up to {request.rows} rows of {request.model}"
+    only = ", ".join(f"{name} = {value}" for name, value in request.where.items())
+    purpose = f"have people label up to {request.rows} rows of {request.model}{' where ' * bool(only)}{only}"
     with platform.database.transaction() as connection:
         asked = ask(connection, platform, actor, Wish(ActionKind.OPEN_LABELLING, request.model, purpose, params))
         answer = waiting_told(connection, asked)

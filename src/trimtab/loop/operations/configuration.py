@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from trimtab.config.patching import Scalar, changes_told
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
 from trimtab.core.errors import ConfigError
@@ -15,12 +18,23 @@ from trimtab.loop.platform import Platform
 from trimtab.loop.requests import ModelRequest, Reason
 from trimtab.remediation.kinds import ActionKind
 
+_VALUE_CHARS = 200
+
+
+def _readable(value: Scalar) -> Scalar:
+    if isinstance(value, str) and (len(value) > _VALUE_CHARS or not value.isprintable()):
+        raise ValueError(f"a text needs {_VALUE_CHARS} characters at most, and nothing that does not print")
+    return value
+
+
+_Value = Annotated[bool | int | float | str | None, AfterValidator(_readable)]
+
 
 class ChangeConfig(ModelRequest):
     """Which file, what shall stand at which places, and why."""
 
     file: str = Field(max_length=64, description=f"One of {', '.join(CHANGEABLE)}.")
-    values: dict[str, bool | int | float | str | None] = Field(
+    values: dict[str, _Value] = Field(
         min_length=1, max_length=50, description="New values by their paths, e.g. 'monitors.0.limits.mape'."
     )
     reason: Reason = Field(min_length=1)
@@ -33,14 +47,16 @@ def change(platform: Platform, actor: Actor, request: ChangeConfig) -> JsonObjec
         raise ConfigError(f"file {request.file!r}: expected one of {', '.join(CHANGEABLE)}; correct it")
     present = (platform.project.model_folder(request.model) / request.file).read_bytes()
     new_content(platform.project, request.model, request.file, present, request.values)
-    told = ", ".join(f"{path} = {value}" for path, value in request.values.items())
+    told = changes_told(present.decode("utf-8"), request.values, source=request.file)
+    new = ", ".join(f"{path} = {after}" for path, (_before, after) in told.items())
+    purpose = f"set {new} in {request.file} of {request.model}"
     params: JsonObject = {
         "file": request.file,
         "set": request.values,
+        "changes": [{"path": path, "old": before, "new": after} for path, (before, after) in told.items()],
         "digest": digest_of_file(present),
         "reason": request.reason,
     }
-    purpose = f"set {told} in {request.file} of {request.model}"[:500]
     with platform.database.transaction() as connection:
         wish = Wish(ActionKind.CHANGE_CONFIG, request.model, purpose, params, about=request.file)
         asked = ask(connection, platform, actor, wish)

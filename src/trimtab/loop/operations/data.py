@@ -54,7 +54,13 @@ class ReleaseFeed(ModelRequest):
 
     feed: Name = Field(description="The feed's name in model.yaml.")
     reason: Reason = Field(min_length=1)
-    until: Moment | None = Field(default=None, description="Rows that happened from then on are trusted; default: now.")
+    until: Moment | None = Field(
+        default=None,
+        description=(
+            "When the quarantine ends: rows that happened from then on are trusted, those since its beginning stay in "
+            "quarantine; default: now."
+        ),
+    )
 
 
 @operation("data.ingest", "POST", "/api/models/{model}/deliveries", Role.OPERATOR, Ingest)
@@ -156,24 +162,29 @@ def list_feeds(platform: Platform, _actor: Actor, request: ModelRequest) -> Json
 
 @operation("feeds.release", "POST", "/api/models/{model}/feeds/{feed}/release", Role.APPROVER, ReleaseFeed)
 def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> JsonObject:
-    """Trust a quarantined feed again, from now or from a moment on; rows that wait in quarantine are judged again.
+    """End a feed's quarantine now, or at a moment; what was delivered is judged again.
 
-    That waits for nobody, unless a rule of the policy says so of people.
+    Rows that happened between the beginning of the quarantine and its end stay set aside, those from the end on are
+    trusted. That waits for nobody, unless a rule of the policy says so of people.
     """
     files = platform.files(request.model)
     _known_feed(files.model.feeds, request)
     at_us = platform.now_us()
     with platform.database.transaction() as connection:
         until_us = at_us if request.until is None else to_micros(request.until)
+        since = "" if request.until is None else f", from {request.until.isoformat(timespec='seconds')} on"
         wish = Wish(
             ActionKind.RELEASE_FEED,
             request.model,
-            purpose=f"trust {request.feed} again",
+            purpose=f"trust {request.feed} again{since}",
             params={"feeds": [request.feed], "until_us": until_us, "reason": request.reason},
             about=request.feed,
         )
+        since_us = _since(connection, request)
         asked = ask(connection, platform, actor, wish)
         told = waiting_told(connection, asked)
+        # None: it was open before, so that nothing changed.
+        told |= {"since_us": since_us, "until_us": None if since_us is None else max(since_us, until_us)}
         if asked.waits:
             return {"feed": request.feed, "state": _state_of(connection, request), **told}
         audit.append(
@@ -185,6 +196,12 @@ def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> Json
             reason=request.reason,
         )
     return {"feed": request.feed, "state": "open", **told}
+
+
+def _since(connection: Connection, request: ReleaseFeed) -> int | None:
+    return next(
+        (one.since_us for one in feeds.feed_states(connection, request.model) if one.name == request.feed), None
+    )
 
 
 def _state_of(connection: Connection, request: ReleaseFeed) -> str:

@@ -78,6 +78,7 @@ def show(platform: Platform, _actor: Actor, request: OneIncident) -> JsonObject:
         **described(incident),
         "breaches": [check.explanation for check in incident.evidence],
         "unrecovered": [check.explanation for check in incident.unrecovered],
+        "unlisted": len(incident.beyond),
         "timeline": [dataclasses.asdict(entry) for entry in incident.timeline],
         "actions": [described_action(action) for action in reversed(actions)],
     }
@@ -133,7 +134,7 @@ def close_one(platform: Platform, actor: Actor, request: CloseIncident) -> JsonO
         )
         for action in list_actions(connection, incident_id=incident.id, state=ActionState.WAITING_APPROVAL):
             reason = f"incident closed by {actor.name}: {request.reason}"
-            finish_action(connection, platform, action, ActionState.CANCELLED, reason)
+            finish_action(connection, platform, action, ActionState.CANCELLED, reason, by=actor.name)
         payload = {"incident_id": incident.id, "model": incident.model}
         platform.publish(connection, "incident.closed", f"incident:{incident.id}", payload)
     return described(closed)

@@ -17,7 +17,7 @@ from trimtab.lake.labelled import labelled_rows
 from trimtab.loop.actor import Actor
 from trimtab.loop.one_at_a_time import OneAtATime
 from trimtab.loop.operation import operation
-from trimtab.loop.operations.truths import Outcome, SendTruths, send_truths
+from trimtab.loop.operations.truths import Outcome, take_in
 from trimtab.loop.platform import Platform
 from trimtab.loop.requests import Limited
 from trimtab.remediation.action_store import list_actions
@@ -77,7 +77,7 @@ def label(platform: Platform, actor: Actor, request: LabelRow) -> JsonObject:
             )
         if any(row["prediction_id"] == request.task_id for row in campaign.waiting):
             outcome = Outcome(truth=request.label, prediction_id=request.task_id, endpoint=campaign.endpoint)
-            send_truths(platform, actor, SendTruths(records=(outcome,)))
+            take_in(platform, actor, [outcome], reason=f"label of campaign {campaign.id}")
             return {"task_id": request.task_id, "model": campaign.model, "campaign_id": campaign.id, "accepted": True}
     raise NotFoundError(f"task {request.task_id!r}: in no campaign of the newest {_CAMPAIGNS}; see /api/labeling-queue")
 

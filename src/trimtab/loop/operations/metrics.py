@@ -54,18 +54,25 @@ def show_metrics(platform: Platform, _actor: Actor, request: OfModels) -> JsonOb
 def show_drift(platform: Platform, _actor: Actor, request: OfModels) -> JsonObject:
     """Say how far inputs and answers have moved: by column, and the share of columns that moved too far.
 
-    The share is of the columns that could be judged; null where there was none.
+    The share is of the columns that could be judged; null where there was none. `far_out` names those that lie beyond
+    their limit and are no alarm yet: they are not among the judged ones, and not in the share.
     """
 
     def told(connection: Connection, files: ModelFiles) -> JsonObject:
         checks = [one for one in _newest(connection, platform, files) if one.check.kind in _DRIFT]
+        of_columns = [one.check for one in checks if one.check.column is not None]
         worst: dict[str, bool] = {}
-        for one in checks:
-            if one.check.column is not None and one.check.verdict is not Verdict.INCONCLUSIVE:
-                breached = one.check.verdict is Verdict.BREACH
-                worst[one.check.column] = worst.get(one.check.column, False) or breached
-        share = sum(worst.values()) / len(worst) if worst else None
-        return {"drift_share": share, "columns_judged": len(worst), "drift": [_told(one) for one in checks]}
+        for check in of_columns:
+            if check.column is not None and check.verdict is not Verdict.INCONCLUSIVE:
+                worst[check.column] = worst.get(check.column, False) or check.verdict is Verdict.BREACH
+        far = {check.column for check in of_columns if _is_far_out(check)}
+        return {
+            "drift_share": sum(worst.values()) / len(worst) if worst else None,
+            "columns": len({check.column for check in of_columns}),
+            "columns_judged": len(worst),
+            "far_out": sorted(str(name) for name in far if name not in worst),
+            "drift": [_told(one) for one in checks],
+        }
 
     return _of_each(platform, request, told)
 
@@ -113,6 +120,11 @@ def _newest(connection: Connection, platform: Platform, files: ModelFiles) -> li
     now_us = platform.now_us()
     which = newest_checks(files, now_us)
     return recent_checks(connection, files.model.name, None, until_us=now_us, which=which)
+
+
+def _is_far_out(check: Check) -> bool:
+    beyond = check.value is not None and check.threshold is not None and check.value > check.threshold
+    return check.verdict is Verdict.INCONCLUSIVE and beyond
 
 
 def _told(stored: StoredCheck) -> JsonObject:

@@ -72,7 +72,7 @@ def try_route(platform: Platform, actor: Actor, request: TryRoute) -> JsonObject
     if route is None:
         known = ", ".join(one.name for one in routes)
         raise NotFoundError(f"route {request.route!r}: not in trimtab.yaml; it has: {known}")
-    test_id = platform.new_id()
+    test_id = actor.claim_id or platform.new_id()
     message = Message(
         title=f"Trimtab: a test of route {route.name}",
         body=f"{actor.name} asked for this message. If you can read it, the route works.",
@@ -82,15 +82,16 @@ def try_route(platform: Platform, actor: Actor, request: TryRoute) -> JsonObject
         kind=MessageKind.PLATFORM,
     )
     with platform.database.transaction() as connection:
-        enqueue(connection, message, routes, at_us=platform.now_us())
+        is_new = enqueue(connection, message, routes, at_us=platform.now_us())
         row = connection.execute(select(notification.c.id).where(notification.c.dedup_key.contains(test_id))).one()
-        audit.append(
-            connection,
-            at_us=platform.now_us(),
-            actor=actor.name,
-            action="notification.tested",
-            subject=f"route:{route.name}",
-        )
+        if is_new:
+            audit.append(
+                connection,
+                at_us=platform.now_us(),
+                actor=actor.name,
+                action="notification.tested",
+                subject=f"route:{route.name}",
+            )
     gathered = route.digest is not None and request.severity is not Severity.CRITICAL
     return {"notification_id": row.id, "route": route.name, "gathered": gathered}
 

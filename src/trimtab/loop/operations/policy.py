@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pydantic import Field
 
 from trimtab.config.loading import Strict
@@ -23,7 +21,7 @@ from trimtab.remediation.decision import Decision
 from trimtab.remediation.decision_store import StoredDecision, decisions_about
 from trimtab.remediation.incidents import Incident
 from trimtab.remediation.kinds import ActionKind
-from trimtab.remediation.promises import promise_of
+from trimtab.remediation.promises import promise_in_words
 from trimtab.remediation.store import load_incident
 
 __all__ = ["ExplainIncident", "explain_incident", "show_policy"]
@@ -48,6 +46,7 @@ def show_policy(platform: Platform, _actor: Actor, _request: Nothing) -> JsonObj
         "policy_hash": loaded.digest,
         "autonomy": told,
         "limits": policy.limits.model_dump(mode="json", by_alias=True),
+        "allow_automatic": [action.value for action in policy.allow_automatic],
         "floors": {action.value: policy.floor_of(action).value for action in ActionKind},
         "rules": [
             {
@@ -133,15 +132,13 @@ def _told(decision: Decision) -> JsonObject:
 def _request(connection: Connection, incident: Incident, action_id: str) -> JsonObject:
     action = load_action(connection, action_id)
     impact = action.predicted_impact
-    # Only what is promised is told here: when it is looked at, the action's verification says.
-    promise = promise_of(action.kind, impact, incident.evidence, window=timedelta(0), label_delay=timedelta(0))
     return {
         "action_id": action.id,
         "action": action.kind.value,
         "tier": action.tier.value,
         "state": action.state.value,
         "outcome": action.outcome,
-        "promise": None if promise is None else promise.basis,
+        "promise": promise_in_words(action, incident.evidence),
         "predicted_impact": None
         if impact is None
         else {"metric": impact.metric, "now": impact.now, "expected": impact.expected, "basis": impact.basis},

@@ -12,6 +12,7 @@ from trimtab.core.enums import Role
 from trimtab.core.errors import ConflictError
 from trimtab.loop.actor import Actor
 from trimtab.loop.deciding import purposes
+from trimtab.loop.expecting_now import expected_now
 from trimtab.loop.gate import open_diagnoses, propose
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.approvals import described
@@ -58,6 +59,7 @@ def trigger(platform: Platform, actor: Actor, request: Retrain) -> JsonObject:
             purpose=purposes(request.model, [], 0),
             endpoint=files.endpoint,
             params={ActionKind.RETRAIN: {"reason": request.reason}},
+            impact=expected_now(connection, platform, request.model, ActionKind.RETRAIN, {}),
         )
         decision, created = propose(connection, platform, proposal, context)
         before = list_actions(connection, model=request.model, kind=ActionKind.RETRAIN, open_only=True, limit=1)

@@ -8,6 +8,7 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
 from trimtab.loop.actor import Actor
 from trimtab.loop.asking import Wish, ask, waiting_told
+from trimtab.loop.leaving import in_words, left_by_going_back
 from trimtab.loop.operation import operation
 from trimtab.loop.operations.deployment import weights_of
 from trimtab.loop.platform import Platform
@@ -34,12 +35,15 @@ def roll_back(platform: Platform, actor: Actor, request: Rollback) -> JsonObject
     """
     reason = request.reason or f"rolled back by {actor.name}"
     with platform.database.transaction() as connection:
-        to = "the version that served before" if request.number is None else f"version {request.number}"
+        endpoint = endpoint_of(connection, platform, request.model)
+        # Who names no version means to leave the one that they see: by the time another has agreed it may be another.
+        left = left_by_going_back(connection, endpoint) if request.number is None else {}
+        to = f"go back to version {request.number} of {request.model}"
         wish = Wish(
             ActionKind.ROLL_BACK,
             request.model,
-            purpose=f"go back to {to} of {request.model}",
-            params={"number": request.number, "reason": reason},
+            purpose=in_words(request.model, left) if request.number is None else to,
+            params={"number": request.number, "reason": reason, **left},
             about=None if request.number is None else str(request.number),
         )
         asked = ask(connection, platform, actor, wish)
@@ -51,7 +55,6 @@ def roll_back(platform: Platform, actor: Actor, request: Rollback) -> JsonObject
             )
             done = answer.done
         told = waiting_told(connection, asked)
-        endpoint = endpoint_of(connection, platform, request.model)
         running = None if asked.waits else store.active_rollout(connection, endpoint)
         wanted = endpoint_store.desired(connection, endpoint)
     platform.wake.set()

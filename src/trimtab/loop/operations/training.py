@@ -40,7 +40,7 @@ def train(platform: Platform, actor: Actor, request: Train) -> JsonObject:
             connection,
             platform,
             request.model,
-            key=f"by-hand:{platform.new_id()}",
+            key=f"by-hand:{actor.claim_id or platform.new_id()}",
             actor=actor.name,
             until_us=None if request.until is None else to_micros(request.until),
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import select
 
+from trimtab.audit import log as audit
 from trimtab.config.loading import Strict
 from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Role
@@ -26,6 +28,8 @@ from trimtab.records.truths import TruthRecord, truth_frames, truths_id
 
 MAX_RECORDS = 5_000
 """What a request may bring; a body of the control plane has at most a megabyte."""
+_MAX_ENDPOINTS = 100
+"""Of how many endpoints: the entry of the audit log names them all."""
 
 _Text = Annotated[str, Field(max_length=1_000)]
 
@@ -58,23 +62,65 @@ class ShowTruths(Strict):
 
 
 @operation("truths.send", "POST", "/v1/ground-truth", Role.OPERATOR, SendTruths)
-def send_truths(platform: Platform, _actor: Actor, request: SendTruths) -> JsonObject:
+def send_truths(platform: Platform, actor: Actor, request: SendTruths) -> JsonObject:
     """Take in true outcomes of rows that were answered, or will be: an outcome waits for its row."""
-    frames = truth_frames([TruthRecord(**_given(one)) for one in request.records], platform.now_us())
+    return {"accepted": take_in(platform, actor, request.records)}
+
+
+def take_in(platform: Platform, actor: Actor, records: Sequence[Outcome], *, reason: str = "") -> int:
+    """Take in outcomes that ``actor`` tells, with one entry of the audit log; return how many.
+
+    Quality is judged by them, and versions learn from them, so the log says whose word that is. A stream of outcomes
+    that an inference server takes in is data, and has none.
+
+    Raises:
+        ConfigError: one of them does not fit; none was taken.
+    """
+    frames = truth_frames([TruthRecord(**_given(one)) for one in records], platform.now_us())
     by_endpoint: dict[str, list[TruthFrame]] = defaultdict(list)
     for frame in frames:
         by_endpoint[frame.endpoint].append(frame)
+    if len(by_endpoint) > _MAX_ENDPOINTS:
+        raise ConfigError(
+            f"records: name {len(by_endpoint)} endpoints, expected {_MAX_ENDPOINTS} at most; send several"
+        )
     try:
         segments = {
-            (segment := truths_id(told)): segment_bytes(truth_table(told, segment)) for told in by_endpoint.values()
+            endpoint: (segment := truths_id(told), segment_bytes(truth_table(told, segment)))
+            for endpoint, told in by_endpoint.items()
         }
     except UnicodeEncodeError:
         raise ConfigError("records: a text is no Unicode; expected text in UTF-8; correct it") from None
     intake = FolderIntake(platform.project.intake, limit_bytes=platform.project.config.serving.log_limit)
-    for segment, content in segments.items():
-        intake.put(segment, content)
+    with platform.database.transaction() as connection:
+        for segment, content in segments.values():
+            intake.put(segment, content)
+        _tell(
+            connection, platform, actor, {name: one for name, (one, _content) in segments.items()}, len(frames), reason
+        )
     platform.wake.set()
-    return {"accepted": len(frames)}
+    return len(frames)
+
+
+def _tell(
+    connection: Connection,
+    platform: Platform,
+    actor: Actor,
+    segments: Mapping[str, str],
+    count: int,
+    reason: str,
+) -> None:
+    """Audit who told outcomes, and of which endpoints; the segments' ids lead to the values, in intake and lake."""
+    names = [name for name in segments if name]
+    audit.append(
+        connection,
+        at_us=platform.now_us(),
+        actor=actor.name,
+        action="truths.sent",
+        subject=f"endpoint:{names[0]}" if len(names) == len(segments) == 1 else "truths",
+        reason=reason,
+        detail={"rows": count, "segments": {name or "-": segment for name, segment in segments.items()}},
+    )
 
 
 @operation("truths.show", "GET", "/api/endpoints/{endpoint}/truths", Role.VIEWER, ShowTruths)

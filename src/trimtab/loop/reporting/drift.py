@@ -37,7 +37,7 @@ def drift_data(platform: Platform, subject: str) -> DriftReportData:
     files = platform.files(model_of(subject))
     with platform.database.reading() as connection:
         rows = _checks(connection, files)
-        importance = _importance(connection, files)
+        weights, method = _weights(connection, files)
         ends = [row.window_end_us for row in rows]
         start_us, end_us = (min(ends), max(ends)) if ends else (platform.now_us(), platform.now_us())
         rollouts = list_rollouts(connection, model=files.model.name)
@@ -55,7 +55,8 @@ def drift_data(platform: Platform, subject: str) -> DriftReportData:
             for one in reversed(rollouts)
             if one.finished_us is not None and start_us <= one.finished_us <= end_us and one.state.phase == "promoted"
         ),
-        importance=dict(importance),
+        weights=weights,
+        weighed_by=method,
     )
 
 
@@ -103,12 +104,12 @@ def _causes(rows: Sequence[Row[Any]]) -> list[DriftedCause]:
     return sorted(found.values(), key=lambda one: -one.at_us)[:_MOST_CAUSES]
 
 
-def _importance(connection: Connection, files: ModelFiles) -> Mapping[str, float]:
-    """Return how much each feature weighs with the version that serves; nothing where that cannot be read."""
+def _weights(connection: Connection, files: ModelFiles) -> tuple[Mapping[str, float], str]:
+    """Return how much each feature weighs with the version that serves, and by what; nothing if unreadable."""
     version = serving_version(connection, files.model.name, files.endpoint)
     if version is None:
-        return {}
+        return {}, ""
     try:
-        return read_manifest(Path(version.bundle_path), expected_digest=version.digest).importance
+        return read_manifest(Path(version.bundle_path), expected_digest=version.digest).weights
     except TrimtabError:
-        return {}
+        return {}, ""

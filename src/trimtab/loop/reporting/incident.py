@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from trimtab.core.enums import Severity
 from trimtab.db.engine import Connection
 from trimtab.db.tables import check_result
 from trimtab.lake.profile_store import load_profiles
@@ -18,7 +19,8 @@ from trimtab.profiles.reference import read_reference
 from trimtab.registry import store as registry
 from trimtab.remediation.action_store import list_actions, verification_of
 from trimtab.remediation.actions import ActionRequest
-from trimtab.remediation.incidents import Incident
+from trimtab.remediation.incidents import Incident, IncidentState
+from trimtab.remediation.signals import key_of
 from trimtab.remediation.store import load_incident
 from trimtab.reports.evidence import TimelineEntry
 from trimtab.reports.incident import (
@@ -36,6 +38,7 @@ from trimtab.reports.svg import Marker
 __all__ = ["incident_data"]
 
 _CHART_COLUMNS = 3
+_TOLD = 5
 
 
 def incident_data(platform: Platform, incident_id: str) -> IncidentReportData:
@@ -53,15 +56,15 @@ def incident_data(platform: Platform, incident_id: str) -> IncidentReportData:
             title=incident.title,
             summary=_summary(incident, actions),
             state=incident.state.value,
-            severity=incident.loudest,
+            severity=_severity(incident),
             opened_us=incident.opened_us,
             noticed_us=_noticed_us(incident),
             closed_us=incident.closed_us,
             generated_us=platform.now_us(),
             timeline=tuple(TimelineEntry(one.at_us, one.actor, one.what, one.why) for one in incident.timeline),
             diagnosis=_diagnosis(incident),
-            actions=tuple(_action(connection, action) for action in reversed(actions)),
-            verification=_verification(connection, actions),
+            actions=tuple(_action(connection, incident, action) for action in reversed(actions)),
+            verification=_verification(connection, incident, actions),
             columns=tuple(_column_charts(connection, platform, incident)),
             quality=tuple(_quality_charts(connection, incident)),
             markers=_markers(incident),
@@ -74,8 +77,30 @@ def incident_data(platform: Platform, incident_id: str) -> IncidentReportData:
 def _summary(incident: Incident, actions: list[ActionRequest]) -> str:
     parts = [] if incident.diagnosis is None else [incident.diagnosis.explanation]
     parts += [f"{one.kind.value.replace('_', ' ')}: {one.outcome}" for one in reversed(actions) if one.outcome]
-    parts.append("It has recovered." if incident.closed_us is not None else "It is still open.")
+    parts += _end(incident)
     return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts)
+
+
+def _end(incident: Incident) -> Iterable[str]:
+    """Yield how it stands: who closes a case does not make it right."""
+    if incident.state.is_open:
+        yield "It is still open." if incident.reopened_us is None else "It came back, and is still open."
+        return
+    if not incident.unrecovered:
+        yield "It has recovered."
+    closed = next((one for one in reversed(incident.timeline) if one.what == "closed"), None)
+    if incident.state is IncidentState.CLOSED:
+        who, why = ("a person", "") if closed is None else (closed.actor, closed.why)
+        yield f"{who} closed it{': ' if why else ''}{why}"
+        if incident.unrecovered:
+            labels = ", ".join(key_of(check).label for check in incident.unrecovered[:_TOLD])
+            more = f" and {len(incident.unrecovered) - _TOLD} more" if len(incident.unrecovered) > _TOLD else ""
+            yield f"Then it was not known to be right again: {labels}{more}"
+
+
+def _severity(incident: Incident) -> Severity:
+    """Return how bad it is, as everybody else is told: by its diagnosis, or, without one, as loud as it is."""
+    return incident.loudness if incident.diagnosis is None else Severity(incident.diagnosis.level.value)
 
 
 def _noticed_us(incident: Incident) -> int:
@@ -107,7 +132,7 @@ def _is_windows_start(incident: Incident, moment_us: int | None) -> bool:
     return any(moment_us in {one.first_us, one.check.window.start_us} for one in incident.signals)
 
 
-def _action(connection: Connection, action: ActionRequest) -> ActionData:
+def _action(connection: Connection, incident: Incident, action: ActionRequest) -> ActionData:
     impact = action.predicted_impact
     planned = verification_of(connection, action.id)
     verified = None if planned is None else planned.result
@@ -123,30 +148,41 @@ def _action(connection: Connection, action: ActionRequest) -> ActionData:
         impact=None if impact is None else ImpactData(impact.metric, impact.now, impact.expected, impact.basis),
         helped=None if verified is None else verified.verdict,
         found="" if verified is None else verified.explanation,
+        came_back_us=None if planned is None else _came_back_us(incident, planned.finished_us),
     )
 
 
-def _verification(connection: Connection, actions: list[ActionRequest]) -> VerificationData | None:
+def _came_back_us(incident: Incident, finished_us: int | None) -> int | None:
+    """Return when the case was opened again after something was found to have helped."""
+    again_us = incident.reopened_us
+    return again_us if again_us is not None and finished_us is not None and finished_us <= again_us else None
+
+
+def _verification(connection: Connection, incident: Incident, actions: list[ActionRequest]) -> VerificationData | None:
     for action in actions:
         planned = verification_of(connection, action.id)
         if planned is not None and planned.result is not None:
             result = planned.result
             names = sorted(set(result.before) & set(result.after))
             measures = tuple(MeasureData(name, result.before[name], result.after[name]) for name in names)
-            return VerificationData(result.verdict, result.explanation, measures, planned.finished_us)
+            came_back_us = _came_back_us(incident, planned.finished_us)
+            return VerificationData(result.verdict, result.explanation, measures, planned.finished_us, came_back_us)
     return None
 
 
 def _column_charts(connection: Connection, platform: Platform, incident: Incident) -> Iterable[ColumnChartData]:
     columns = () if incident.diagnosis is None else incident.diagnosis.columns
-    if not columns:
+    # What people and others say is of no version, and joins the same case.
+    numbers = (check.model_version for check in (*incident.unrecovered, *incident.evidence))
+    number = next((number for number in numbers if number), None)
+    if not columns or number is None:
         return
     windows = [check.window for check in incident.evidence]
     span = max(window.end_us - window.start_us for window in windows)
     start_us = min(signal.first_us for signal in incident.signals) - span
     end_us = max([window.end_us for window in windows] + [signal.recovered_us or 0 for signal in incident.signals])
     profiles = load_profiles(connection, incident.endpoint, start_us=start_us, end_us=end_us, finest=True)
-    version = registry.get(connection, incident.model, incident.evidence[0].model_version)
+    version = registry.get(connection, incident.model, number)
     reference = read_reference(Path(version.bundle_path) / "reference").merged
     contract = platform.files(incident.model).contract.columns
     for column in columns[:_CHART_COLUMNS]:
@@ -166,18 +202,21 @@ def _column_charts(connection: Connection, platform: Platform, incident: Inciden
 def _quality_charts(connection: Connection, incident: Incident) -> Iterable[QualityChartData]:
     # What is said of segments has no metric: it is told in words.
     quality = [one for one in incident.evidence if one.kind == "model_quality" and "metric" in one.detail]
-    breached = {str(one.detail["metric"]): one for one in quality}
-    for metric, check in breached.items():
+    for metric in dict.fromkeys(str(one.detail["metric"]) for one in quality):
+        table = check_result.c
         rows = connection.execute(
-            select(check_result.c.window_end_us, check_result.c.value, check_result.c.spec)
-            .where(check_result.c.model == incident.model, check_result.c.kind == "model_quality")
-            .order_by(check_result.c.window_end_us, check_result.c.at_us)
+            select(table.window_end_us, table.value, table.threshold, table.spec)
+            .where(table.model == incident.model, table.endpoint == incident.endpoint, table.kind == "model_quality")
+            .order_by(table.window_end_us, table.at_us)
         ).all()
         # A window that was judged again as outcomes came counts as it was judged last.
-        latest = {int(row.window_end_us): row.value for row in rows if row.spec["detail"].get("metric") == metric}
-        points = tuple(latest.items())
-        baseline = check.detail.get("baseline")
-        yield QualityChartData(metric, points, limit=check.threshold, baseline=baseline)
+        latest = {int(row.window_end_us): row for row in rows if row.spec["detail"].get("metric") == metric}
+        yield QualityChartData(
+            metric,
+            points=tuple((at_us, row.value) for at_us, row in latest.items()),
+            limits=tuple((at_us, row.threshold) for at_us, row in latest.items()),
+            baselines=tuple((at_us, row.spec["detail"].get("baseline")) for at_us, row in latest.items()),
+        )
 
 
 def _markers(incident: Incident) -> tuple[Marker, ...]:

@@ -85,9 +85,9 @@ def _objective(facts: VersionFacts) -> Iterator[str]:
     elif manifest is not None:
         yield f"predicts {manifest.target} ({manifest.task})"
     if manifest is not None:
-        weights = manifest.attribution or manifest.importance
+        weights, method = manifest.weights
         order = sorted(weights, key=lambda name: -weights[name])[:_MOST]
-        yield "what weighs most: " + ", ".join(f"{name} {share_text(weights[name])}" for name in order)
+        yield f"what weighs most, by {method}: " + ", ".join(f"{name} {share_text(weights[name])}" for name in order)
 
 
 def _output(facts: VersionFacts) -> Iterator[str]:
@@ -191,10 +191,9 @@ def _interpretation(facts: VersionFacts) -> Iterator[str]:
     manifest = facts.manifest
     if manifest is None:
         return
-    if manifest.attribution:
-        yield "which features weigh how much, by SHAP values of held-out rows (model card)"
-    elif manifest.importance:
-        yield "which features weigh how much, by the estimator's own importance (model card)"
+    weights, method = manifest.weights
+    if weights:
+        yield f"which features weigh how much, by {method} (model card)"
     if manifest.classes:
         yield "each answer carries the probability of its class, or of all classes"
     yield "each alarm of a monitor names the columns, and where it can the cause, behind it"

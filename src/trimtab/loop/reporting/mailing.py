@@ -12,23 +12,23 @@ from trimtab.config.cron import newest_moment
 from trimtab.config.notifications import MessageKind
 from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.enums import Severity
-from trimtab.core.errors import BackendError, ConflictError, TrimtabError
+from trimtab.core.errors import BackendError, ConflictError, NotFoundError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import schedule_run
 from trimtab.loop.platform import Platform
 from trimtab.loop.reporting.making import make_report
-from trimtab.loop.reporting.printing import print_report
+from trimtab.loop.reporting.printing import MOST_ATTACHED_BYTES
 from trimtab.notify.message import Message
 from trimtab.notify.store import enqueue
-from trimtab.reports.store import ReportFormat, ReportKind, StoredReport
+from trimtab.reports.rendering import title_in
+from trimtab.reports.store import ReportFormat, ReportKind, StoredReport, report_file
 
-__all__ = ["MOST_ATTACHED_BYTES", "mail_report", "write_weekly"]
+__all__ = ["mail_report", "write_weekly"]
 
 _log = structlog.get_logger(__name__)
 
-MOST_ATTACHED_BYTES: Final = 5_000_000
-"""A larger file is told of, and not attached: mail servers would refuse it, and the message with it."""
-_TURN_S: Final = 30.0
+_PRINTED_WITHIN_S: Final = 120.0
+"""How long a message waits for its PDF; then it leaves with the page."""
 _SCHEDULE: Final = "reports:weekly"
 _LATE: Final = timedelta(days=7)
 
@@ -36,21 +36,23 @@ _LATE: Final = timedelta(days=7)
 def mail_report(connection: Connection, platform: Platform, report: StoredReport, *, model: str | None) -> None:
     """Store the message that carries ``report``, in the caller's transaction, where the project wants it mailed.
 
-    Its PDF is attached if there is one of this page, else the page. The same page is mailed once.
+    Where the project wants PDFs it waits for that of this page, two minutes at most, and leaves with the page if there
+    is none by then, or it cannot be printed. The same page is mailed once.
     """
     settings = platform.project.config.reports
     if report.kind.value not in settings.mailed or not settings.mail_to:
         return
-    wanted = ReportFormat.PDF if ReportFormat.PDF in report.files else ReportFormat.HTML
+    printed = ReportFormat.PDF in report.files
+    wanted = ReportFormat.PDF if printed else ReportFormat.HTML
     file = report.files[wanted]
     fits = file.size_bytes <= MOST_ATTACHED_BYTES
-    title = f"{report.kind.value.replace('-', ' ')} report: {report.subject}"
+    waits = settings.pdf and not printed and report.unprinted is None and fits
     lines = [f"trimtab reports show {report.id}"]
     if not fits:
         lines.append(f"It is not attached: {file.size_bytes} bytes, more than {MOST_ATTACHED_BYTES}.")
     for route in settings.mail_to:
         message = Message(
-            title=title,
+            title=_title_of(platform, report),
             body="\n".join(lines),
             severity=Severity.LOW,
             dedup_key=f"report:{report.id}:{report.files[ReportFormat.HTML].digest}",
@@ -59,16 +61,26 @@ def mail_report(connection: Connection, platform: Platform, report: StoredReport
             kind=MessageKind.REPORT,
             attachment=str(report.path_of(wanted)) if fits else None,
         )
-        _tell(connection, platform, message)
+        _tell(connection, platform, message, wait_s=_PRINTED_WITHIN_S if waits else 0.0)
 
 
-def _tell(connection: Connection, platform: Platform, message: Message) -> None:
+def _title_of(platform: Platform, report: StoredReport) -> str:
+    kind = f"{report.kind.value.replace('-', ' ')} report"
+    try:
+        title = title_in(report_file(platform.project.reports, report, ReportFormat.HTML))
+    except (OSError, ValueError, NotFoundError):
+        # Gone, or none of ours: the message must leave all the same.
+        title = None
+    return f"{kind}: {title or report.subject}"
+
+
+def _tell(connection: Connection, platform: Platform, message: Message, *, wait_s: float = 0.0) -> None:
     named = [one for one in platform.project.config.notifications if one.name == message.route]
-    enqueue(connection, message, named, at_us=platform.now_us())
+    enqueue(connection, message, named, at_us=platform.now_us(), wait_s=wait_s)
 
 
 def write_weekly(platform: Platform) -> bool:
-    """Write, print and mail the digest of the week before, if its moment has come; return whether it had.
+    """Write and mail the digest of the week before, if its moment has come; return whether it had.
 
     Moments are the project's time. Of several that were missed the newest is made up for, if it is not a week old; the
     first one is waited for from when the schedule is first seen. Killed on the way, it is written once more. What no
@@ -125,19 +137,11 @@ def _mail_failure(connection: Connection, platform: Platform, day: str, error: s
 
 
 def _made(platform: Platform, day: str) -> StoredReport | TrimtabError:
-    """Return the digest, printed where that is wanted and can be, or why it can never be written as things stand."""
+    """Return the digest, or why it can never be written as things stand."""
     try:
-        report = make_report(platform, ReportKind.WEEKLY, day)
+        return make_report(platform, ReportKind.WEEKLY, day)
     except (BackendError, ConflictError):
         raise
     except TrimtabError as error:
         _log.error("report.failed", kind=ReportKind.WEEKLY.value, subject=day, error=str(error))
         return error
-    if not platform.project.config.reports.pdf:
-        return report
-    try:
-        return print_report(platform, report, wait_s=_TURN_S)
-    except TrimtabError as error:
-        # The page is there: it is mailed as it is.
-        _log.warning("report.unprinted", report_id=report.id, kind=report.kind.value, error=str(error))
-        return report

@@ -70,6 +70,7 @@ def model_card_data(platform: Platform, subject: str) -> ModelCardData:
         span=(None, None) if stored is None else (stored.span_start_us, stored.span_end_us),
         sources=sources,
         features=tuple(_features(facts)),
+        weighed_by="" if facts.manifest is None else facts.manifest.weights[1],
         written=_written(facts.documentation),
         lineage=lineage_of(version),
         classes=() if manifest is None else manifest.classes,
@@ -112,7 +113,7 @@ def sources_of(connection: Connection, facts: VersionFacts) -> tuple[str, ...]:
     ]
     lost = len(set(digests)) - sum(count for _, count, _ in found)
     if lost > 0:
-        told.append(f"{lost} deliveries that are not recorded any more")
+        told.append(f"{lost} {'delivery that is' if lost == 1 else 'deliveries that are'} not recorded any more")
     produced = stored.spec.get("production_rows") or 0
     if produced:
         told.append(f"what {stored.spec.get('endpoint')} was asked, with its outcomes ({number_text(produced)} rows)")
@@ -127,7 +128,7 @@ def _features(facts: VersionFacts) -> Iterable[tuple[str, str, float | None]]:
     manifest = facts.manifest
     if manifest is None:
         return
-    weights = manifest.attribution or manifest.importance
+    weights, _method = manifest.weights
     for feature in sorted(manifest.features, key=lambda one: -weights.get(one.name, 0.0)):
         unit = f", {feature.unit}" if feature.unit else ""
         yield feature.name, f"{feature.kind.value}{unit}", weights.get(feature.name)

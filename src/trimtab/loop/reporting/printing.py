@@ -17,8 +17,10 @@ import structlog
 from trimtab.core.canonical import JsonObject
 from trimtab.core.crashpoints import reached
 from trimtab.core.errors import BackendError, ConfigError, ConflictError, TrimtabError
+from trimtab.db.engine import Connection
 from trimtab.files import sha256_of_file
 from trimtab.loop.platform import Platform
+from trimtab.notify.store import let_go
 from trimtab.reports import pdf
 from trimtab.reports.store import (
     ReportFormat,
@@ -30,9 +32,12 @@ from trimtab.reports.store import (
     unprinted,
 )
 
-__all__ = ["print_due", "print_page", "print_report"]
+__all__ = ["MOST_ATTACHED_BYTES", "print_due", "print_page", "print_report"]
 
 _log = structlog.get_logger(__name__)
+
+MOST_ATTACHED_BYTES: Final = 5_000_000
+"""A larger file is told of, and not attached: mail servers would refuse it, and the message with it."""
 
 _LIMIT_S: Final = 40.0
 """Less than whoever asks over HTTP waits for."""
@@ -122,9 +127,18 @@ def _printed_now(platform: Platform, stored: StoredReport) -> StoredReport:
     reached("report.printed")
     with platform.database.transaction() as connection:
         after = note_printed(connection, stored, file=file, error=None if error is None else str(error))
+        _let_mail_go(connection, after)
     if error is not None:
         raise error
     return after
+
+
+def _let_mail_go(connection: Connection, report: StoredReport) -> None:
+    """Have the messages leave that waited for this: with the PDF, or with the page where there is none that fits."""
+    file = report.files.get(ReportFormat.PDF)
+    fits = file is not None and file.size_bytes <= MOST_ATTACHED_BYTES
+    page, printed = (str(report.path_of(one)) for one in (ReportFormat.HTML, ReportFormat.PDF))
+    let_go(connection, page, instead=printed if fits else None)
 
 
 def _answer(page: Path, target: Path, timeout_s: float) -> JsonObject:

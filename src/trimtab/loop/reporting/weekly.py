@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import Verdict
-from trimtab.core.errors import TrimtabError
+from trimtab.core.errors import ConfigError, TrimtabError
 from trimtab.db.engine import Connection
 from trimtab.db.tables import (
     action_request,
@@ -51,10 +51,17 @@ class _Week:
 def weekly_data(platform: Platform, subject: str) -> WeeklyReportData:
     """Return what is shown of the seven days before ``subject``, a day such as ``2030-01-07``.
 
+    A week that is not over is told as far as it has come, and says so.
+
     Raises:
-        ConfigError: it is no day.
+        ConfigError: it is no day, or the week has not begun.
     """
-    end = day_of(subject)
+    end, now = day_of(subject), platform.clock.now()
+    if end - _WEEK > now:
+        raise ConfigError(
+            f"weekly report: the week before {subject} begins on {end - _WEEK:%Y-%m-%d}, and today is {now:%Y-%m-%d}; "
+            f"expected a day up to {now + _WEEK:%Y-%m-%d}; name the day that the week ends before"
+        )
     week = _Week(to_micros(end - _WEEK), to_micros(end))
     with platform.database.reading() as connection:
         models = tuple(_model(connection, platform, name, week) for name in platform.project.model_names)

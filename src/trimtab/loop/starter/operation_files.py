@@ -32,7 +32,7 @@ _POLICY = """\
 # escalated besides. "trimtab policy explain INCIDENT" says which rules were asked, and why each did or did not match.
 autonomy: true  # false, in an emergency: what would run by itself waits for approval
 limits:
-  cooldown: 1h  # between two actions on one model
+  cooldown: 1h  # between two actions of a kind on one model
   actions_per_day: 10
 rules:
   # What came was wrong: it is mended where it comes from, and nothing is learnt from it.

@@ -39,6 +39,9 @@ _FEWEST_CORRELATED = 10
 _MOST_CLASSES = 20
 _QUARTERS = 4
 _REMEMBERED = 400
+_MOST_LEFT_OUT = 0.05
+"""From this share of the answers on, rows that broke the contract keep quality from being OK. Fewer, were all of them
+answered wrong, lower a share of right answers by less than a twentieth: a quarter of a ``max_degradation`` of 0.2."""
 
 
 class ModelQualitySettings(LimitedSettings):
@@ -80,6 +83,9 @@ class ModelQualityMonitor:
     Labels that leave out a class are no sample of the answers: then the value is that of rows weighed by the inverse
     coverage of what they were answered (the plain one is in ``detail["plain"]``), and where one class has labels more
     than five times as often as another, nothing is concluded.
+
+    Answered rows that lie in quarantine are not judged: how many they are is told. Where a twentieth of the answers or
+    more broke the contract, quality is INCONCLUSIVE where it would be OK.
 
     A window that is over is judged again when outcomes of its rows come or change: such a check is of that window, and
     has ``detail["late"]``. Past windows begin at multiples of the window's length since 1970.
@@ -133,6 +139,9 @@ class ModelQualityMonitor:
             yield check_of(self.settings, then, late)
 
     def _findings(self, data: WindowData) -> list[Finding]:
+        return [_with_left_out(finding, data.labelled) for finding in self._of_labelled(data)]
+
+    def _of_labelled(self, data: WindowData) -> list[Finding]:
         rows = data.labelled
         if rows is None or not len(rows.truth):
             return [Finding(Verdict.INCONCLUSIVE, "no labelled rows in the window; quality is unknown")]
@@ -154,6 +163,21 @@ class ModelQualityMonitor:
                 for column in self.settings.segments
             ),
         ]
+
+
+def _with_left_out(finding: Finding, rows: LabelledRows | None) -> Finding:
+    """Return the finding with how many answers nobody judged; where these are many, it is not OK."""
+    if rows is None or not rows.broke + rows.of_feeds:
+        return finding
+    share, verdict = rows.broke_share, finding.verdict
+    parts = [f"{rows.broke} whose rows broke the contract"] if rows.broke else []
+    parts += [f"{rows.of_feeds} of quarantined feeds"] if rows.of_feeds else []
+    text = f"{finding.explanation}; left out are the answers of {', and '.join(parts)}"
+    if verdict is Verdict.OK and share >= _MOST_LEFT_OUT:
+        verdict, text = Verdict.INCONCLUSIVE, f"{text}: how good {share:.0%} of the answers were is not known"
+    detail = {**finding.detail, "broke_contract": rows.broke, "of_quarantined_feeds": rows.of_feeds}
+    detail["left_out_share"] = share
+    return dataclasses.replace(finding, verdict=verdict, explanation=text, detail=detail)
 
 
 def _with_waiting(check: Check, past: PastLabels) -> Check:

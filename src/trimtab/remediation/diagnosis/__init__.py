@@ -15,7 +15,7 @@ from trimtab.remediation.diagnosis.quality_facts import quality_facts
 from trimtab.remediation.diagnosis.release_facts import release_facts
 from trimtab.remediation.diagnosis.service_facts import service_facts
 from trimtab.remediation.diagnosis.severity import SeverityPart, severity_of
-from trimtab.remediation.diagnosis.telling import against, explanation_of, speaks_for
+from trimtab.remediation.diagnosis.telling import against, called, explanation_of, speaks_for
 from trimtab.remediation.diagnosis.told import Diagnosis
 from trimtab.remediation.kinds import DiagnosisKind
 
@@ -63,6 +63,7 @@ def diagnose(evidence: Evidence, before: Diagnosis | None = None) -> Diagnosis:
         unexplained=() if verdict.chosen is None else tuple(check.explanation for check in verdict.unexplained),
         facts=tuple(fact for fact in facts if fact.holds is not None),
         seen_us=max((check.window.end_us for check in found.breaches), default=None),
+        called=called(found),
     )
 
 

@@ -17,6 +17,8 @@ __all__ = ["data_facts", "matter"]
 
 _MANY_COLUMNS = 0.5
 _BROKEN_SHARE, _NEW_SHARE, _STUCK_SHARE = 0.05, 0.05, 0.9
+_FEW_ROWS = 5
+"""Fewer rows that were refused are the slip of one who sent them, however small the delivery: not what feeds do."""
 _MATTERS = 0.05
 _RARE = 0.01
 _SCALED = math.log(2.0)
@@ -122,8 +124,13 @@ def _column_facts(found: Findings) -> Iterator[Fact]:
     for check in found.broken(DATA_QUALITY):
         yield from _of_problem(check)
         yield from _of_reasons(check.detail.get("reasons", {}), check.detail.get("rows"), check.window.start_us)
-    for alert in sorted(found.evidence.alerts, key=lambda one: one.id):
-        yield from _of_reasons(alert.detail.get("reasons", {}), alert.detail.get("rows"), alert.at_us)
+    alerts = sorted(found.evidence.alerts, key=lambda one: one.id)
+    broken: Counter[str] = Counter()
+    for alert in alerts:
+        broken.update(alert.detail.get("reasons", {}))
+    for alert in alerts:
+        reasons = {name: count for name, count in alert.detail.get("reasons", {}).items() if broken[name] >= _FEW_ROWS}
+        yield from _of_reasons(reasons, alert.detail.get("rows"), alert.at_us)
         if alert.kind == "delivery_failed":
             yield Fact(FactName.CONTRACT_BROKEN, True, alert.title, (), None, alert.at_us)
 

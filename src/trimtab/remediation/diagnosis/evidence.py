@@ -66,7 +66,8 @@ class Evidence:
     still wrong reaches back to: outcomes come when what befell their rows may be over. ``affected_row_share`` is the
     share of recent rows that the trouble touches, 0..1. ``begun_us`` is the start of the first window that breached.
     ``importance`` is each feature's share of what the model uses, ``primary`` the metric that it is judged by.
-    ``criticality`` multiplies the severity. None, or empty: not known.
+    ``criticality`` multiplies the severity. ``unlisted`` alerts of others fire beside those among ``checks``. None, or
+    empty: not known.
     """
 
     checks: tuple[Check, ...]
@@ -84,3 +85,4 @@ class Evidence:
     begun_us: int | None = None
     now_us: int | None = None
     criticality: float = 1.0
+    unlisted: int = 0

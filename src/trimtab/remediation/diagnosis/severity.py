@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trimtab.core.enums import Severity
+from trimtab.core.enums import Severity, Verdict
 from trimtab.monitoring.check import Check
 from trimtab.remediation.diagnosis.fact import FactName, Facts
 from trimtab.remediation.diagnosis.findings import ESTIMATE, QUALITY, Findings
@@ -72,13 +72,21 @@ def _impact(found: Findings, facts: Facts) -> Iterator[SeverityPart]:
         yield SeverityPart("impact", _IMPACT, min(1.0, worst.value or 0.0), worst.explanation)
         return
     for kind, counts in ((QUALITY, 1.0), (ESTIMATE, 0.5)):
-        checks = [check for check in without_late(found.of_kind(kind)) if _worsening(check) is not None]
+        told = without_late(found.of_kind(kind))
+        checks = [check for check in told if _worsening(check) is not None and not _is_of_the_rest(check)]
+        if not checks and any(_is_of_the_rest(check) for check in told):
+            return
         main = main_of(checks, found.evidence.primary)
         if main is not None:
             lost = _worsening(main) or 0.0
             why = f"{main.detail.get('metric') or 'quality'} {main.value:.4g}, {main.detail['baseline']:.4g} before"
             yield SeverityPart("impact", _IMPACT, counts * lost, why)
             return
+
+
+def _is_of_the_rest(check: Check) -> bool:
+    """Return whether a value is that of the rows that were well: what the others cost is not known."""
+    return check.verdict is Verdict.INCONCLUSIVE and bool(check.detail.get("broke_contract"))
 
 
 def _worsening(check: Check) -> float | None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from trimtab.core.clock import from_micros
+from trimtab.core.wording import shortened
 from trimtab.remediation.diagnosis.classes import TroubleClass
 from trimtab.remediation.diagnosis.fact import Fact, FactName, Facts
 from trimtab.remediation.diagnosis.findings import Findings
 from trimtab.remediation.diagnosis.fitting import Verdict, columns_of, lacking_in_words
 from trimtab.remediation.diagnosis.release_facts import release_in_words
-from trimtab.remediation.kinds import DiagnosisKind
+from trimtab.remediation.family import FROM_OUTSIDE
+from trimtab.remediation.kinds import DiagnosisKind, Family
 
-__all__ = ["against", "explanation_of", "speaks_for"]
+__all__ = ["against", "called", "explanation_of", "speaks_for"]
 
 _F = FactName
+_CALLED_CHARS = 100
 
 
 def explanation_of(found: Findings, facts: Facts, verdict: Verdict) -> str:
@@ -22,6 +25,19 @@ def explanation_of(found: Findings, facts: Facts, verdict: Verdict) -> str:
     if verdict.chosen is None:
         return verdict.why or _unknown(found, facts)
     return _EXPLAINED[verdict.chosen.kind](found, facts, verdict.chosen)
+
+
+def called(found: Findings) -> str:
+    """Return what the loudest of those from outside says, in its own words; "" where monitors alone tell of it."""
+    told = sorted(
+        (check for check in found.breaches if check.kind == FROM_OUTSIDE),
+        key=lambda check: (-check.severity.rank, check.window.start_us),
+    )
+    if not told:
+        return f"{found.evidence.unlisted} alerts that are not listed one by one" if found.evidence.unlisted else ""
+    words = shortened(told[0].explanation, _CALLED_CHARS)
+    more = len(told) - 1 + found.evidence.unlisted
+    return f"{words}, and {more} more" if more else words
 
 
 def speaks_for(found: Findings, facts: Facts, verdict: Verdict) -> tuple[str, ...]:
@@ -168,6 +184,10 @@ def _concept(_found: Findings, facts: Facts, _rule: TroubleClass) -> str:
 
 
 def _unknown(found: Findings, facts: Facts) -> str:
+    if found.evidence.family is not Family.MODEL:
+        what = "the service" if found.evidence.family is Family.SERVICE else "the pipeline"
+        told = called(found) or "; ".join(check.explanation for check in found.breaches[:3])
+        return f"what is wrong with {what} fits none of the known classes: {told}" if told else _OVER
     if facts[_F.QUALITY_FELL].holds and facts[_F.INPUTS_MATTER].holds:
         moved = ", ".join(facts[_F.INPUTS_MATTER].columns)
         return f"quality fell, and {moved} moved alone: either its sender has changed something, or the world has"
@@ -175,9 +195,12 @@ def _unknown(found: Findings, facts: Facts) -> str:
         return "quality fell, but whether the inputs have moved could not be judged"
     if facts[_F.INPUTS_MOVED].columns or facts[_F.INPUTS_PARTLY].columns:
         return "inputs have moved, but no breach of quality shows that it matters, and no simple cause fits"
-    return "the breaches fit none of the known classes" if found.breaches else "nothing is in breach any more"
+    if told := called(found):
+        return f"what was told fits none of the known classes: {told}"
+    return "the breaches fit none of the known classes" if found.breaches else _OVER
 
 
+_OVER = "nothing is in breach any more"
 _EXPLAINED: Mapping[DiagnosisKind, Callable[[Findings, Facts, TroubleClass], str]] = {
     DiagnosisKind.DATA_OUTAGE: _outage,
     DiagnosisKind.UNIT_CHANGE: _unit_change,

@@ -20,8 +20,8 @@ class Diagnosis:
     """What it is, how bad (``severity`` 0..1, the weighted mean of ``parts``), and why.
 
     ``factor`` is what values of ``columns`` were multiplied by (unit change); ``since_us`` the moment it began.
-    ``unexplained`` are breaches that do not follow from it, ``facts`` what was known when it was made, ``seen_us`` the
-    end of the latest window that bears it out.
+    ``called`` is what whoever told of it from outside calls it. ``unexplained`` are breaches that do not follow from
+    it, ``facts`` what was known when it was made, ``seen_us`` the end of the latest window that bears it out.
     """
 
     kind: DiagnosisKind
@@ -36,6 +36,7 @@ class Diagnosis:
     unexplained: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
     seen_us: int | None = None
+    called: str = ""
 
     @property
     def level(self) -> Level:
@@ -44,9 +45,11 @@ class Diagnosis:
 
     @property
     def title(self) -> str:
-        """The diagnosis in a few words."""
-        words = self.kind.value.replace("_", " ") if self.kind is not DiagnosisKind.UNKNOWN else "cause unknown"
-        return f"{words} ({', '.join(self.columns[:5])})" if self.columns else words
+        """The diagnosis in a few words; where nobody knows the cause, in those of whoever told of it."""
+        columns = f" ({', '.join(self.columns[:5])})" if self.columns else ""
+        if self.kind is not DiagnosisKind.UNKNOWN:
+            return f"{self.kind.value.replace('_', ' ')}{columns}"
+        return f"{self.called}; cause unknown{columns}" if self.called else f"cause unknown{columns}"
 
     def fact(self, name: FactName) -> Fact | None:
         """Return what was known of ``name`` when it was made, None where nothing was."""

@@ -13,10 +13,12 @@ from tests.unit.loop.projects import MODEL, World, make_world
 from trimtab.config.project import ProjectConfig
 from trimtab.core.enums import Verdict
 from trimtab.core.errors import BackendError
+from trimtab.db.engine import machine_us
 from trimtab.db.tables import check_result, notification, report
-from trimtab.loop.reporting import mailing
+from trimtab.loop.reporting import mailing, printing
 from trimtab.loop.reporting.mailing import mail_report, write_weekly
 from trimtab.loop.reporting.making import make_report
+from trimtab.remediation.store import load_incident
 from trimtab.reports.store import ReportKind
 
 _ROUTES = """
@@ -75,6 +77,54 @@ def test_a_case_is_mailed_when_it_is_over_and_only_where_that_is_wanted(tmp_path
     [one] = sent(world)
     assert one.model == MODEL
     assert one.attachment.startswith("incident/")
+
+
+def test_what_is_mailed_is_called_as_its_page_is(tmp_path: Path) -> None:
+    world = world_with(tmp_path, "{mail_to: [desk], mailed: [incident, weekly]}")
+    world.version(1)
+    world.checked(world.check(Verdict.BREACH, column="age"))
+    world.deliver()
+    world.clock.advance(timedelta(hours=1))
+    world.checked(world.check(Verdict.OK, column="age", value=0.1))
+    world.deliver()
+    [one] = sent(world)
+    with world.platform.database.reading() as connection:
+        case = load_incident(connection, Path(one.attachment).stem)
+    assert one.title == f"incident report: {case.title}"
+
+
+def test_a_message_waits_for_the_pdf_of_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_with(tmp_path, "{mail_to: [desk], pdf: true, mailed: [weekly]}")
+    monkeypatch.setattr(printing, "print_page", lambda _page, target: target.write_bytes(b"%PDF-1.7"))
+    made = make_report(world.platform, ReportKind.WEEKLY, "2030-01-07")
+    before_us = machine_us()
+    with world.platform.database.transaction() as connection:
+        mail_report(connection, world.platform, made, model=None)
+    [waits] = sent(world)
+    assert waits.attachment == "weekly/2030-01-07.html", "what it leaves with if nobody prints"
+    assert before_us + 100_000_000 < waits.available_us < before_us + 180_000_000
+    assert printing.print_due(world.platform)
+    [one] = sent(world)
+    assert (one.attachment, one.available_us) == ("weekly/2030-01-07.pdf", 0)
+    again = make_report(world.platform, ReportKind.WEEKLY, "2030-01-07")
+    with world.platform.database.transaction() as connection:
+        mail_report(connection, world.platform, again, model=None)
+    assert len(sent(world)) == 1, "the same page"
+
+
+def test_a_page_that_cannot_be_printed_leaves_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_with(tmp_path, "{mail_to: [desk], pdf: true, mailed: [weekly]}")
+
+    def fails(_page: Path, _target: Path) -> None:
+        raise BackendError("report weekly: cannot be printed; read the page itself")
+
+    monkeypatch.setattr(printing, "print_page", fails)
+    made = make_report(world.platform, ReportKind.WEEKLY, "2030-01-07")
+    with world.platform.database.transaction() as connection:
+        mail_report(connection, world.platform, made, model=None)
+    assert printing.print_due(world.platform)
+    [one] = sent(world)
+    assert (one.attachment, one.available_us) == ("weekly/2030-01-07.html", 0)
 
 
 def test_nothing_is_mailed_unless_somebody_wants_it(tmp_path: Path) -> None:

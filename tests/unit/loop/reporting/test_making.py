@@ -84,7 +84,7 @@ def test_of_a_running_project_every_kind_can_be_made(world: World) -> None:
         "incident": "What was done",
         "deployment": "version 1",
         "comparison": "version 2 against version 1",
-        "drift": "1 of 1 columns lie outside",
+        "drift": "1 of 1 column lies outside",
         "weekly": "1 case, of which 1 still open",
         "model-card": f"{MODEL}, version 1",
         "technical-documentation": "entries are filled from records",

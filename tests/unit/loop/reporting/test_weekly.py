@@ -10,6 +10,7 @@ from tests.unit.loop.deploying import Deploying
 from tests.unit.loop.projects import World
 
 from trimtab.core.enums import Verdict
+from trimtab.core.errors import ConfigError
 from trimtab.db.tables import incident
 from trimtab.loop.reporting import weekly
 from trimtab.loop.reporting.weekly import weekly_data
@@ -80,3 +81,14 @@ def test_what_is_not_listed_is_counted(world: World, monkeypatch: pytest.MonkeyP
     page = weekly_report(cut)
     assert "Not listed above: 2 cases (0 still open)" in page
     assert f"3 cases, of which {whole.open_cases} still open" in page
+
+
+def test_a_running_week_says_so_and_one_to_come_is_refused(world: World) -> None:
+    assert world.platform.clock.now().isoformat()[:10] == "2030-01-01"
+    running = weekly_report(weekly_data(world.platform, "2030-01-07"))
+    assert "The week from 2029-12-31 to 2030-01-06, so far" in running
+    over = weekly_report(weekly_data(world.platform, "2030-01-01"))
+    assert "The week from 2029-12-25 to 2029-12-31<" in over
+    assert "so far" not in over
+    with pytest.raises(ConfigError, match="begins on 2030-01-02, and today is 2030-01-01; expected a day up to"):
+        weekly_data(world.platform, "2030-01-09")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.unit.monitoring.windows import labels, patients, window_of
@@ -66,6 +68,33 @@ def test_without_enough_labels_quality_is_inconclusive_with_coverage() -> None:
     (few,) = quality(right(1.0, rows=20, answered=80), limits={"accuracy": 0.8}, min_labels=50)
     assert (none.verdict, few.verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
     assert few.detail == {"labelled": 20, "answered": 80, "coverage": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("broke", "share", "verdict"),
+    [
+        (10, 0.9, Verdict.OK),
+        (11, 0.9, Verdict.INCONCLUSIVE),
+        (300, 0.9, Verdict.INCONCLUSIVE),
+        (300, 0.5, Verdict.BREACH),
+    ],
+)
+def test_quality_is_not_ok_where_many_answers_are_left_out(broke: int, share: float, verdict: Verdict) -> None:
+    (check,) = quality(replace(right(share), broke=broke), limits={"accuracy": 0.8})
+    assert check.verdict is verdict
+    assert check.value == share
+    assert f"left out are the answers of {broke} whose rows broke the contract" in check.explanation
+    assert ("is not known" in check.explanation) is (verdict is Verdict.INCONCLUSIVE)
+    assert check.detail["left_out_share"] == broke / (200 + broke)
+
+
+def test_what_a_quarantined_feed_was_answered_is_told_and_left_out_on_purpose() -> None:
+    (check,) = quality(replace(right(0.9), of_feeds=300), limits={"accuracy": 0.8})
+    assert check.verdict is Verdict.OK
+    assert "left out are the answers of 300 of quarantined feeds" in check.explanation
+    (none,) = quality(replace(right(0.9).take(np.array([], dtype=int)), broke=40), limits={"accuracy": 0.8})
+    assert none.verdict is Verdict.INCONCLUSIVE
+    assert "40 whose rows broke the contract" in none.explanation
 
 
 def test_coverage_is_stated() -> None:
