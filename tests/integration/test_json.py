@@ -136,6 +136,7 @@ def test_every_command_that_can_speaks_json_and_nothing_else(run: Run, live: Pat
     assert told("reports", "evidently", MODEL, "--variant", "nobody", code=3)["exit_code"] == 3
     card = told("reports", "make", "model-card", MODEL)
     assert told("reports", "show", card["report_id"])["subject"] == MODEL
+    assert told("feeds", "quarantine", MODEL, "shop", "--reason", "odd")["state"] == "quarantined"
     assert told("feeds", "release", MODEL, "shop", "--reason", "mended")["state"] == "open"
     for command in (
         *(

@@ -49,6 +49,7 @@ _BY_PEOPLE: Final = (
     ActionKind.APPROVE_VERSION,
     ActionKind.DEPLOY,
     ActionKind.ROLL_BACK,
+    ActionKind.QUARANTINE_FEED,
     ActionKind.RELEASE_FEED,
     ActionKind.PAUSE_ENDPOINT,
     ActionKind.RESUME_ENDPOINT,

@@ -105,6 +105,28 @@ def list_feeds(model: ModelArgument, project: ProjectOption = ".", as_json: AsJs
     show_rows(answer, as_json, answer["feeds"], ("name", "owner", "state", "since_us"), "model.yaml declares no feeds.")
 
 
+@feeds.command("quarantine")
+def quarantine(
+    model: ModelArgument,
+    feed: Annotated[str, typer.Argument(help="The feed's name in model.yaml.")],
+    reason: Annotated[str, typer.Option(help="Why nothing of it shall be learnt.")],
+    since: Annotated[
+        str | None,
+        typer.Option(help="From when on its rows are set aside (ISO 8601; default: now), by when they happened."),
+    ] = None,
+    project: ProjectOption = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Set a feed aside: nothing that it sent is learnt from, until somebody trusts it again."""
+    answer = connect(Path(project)).ask("feeds.quarantine", model=model, feed=feed, reason=reason, since=since)
+    require_no_other(answer, f"quarantine of feed {feed}")
+    told = (
+        f"Feed {escaped(feed)} is set aside: its rows from {when(answer['since_us'])} UTC on are not learnt from. "
+        f"Trust it again: trimtab feeds release {escaped(model)} {escaped(feed)} --reason 'why'"
+    )
+    say(answer, as_json, told)
+
+
 @feeds.command("release")
 def release(
     model: ModelArgument,

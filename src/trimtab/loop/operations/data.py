@@ -1,4 +1,4 @@
-"""Data: take in files, say what became of them, release feeds."""
+"""Data: take in files, say what became of them, set feeds aside and trust them again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from trimtab.audit import log as audit
 from trimtab.config.loading import Strict
 from trimtab.config.model import Name
 from trimtab.core.canonical import JsonObject
-from trimtab.core.clock import to_micros
+from trimtab.core.clock import from_micros, to_micros
 from trimtab.core.enums import Role
-from trimtab.core.errors import NotFoundError
+from trimtab.core.errors import ConfigError, NotFoundError
 from trimtab.db.engine import Connection
 from trimtab.db.paging import Place, newest
 from trimtab.db.tables import delivery
@@ -49,11 +49,24 @@ class CountRecords(Strict):
     endpoint: Annotated[str, Field(max_length=128, description="The endpoint's name.")]
 
 
-class ReleaseFeed(ModelRequest):
-    """Which feed, and why it may be trusted again."""
+class OfFeed(ModelRequest):
+    """Which feed, and why."""
 
     feed: Name = Field(description="The feed's name in model.yaml.")
     reason: Reason = Field(min_length=1)
+
+
+class QuarantineFeed(OfFeed):
+    """Which feed, and why nothing of it shall be learnt."""
+
+    since: Moment | None = Field(
+        default=None, description="From when on its rows are set aside, by when they happened; default: now."
+    )
+
+
+class ReleaseFeed(OfFeed):
+    """Which feed, and why it may be trusted again."""
+
     until: Moment | None = Field(
         default=None,
         description=(
@@ -160,6 +173,35 @@ def list_feeds(platform: Platform, _actor: Actor, request: ModelRequest) -> Json
     }
 
 
+@operation("feeds.quarantine", "POST", "/api/models/{model}/feeds/{feed}/quarantine", Role.OPERATOR, QuarantineFeed)
+def quarantine_feed(platform: Platform, actor: Actor, request: QuarantineFeed) -> JsonObject:
+    """Set a feed aside: nothing that it sent since a moment is learnt from, until somebody trusts it again.
+
+    Callers are answered as before. No case ends it: who set it aside, or an approver, does.
+    """
+    files = platform.files(request.model)
+    _known_feed(files.model.feeds, request)
+    now_us = platform.now_us()
+    since_us = now_us if request.since is None else to_micros(request.since)
+    if since_us > now_us:
+        raise ConfigError(
+            f"since: {from_micros(since_us).isoformat(timespec='seconds')} is to come, expected now or before; "
+            "leave it out to begin now"
+        )
+    with platform.database.transaction() as connection:
+        since = from_micros(since_us).isoformat(timespec="seconds")
+        wish = Wish(
+            ActionKind.QUARANTINE_FEED,
+            request.model,
+            purpose=f"learn nothing from what {request.feed} sent since {since}",
+            params={"feeds": [request.feed], "since_us": since_us, "reason": request.reason},
+            about=request.feed,
+        )
+        asked = ask(connection, platform, actor, wish)
+        told = waiting_told(connection, asked)
+        return {"feed": request.feed, "state": _state_of(connection, request), "since_us": since_us, **told}
+
+
 @operation("feeds.release", "POST", "/api/models/{model}/feeds/{feed}/release", Role.APPROVER, ReleaseFeed)
 def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> JsonObject:
     """End a feed's quarantine now, or at a moment; what was delivered is judged again.
@@ -198,13 +240,13 @@ def release_feed(platform: Platform, actor: Actor, request: ReleaseFeed) -> Json
     return {"feed": request.feed, "state": "open", **told}
 
 
-def _since(connection: Connection, request: ReleaseFeed) -> int | None:
+def _since(connection: Connection, request: OfFeed) -> int | None:
     return next(
         (one.since_us for one in feeds.feed_states(connection, request.model) if one.name == request.feed), None
     )
 
 
-def _state_of(connection: Connection, request: ReleaseFeed) -> str:
+def _state_of(connection: Connection, request: OfFeed) -> str:
     known = {state.name: state.state for state in feeds.feed_states(connection, request.model)}
     return known.get(request.feed, "open")
 
@@ -221,7 +263,7 @@ def records_of(connection: Connection, endpoint: str) -> JsonObject:
     return {"endpoint": endpoint, "records": records[0], "quarantined": records[1], "truths": truths[0]}
 
 
-def _known_feed(known: Any, request: Ingest | ReleaseFeed) -> None:
+def _known_feed(known: Any, request: Ingest | OfFeed) -> None:
     if request.feed is not None and request.feed not in known:
         raise NotFoundError(
             f"feed {request.feed!r}: model {request.model!r} has no such feed; "
