@@ -21,10 +21,9 @@ BOTH = ("sqlite", "postgresql")
 
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
-    """A command run in this process sends the logs to a stream that is closed with its test."""
-    before = structlog.get_config()
+    """A command run in this process, by a test or by its module, sends the logs to a stream that is closed then."""
     yield
-    structlog.configure(**before)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -283,10 +283,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def test_rows_that_do_not_come_are_a_data_outage(stage: Stage) -> None:
-    stage.send(_SILENT, _rows(_ROWS))
-    stage.look(_SILENT)
+    stage.send(_SILENT, _rows(_ROWS), happened=_ago(hours=3))
+    stage.look(_SILENT, at=_ago(hours=2.5))
     assert stage.cases(_SILENT) == []
-    stage.look(_SILENT, at=_ago(hours=2))
+    stage.look(_SILENT)
     stage.called(_SILENT, "data_outage")
     assert stage.asked(_SILENT, "quarantine_feed")["state"] == "waiting_approval"
 

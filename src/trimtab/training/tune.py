@@ -31,6 +31,7 @@ __all__ = ["Outcome", "TuneTask", "fit_rows", "tune"]
 
 _UNPRUNED_TRIALS = 4
 """So many trials are scored in full before any is given up: fewer have no median worth the name."""
+_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +256,13 @@ def _deadline(seconds: float) -> Iterator[None]:
         raise _TrialTimeoutError(f"took longer than {seconds:g} s; raise trial_timeout or narrow the space")
 
     before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # More than once: what is raised within a callback of the garbage collector ends there.
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
-        yield
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

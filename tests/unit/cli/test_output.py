@@ -38,7 +38,9 @@ def test_a_wide_terminal_shows_a_row_a_line() -> None:
     assert len(lines(10_000)) == 3
 
 
-def test_one_long_reason_does_not_push_all_rows_apart() -> None:
+def test_one_long_reason_does_not_push_all_rows_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a pipe, whatever width the first test that wrote had.
+    monkeypatch.setattr(console, "_width", 10_000)
     rows = [{"state": "held", "path": "p" * 200, "reason": "r" * 600}, {"state": "done", "path": "q", "reason": "well"}]
     with console.capture() as shown:
         show_rows({}, False, rows, ["state", "reason"], "none")

@@ -17,10 +17,11 @@ from trimtab.db.tables import audit_entry, notification
 from trimtab.loop.actor import Actor
 from trimtab.loop.operation import perform
 from trimtab.loop.outside_alerts import OutsideAlert, files_named, take_alerts
-from trimtab.remediation.action_store import list_actions
+from trimtab.remediation.action_store import finish_verification, list_actions, verification_of
 from trimtab.remediation.incidents import Incident
 from trimtab.remediation.kinds import ActionKind, Level
 from trimtab.remediation.store import list_incidents
+from trimtab.remediation.verification import Verified
 
 _DANA = Actor("dana", Role.ADMIN)
 _HOUR = timedelta(hours=1)
@@ -153,6 +154,24 @@ def test_what_cooled_down_is_proposed_when_it_no_longer_does_and_what_was_reject
     _run(world, badly=False, column="age")
     _run(world, badly=False, column="age")
     assert (_made(world)["quarantine_feed"], _made(world)["notify_owner"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "times"), [(Verdict.OK, 1), (Verdict.BREACH, 2), (Verdict.INCONCLUSIVE, 2), (None, 1)]
+)
+def test_what_was_not_found_to_help_in_time_is_proposed_again(world: World, found: Verdict | None, times: int) -> None:
+    world.version(1)
+    _policy(world, "when: {origin: incident}, then: {actions: [quarantine_feed], tier: automatic}")
+    _run(world, badly=False)
+    [done] = world.platform.database.read(lambda c: list_actions(c, kind=ActionKind.QUARANTINE_FEED))
+    with world.platform.database.transaction() as connection:
+        planned = verification_of(connection, done.id)
+        assert planned is not None
+        if found is not None:
+            finish_verification(connection, planned, Verified(found, "", {}, {}), at_us=1, final=True)
+    for _ in range(3):
+        _run(world, badly=False)
+    assert _made(world)["quarantine_feed"] == times
 
 
 def test_a_policy_that_cannot_be_read_is_told_once_and_asked_when_it_is_mended(world: World) -> None:

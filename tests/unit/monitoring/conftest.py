@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.unit.monitoring.plugins import install
 
+from trimtab.config import loading
 from trimtab.monitoring import registry
 from trimtab.monitoring.settings import MonitoringConfig
 
@@ -30,3 +31,4 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Offer]:
 def _look_again() -> None:
     registry.discovered.cache_clear()
     MonitoringConfig.model_rebuild(force=True)
+    loading._schema.cache_clear()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import structlog
 from tests.unit.serving.bench import Bench
 from tests.unit.serving.running import ROW, Running, variant, write_spec
 
@@ -237,7 +236,6 @@ def test_a_restart_serves_the_last_specs_and_a_stop_is_clean(server: Running) ->
 def test_a_status_that_could_not_be_written_is_written_as_soon_as_there_is_room(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    structlog.reset_defaults()  # or it is told to where another test had it told
     bench = Bench(tmp_path)
     (tmp_path / "status").write_bytes(b"in the way")
     write_spec(tmp_path, spec(tmp_path, 1, version=1))

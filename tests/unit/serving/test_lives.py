@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-import structlog
 from tests.unit.serving.alone import Alone
 from tests.unit.serving.bench import Bench
 from tests.unit.serving.running import ROW, Running, eventually, variant, write_spec
@@ -151,7 +150,6 @@ def test_an_endpoint_that_is_not_served_any_more_has_no_part_in_a_death(tmp_path
 
 
 def test_a_folder_that_cannot_be_written_hinders_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    structlog.reset_defaults()  # or it is told to where another test had it told
     (tmp_path / "lives").write_bytes(b"a file")
     lives = Lives(tmp_path, lambda: 0)
     lives.serves("heart", 1)

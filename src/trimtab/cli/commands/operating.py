@@ -10,7 +10,6 @@ import typer
 from trimtab.cli.client import connect
 from trimtab.cli.output import AsJson, IdArgument, ModelArgument, ProjectOption, escaped, say, show_rows
 from trimtab.cli.second_person import require_no_other
-from trimtab.config.loading import value_of
 from trimtab.core.canonical import JsonObject
 from trimtab.core.errors import ConfigError
 
@@ -142,6 +141,8 @@ def _told(answer: JsonObject, done: str) -> str:
 
 
 def _value(text: str) -> tuple[str, Any]:
+    from trimtab.config.loading import value_of
+
     path, written = _pair(text)
     return path, value_of(written)
 

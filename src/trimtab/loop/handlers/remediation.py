@@ -112,8 +112,9 @@ def _is_answered(connection: Connection, done: Sequence[ActionRequest], now: Dia
     """Whether something that changes the world is under way, was done, or was turned down, for this very diagnosis.
 
     That people were told is no answer: what was impossible, cooled down or was held back is proposed as soon as it can
-    be done, also while people know. Nor is what a trigger wants, what was found to be of no use, and what only took
-    that back. ``done``: the case's actions since it was opened, or opened again: what was done before did not end it.
+    be done, also while people know. Nor is what a trigger wants, what was not found to help while there was time for
+    it, and what only took that back. ``done``: the case's actions since it was opened, or opened again: what was done
+    before did not end it.
     """
     return any(
         not action.kind.only_tells
@@ -131,8 +132,8 @@ def _is_settled(connection: Connection, action: ActionRequest, now: Diagnosis) -
     if planned is not None and planned.finished_us is None:
         return True
     found = None if planned is None else planned.result
-    of_no_use = found is not None and found.verdict is Verdict.BREACH
-    return action.policy.get("diagnosis") == now.kind and not of_no_use
+    has_helped = found is None or found.verdict is Verdict.OK
+    return action.policy.get("diagnosis") == now.kind and has_helped
 
 
 def _told_already(done: Sequence[ActionRequest], now: Diagnosis, *, is_news: bool) -> frozenset[ActionKind]:
