@@ -112,7 +112,12 @@ _ALL = (
     _fault("unit-with-offset", "unit", feeds.fahrenheit, _UNIT),
     _fault("swapped-columns", "schema", feeds.swapped, _SCHEMA),
     _fault("new-category", "schema", feeds.unknown_category, _SCHEMA),
-    _fault("column-absent", "schema", partial(feeds.misshapen, verb="absent"), _SCHEMA),
+    _fault(
+        "column-absent",
+        "schema",
+        partial(feeds.misshapen, verb="absent"),
+        expect(Kind.UPSTREAM_SCHEMA_CHANGE, Kind.DATA_OUTAGE),
+    ),
     _fault("text-in-a-number", "schema", partial(feeds.misshapen, verb="text", word="km"), _SCHEMA),
     _fault("renamed-column", "schema", partial(feeds.misshapen, verb="renamed"), _SCHEMA),
     _fault("doubled-feed", "schema", feeds.doubled, _SCHEMA),

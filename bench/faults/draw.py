@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from bench.faults.grounds import AT, Ground
 from bench.faults.rows import KNOWN, Span, at_us, with_column
 from numpy.typing import NDArray
 
-__all__ = ["Setting", "moved", "multiplied", "of_ranks", "ranks_in", "rescaled", "way_of", "with_rows"]
+__all__ = ["Setting", "moved", "multiplied", "of_ranks", "ranks_in", "rescaled", "told_apart", "way_of", "with_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +79,19 @@ def multiplied(table: pa.Table, column: str, by: NDArray[np.float64]) -> pa.Tabl
     kind, made = table.schema.field(column).type, numbers_of(table, column) * by
     whole = pa.types.is_integer(kind)
     return with_column(table, column, pa.array(np.round(made) if whole else made, from_pandas=True).cast(kind))
+
+
+def told_apart(rows: pa.Table, features: Sequence[str], rng: np.random.Generator) -> pa.Table:
+    """Return rows, some of which were drawn more than once, such that hardly two are the same.
+
+    Their numbers differ by up to a hundredth: a small data set would otherwise have a doubled feed planted with
+    everything that draws many rows of few.
+    """
+    for name in features:
+        kind = rows.schema.field(name).type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            rows = multiplied(rows, name, rng.uniform(0.99, 1.01, rows.num_rows))
+    return rows
 
 
 def ranks_in(ground: Ground, table: pa.Table, name: str, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from bench.faults.columns import Unfit, numbers_of
-from bench.faults.draw import Setting, multiplied, of_ranks, ranks_in, way_of, with_rows
+from bench.faults.draw import Setting, multiplied, of_ranks, ranks_in, told_apart, way_of, with_rows
 from bench.faults.plan import Plan
 from bench.faults.rows import with_column
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ def subpopulation(setting: Setting) -> Plan:
     def rows(table: pa.Table) -> pa.Table:
         chosen = setting.span.of(table) & (setting.rng.random(table.num_rows) < 0.9)
         others = ground.drawn(values >= edge, int(chosen.sum()), setting.rng)
+        others = told_apart(others, ground.features, setting.rng)
         return with_rows(table, chosen, others, [*ground.features, ground.target])
 
     return Plan(f"90% of the rows have {column} of {edge:.4g} and more", frozenset({column}), rows)

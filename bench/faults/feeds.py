@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from bench.faults.columns import Unfit
-from bench.faults.draw import Setting, moved, rescaled, with_rows
+from bench.faults.draw import Setting, moved, rescaled, told_apart, with_rows
 from bench.faults.plan import USUAL_MS, Plan
 from bench.faults.rows import SHAPE, at_us, with_column
 
@@ -147,6 +147,7 @@ def crowded(setting: Setting) -> Plan:
         here = np.flatnonzero(setting.span.of(table))
         more = setting.rng.choice(here, int(len(here) * (times - 1)))
         fresh = ground.drawn(np.ones(ground.unseen.num_rows, dtype=np.bool_), len(more), setting.rng)
+        fresh = told_apart(fresh, ground.features, setting.rng)
         moments = np.sort(setting.rng.integers(setting.span.since_us, setting.span.until_us, len(more)))
         extra = table.take(pa.array(more))
         extra = with_rows(extra, np.ones(len(more), np.bool_), fresh, [*ground.features, ground.target])

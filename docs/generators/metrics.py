@@ -15,7 +15,9 @@ _HEAD = ("metric", "type", "labels", "what it is")
 def metrics_page() -> str:
     """Return the page: each metric."""
     metrics = ServingMetrics()
-    metrics.variant("", "", 1).shadow.same.inc()
+    variant = metrics.variant("", "", 1)
+    variant.shadow.same.inc()
+    variant.refuse("any")
     metrics.endpoint("")
     rows = []
     for family in metrics.registry.collect():

@@ -80,6 +80,34 @@ def test_of_two_faults_of_the_data_the_wider_is_named_and_the_other_told() -> No
     assert any(line.startswith("also unit change") for line in found.evidence_for)
 
 
+@pytest.mark.parametrize(
+    ("share", "usual", "kind"),
+    [
+        (0.11, 0.06, DiagnosisKind.UNKNOWN),
+        (0.19, 0.06, DiagnosisKind.DATA_OUTAGE),
+        (0.06, 0.0, DiagnosisKind.DATA_OUTAGE),
+        (0.60, 0.41, DiagnosisKind.UNKNOWN),
+        (0.61, 0.40, DiagnosisKind.DATA_OUTAGE),
+    ],
+)
+def test_a_few_more_missing_values_than_ever_are_another_mixture_of_rows_and_no_outage(
+    share: float, usual: float, kind: DiagnosisKind
+) -> None:
+    named = cause(CauseKind.NULLS, missing_share=share, reference_missing_share=usual)
+    seen = check(
+        BREACH, kind="data_quality", value=share - usual, threshold=0.05, detail={"problem": "missing", **named.detail}
+    )
+    found = diagnose(Evidence((seen,)))
+    assert found.kind is kind
+    assert diagnose(Evidence((named, overall(OK)))).kind is kind
+    if kind is DiagnosisKind.UNKNOWN:
+        assert seen.explanation in found.explanation
+    others = [check(BREACH, column=column) for column in ("age", "sex")]
+    assert diagnose(Evidence((seen, *others))).kind is DiagnosisKind.UNKNOWN, "most of what moved lacks no values"
+    many = cause(CauseKind.NULLS, missing_share=usual + 0.51, reference_missing_share=usual)
+    assert diagnose(Evidence((many, *others))).kind is DiagnosisKind.DATA_OUTAGE
+
+
 def test_a_fault_in_a_column_that_the_model_hardly_uses_explains_no_fall_of_quality() -> None:
     stuck = dataclasses.replace(cause(CauseKind.STUCK), severity=Severity.LOW)
     importance = {"chol": 0.01, "age": 0.99}

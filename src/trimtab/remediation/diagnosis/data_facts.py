@@ -17,6 +17,7 @@ __all__ = ["data_facts", "matter"]
 
 _MANY_COLUMNS = 0.5
 _BROKEN_SHARE, _NEW_SHARE, _STUCK_SHARE = 0.05, 0.05, 0.9
+_LACKING_SHARE, _LACKING_MOST = 0.2, 0.5
 _FEW_ROWS = 5
 """Fewer rows that were refused are the slip of one who sent them, however small the delivery: not what feeds do."""
 _MATTERS = 0.05
@@ -117,12 +118,12 @@ def _joined(name: FactName, by_column: Mapping[str, Fact]) -> Fact:
 def _column_facts(found: Findings) -> Iterator[Fact]:
     # Causes first: they know the moment and the share.
     for cause in found.named(*_BY_CAUSE):
-        if not _is_plain(cause) or (cause.kind is CauseKind.SWAPPED_COLUMNS and not _alone(found, cause.kind)):
+        if not _is_plain(found, cause) or (cause.kind is CauseKind.SWAPPED_COLUMNS and not _alone(found, cause.kind)):
             continue
         columns = (cause.column,) if cause.column else ()
         yield Fact(_BY_CAUSE[cause.kind], True, cause.explanation, columns, cause.since_row_share, cause.since_us)
     for check in found.broken(DATA_QUALITY):
-        yield from _of_problem(check)
+        yield from _of_problem(found, check)
         yield from _of_reasons(check.detail.get("reasons", {}), check.detail.get("rows"), check.window.start_us)
     alerts = sorted(found.evidence.alerts, key=lambda one: one.id)
     broken: Counter[str] = Counter()
@@ -149,16 +150,33 @@ def _drifted_columns(found: Findings) -> set[str]:
     return {check.column for check in found.broken(*DRIFT) if check.column and not check.column.startswith("@")}
 
 
-def _is_plain(cause: Cause) -> bool:
+def _is_plain(found: Findings, cause: Cause) -> bool:
+    if cause.kind is CauseKind.NULLS:
+        return _is_lacking(found, cause)
     return cause.kind is not CauseKind.NEW_CATEGORY or cause.evidence.get("share", 1.0) >= _NEW_SHARE
 
 
-def _of_problem(check: Check) -> Iterator[Fact]:
+def _is_lacking(found: Findings, cause: Cause) -> bool:
+    """Whether values stay away: of half of the rows more than ever, or of so many that no other mixture explains it.
+
+    Those are a fifth more, or thrice as many, where most of what drifted lacks values.
+    """
+    share, usual = (cause.evidence.get(name) for name in ("missing_share", "reference_missing_share"))
+    if share is None or usual is None or share - usual >= _LACKING_MOST:
+        return True
+    return (share - usual >= _LACKING_SHARE or share >= 3 * usual) and _alone(found, CauseKind.NULLS)
+
+
+def _of_problem(found: Findings, check: Check) -> Iterator[Fact]:
     problem = check.detail.get("problem")
     if problem == "duplicates":
         yield Fact(FactName.DUPLICATED, True, check.explanation, (), check.value, check.window.start_us)
     elif problem == "stuck" and (check.value or 0.0) < _STUCK_SHARE:
         return  # one value more often than ever, such as a limit that many reach, is no sensor that hangs
+    elif problem == "missing" and not all(
+        _is_plain(found, Cause.from_json(one)) for one in check.detail.get("causes", ())
+    ):
+        return
     elif problem in _BY_PROBLEM and check.column is not None:
         yield Fact(_BY_PROBLEM[problem], True, check.explanation, (check.column,), check.value, check.window.start_us)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trimtab.monitoring.check import Check
 from trimtab.remediation.diagnosis.classes import CLASSES, DATA_CLASSES, TroubleClass
 from trimtab.remediation.diagnosis.data_facts import matter
-from trimtab.remediation.diagnosis.fact import Fact, Facts
+from trimtab.remediation.diagnosis.fact import Fact, FactName, Facts
 from trimtab.remediation.diagnosis.findings import DATA_QUALITY, DRIFT, Findings
 from trimtab.remediation.kinds import DiagnosisKind
 
@@ -127,13 +127,21 @@ def _explains(rule: TroubleClass, check: Check, found: Findings, facts: Facts) -
 
 
 def _columns_of(kind: DiagnosisKind, facts: Facts) -> tuple[str, ...]:
+    """Return the columns that came broken.
+
+    What requests are refused for does not come at all: the rows that are left may be others in every column.
+    """
     rule = next(one for one in CLASSES if one.kind is kind)
-    return columns_of(rule, facts)
+    return _told_by([name for name in rule.columns if name is not FactName.REQUESTS_REFUSED], facts)
 
 
 def columns_of(rule: TroubleClass, facts: Facts) -> tuple[str, ...]:
     """Return the columns that a class blames, each once."""
-    told = (facts[name] for name in rule.columns)
+    return _told_by(rule.columns, facts)
+
+
+def _told_by(names: Iterable[FactName], facts: Facts) -> tuple[str, ...]:
+    told = (facts[name] for name in names)
     return tuple(dict.fromkeys(column for fact in told if fact.holds for column in fact.columns))
 
 

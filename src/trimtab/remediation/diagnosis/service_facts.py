@@ -38,7 +38,8 @@ def _watched(found: Findings, name: FactName, kind: str, *, without: str = "") -
     broken = [check for check in found.broken(kind) if check.detail.get("metric") != without]
     if broken:
         why = "; ".join(check.explanation for check in broken)
-        return Fact(name, True, why, since_us=min(check.window.start_us for check in broken))
+        columns = tuple(dict.fromkeys(one for check in broken for one in check.detail.get("refused_columns", ())))
+        return Fact(name, True, why, columns, since_us=min(check.window.start_us for check in broken))
     outside = told_outside(found, name)
     if outside.holds:
         return outside

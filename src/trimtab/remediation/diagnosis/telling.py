@@ -104,7 +104,7 @@ def _outage(_found: Findings, facts: Facts, rule: TroubleClass) -> str:
             return f"{words}{_since(facts[name])}: {facts[name].why}"
     columns = ", ".join(columns_of(rule, facts))
     fact = facts[_F.COLUMN_EMPTY] if facts[_F.COLUMN_EMPTY].holds else facts[_F.COLUMN_STUCK]
-    how = "arrives empty" if fact.name is _F.COLUMN_EMPTY else "arrives with one and the same value"
+    how = "lacks values" if fact.name is _F.COLUMN_EMPTY else "arrives with one and the same value"
     return f"{columns or 'a column'} {how}{_since(fact)}: {fact.why}"
 
 
@@ -128,7 +128,10 @@ def _schema(_found: Findings, facts: Facts, rule: TroubleClass) -> str:
         _F.REQUESTS_REFUSED: "requests are refused, since they are not as was agreed",
     }[fact.name]
     columns = ", ".join(fact.columns)
-    return f"{columns + ' ' if columns and fact.name is not _F.DUPLICATED else ''}{words}{_since(fact)}: {fact.why}"
+    # The others' words go on from the columns; these are a sentence of their own.
+    between = {_F.DUPLICATED: None, _F.REQUESTS_REFUSED: ": "}.get(fact.name, " ")
+    subject = f"{columns}{between}" if columns and between is not None else ""
+    return f"{subject}{words}{_since(fact)}: {fact.why}"
 
 
 def _pipeline(_found: Findings, facts: Facts, rule: TroubleClass) -> str:
@@ -197,7 +200,8 @@ def _unknown(found: Findings, facts: Facts) -> str:
         return "inputs have moved, but no breach of quality shows that it matters, and no simple cause fits"
     if told := called(found):
         return f"what was told fits none of the known classes: {told}"
-    return "the breaches fit none of the known classes" if found.breaches else _OVER
+    told = "; ".join(check.explanation for check in found.breaches[:3])
+    return f"what breached fits none of the known classes: {told}" if told else _OVER
 
 
 _OVER = "nothing is in breach any more"
