@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from bench.faults.plan import Plan
 
+from trimtab.bundle.values import UnfitRowError
 from trimtab.core.errors import ConfigError
 from trimtab.loop.simulation.inline_jobs import InlineJobs
 from trimtab.loop.simulation.serving import InProcessServing, Kept
@@ -23,7 +24,8 @@ from trimtab.training.request import RESULT_NAME
 __all__ = ["Counts", "FaultyServing", "PlantedJobs"]
 
 _SPREAD = 0.25
-_NAME = "trimtab_requests_total"
+_BY_STATUS = "trimtab_requests_total"
+_BY_COLUMN = "trimtab_requests_refused_by_column_total"
 
 
 class FaultyServing(InProcessServing):
@@ -35,6 +37,8 @@ class FaultyServing(InProcessServing):
         self._plan = plan
         self.counted: Counter[tuple[str, str, int, str]] = Counter()
         """Requests by endpoint, variant, version and status."""
+        self.refused_for: Counter[tuple[str, str, int, str]] = Counter()
+        """Refused requests by endpoint, variant, version and column."""
 
     def answer(
         self, endpoint: str, rows: Sequence[dict[str, Any]], context: RowContext, records: Kept, *, at_us: int
@@ -52,8 +56,10 @@ class FaultyServing(InProcessServing):
         first = len(records.frames)
         try:
             answered = super().answer(endpoint, rows, context, records, at_us=at_us)
-        except ConfigError:
+        except ConfigError as error:
             self.counted[*served, "4xx"] += 1
+            if isinstance(error, UnfitRowError) and error.column:
+                self.refused_for[*served, error.column] += 1
             raise
         self.counted[*served, "2xx"] += 1
         latency_ms = self._plan.latency_ms(at_us, variant.model_version) * drawn.lognormvariate(0, _SPREAD)
@@ -98,7 +104,8 @@ class Counts:
 
         class _Answers(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = _text(serving.counted).encode()
+                told = _lines(_BY_STATUS, "status", serving.counted) + _lines(_BY_COLUMN, "column", serving.refused_for)
+                body = told.encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -123,9 +130,9 @@ class Counts:
         self._thread.join()
 
 
-def _text(counted: Counter[tuple[str, str, int, str]]) -> str:
-    lines = [f"# TYPE {_NAME} counter"]
-    for (endpoint, variant, version, status), count in sorted(counted.items()):
-        labels = f'endpoint="{endpoint}",variant="{variant}",version="{version}",status="{status}"'
-        lines.append(f"{_NAME}{{{labels}}} {count}")
+def _lines(name: str, by: str, counted: Counter[tuple[str, str, int, str]]) -> str:
+    lines = [f"# TYPE {name} counter"]
+    for (endpoint, variant, version, value), count in sorted(counted.items()):
+        labels = f'endpoint="{endpoint}",variant="{variant}",version="{version}",{by}="{value}"'
+        lines.append(f"{name}{{{labels}}} {count}")
     return "\n".join(lines) + "\n"

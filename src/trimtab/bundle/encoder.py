@@ -16,6 +16,7 @@ from trimtab.bundle.values import (
     ABSENT,
     MISSING_CODE,
     UNSEEN_CODE,
+    UnfitRowError,
     code_of,
     is_marker,
     number_of,
@@ -26,7 +27,7 @@ from trimtab.bundle.values import (
 )
 from trimtab.bundle.words import TermCounter
 from trimtab.core.enums import ColumnKind
-from trimtab.core.errors import ConfigError, DataContractError
+from trimtab.core.errors import DataContractError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,7 +142,7 @@ class Encoder:
         coded = np.array(codes, dtype=np.int64).reshape(len(rows), len(self._missing_codes))
         problem = self._first_problem(numeric, coded, texts)
         if problem is not None:
-            raise ConfigError(_sentence(problem, rows[problem[0]]))
+            raise UnfitRowError(_sentence(problem, rows[problem[0]]), problem[1].name)
         return Inputs(self._with_texts(numeric, texts) if texts else numeric, coded)
 
     def encode_table(self, table: pa.Table) -> Inputs:
@@ -239,7 +240,17 @@ class Encoder:
     def _refuse_unknown(self, at: int, row: Mapping[str, object]) -> None:
         unknown = next(name for name in row if name not in self._names)
         known = shown(", ".join(sorted(self._names)))
-        raise ConfigError(f"row {at}: field {shown(repr(unknown))} is unknown; expected only {known}; remove it")
+        told = f"row {at}: field {shown(repr(unknown))} is unknown; expected only {known}; remove it"
+        raise UnfitRowError(told, self._absent_from(row))
+
+    def _absent_from(self, row: Mapping[str, object]) -> str:
+        """Return the feature that a row with an unknown field lacks, and which so was renamed, it seems.
+
+        It is the first that must be there, else the only one that is not; "" where that cannot be told.
+        """
+        absent = [feature for feature in self.features if feature.name not in row]
+        required = [feature.name for feature in absent if not feature.nullable]
+        return required[0] if required else absent[0].name if len(absent) == 1 else ""
 
 
 def _sentence(problem: tuple[int, Feature], row: Mapping[str, object]) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "ABSENT",
     "MISSING_CODE",
     "UNSEEN_CODE",
+    "UnfitRowError",
     "code_of",
     "described",
     "is_marker",
@@ -49,6 +50,14 @@ _EXPECTED = {
 }
 
 
+class UnfitRowError(ConfigError):
+    """A row does not fit the model. ``column`` is the feature at fault, "" where none can be named; never a value."""
+
+    def __init__(self, message: str, column: str = "") -> None:
+        super().__init__(message)
+        self.column = column
+
+
 def is_marker(value: object, feature: Feature) -> bool:
     """Return whether ``value`` is a text by which the sender says 'not known'."""
     return isinstance(value, str) and value.strip(BLANKS) in feature.missing
@@ -68,9 +77,9 @@ def number_of(value: object, at: int, feature: Feature) -> float:
                 return float(value)
             if isinstance(value, float) and math.isnan(value):
                 return math.nan
-        raise ConfigError(_wrong(at, feature, value))
+        raise _wrong(at, feature, value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ConfigError(_wrong(at, feature, value))
+        raise _wrong(at, feature, value)
     try:
         return float(value)
     except OverflowError:
@@ -90,7 +99,7 @@ def code_of(value: object, dictionary: Mapping[str, int], at: int, feature: Feat
         return code
     if value is None or value is ABSENT or (isinstance(value, float) and math.isnan(value)):
         return MISSING_CODE
-    raise ConfigError(_wrong(at, feature, value))
+    raise _wrong(at, feature, value)
 
 
 def second_of(value: object, at: int, feature: Feature) -> int:
@@ -104,7 +113,7 @@ def second_of(value: object, at: int, feature: Feature) -> int:
     try:
         return epoch_of(value, feature.format)
     except (ValueError, OverflowError):
-        raise ConfigError(_wrong(at, feature, value)) from None
+        raise _wrong(at, feature, value) from None
 
 
 def text_of(value: object, at: int, feature: Feature) -> str | None:
@@ -117,7 +126,7 @@ def text_of(value: object, at: int, feature: Feature) -> str | None:
         return None if feature.missing and is_marker(value, feature) else value
     if value is None or value is ABSENT or (isinstance(value, float) and math.isnan(value)):
         return None
-    raise ConfigError(_wrong(at, feature, value))
+    raise _wrong(at, feature, value)
 
 
 def refusal(where: str, feature: Feature, value: object) -> str:
@@ -159,5 +168,6 @@ def shown(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
 
 
-def _wrong(at: int, feature: Feature, value: object) -> str:
-    return f"row {at}: field {feature.name!r} is {described(value)}; expected {expected(feature)}; correct it"
+def _wrong(at: int, feature: Feature, value: object) -> UnfitRowError:
+    told = f"row {at}: field {feature.name!r} is {described(value)}; expected {expected(feature)}; correct it"
+    return UnfitRowError(told, feature.name)

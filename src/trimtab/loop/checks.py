@@ -28,13 +28,14 @@ from trimtab.loop.model_files import ModelFiles
 from trimtab.loop.number_sources import read_numbers
 from trimtab.loop.platform import Platform
 from trimtab.loop.request_counts import read_request_counts
+from trimtab.loop.traffic_shares import traffic_share
 from trimtab.monitoring.check import Check, Window
 from trimtab.monitoring.run import Look, not_judged, run_monitors
 from trimtab.monitoring.settings import MonitoringConfig
 from trimtab.monitoring.sources import Question
 from trimtab.monitoring.state_store import KeptState, StateKey, load_states, save_state, settings_digest
 from trimtab.monitoring.store import save_checks
-from trimtab.monitoring.window import DeliveredRows, WindowData
+from trimtab.monitoring.window import DeliveredRows, TrafficShare, WindowData
 from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.reference import Reference, read_reference
 from trimtab.records.schema import BATCH_VARIANT
@@ -75,6 +76,7 @@ class _Group:
     version: ModelVersion
     periods: tuple[PeriodProfile, ...]
     states: Mapping[str, KeptState]
+    share: TrafficShare | None
 
     @property
     def served(self) -> tuple[str, int]:
@@ -178,6 +180,7 @@ def _groups(platform: Platform, files: ModelFiles, window: Window) -> list[_Grou
         batch = {found.model_version for found in profiles if found.variant == BATCH_VARIANT}
         # A month's customers scored in a night are no traffic: what a batch answered is judged apart.
         live += [(BATCH_VARIANT, number) for number in sorted({number for _, number in live} & batch)]
+        generations = endpoint_store.endpoint_generations(connection, files.endpoint)
         versions = {number: registry.get(connection, files.model.name, number) for number in {n for _, n in live}}
         return [
             _Group(
@@ -185,6 +188,7 @@ def _groups(platform: Platform, files: ModelFiles, window: Window) -> list[_Grou
                 version=versions[number],
                 periods=tuple(found for found in profiles if (found.variant, found.model_version) == (name, number)),
                 states=load_states(connection, files.model.name, files.endpoint, name, number),
+                share=traffic_share(generations, name, number, window.end_us),
             )
             for name, number in sorted(live, key=lambda one: (one[1], one[0] == BATCH_VARIANT, one[0]))
         ]
@@ -317,6 +321,9 @@ def _window_data(reader: RowReader, group: _Group, window: Window, rows: GroupRo
         baseline_groups=manifest.groups,
         explain=Explainer(platform, files, group.version, group.variant, manifest),
         finest_in=_finest(platform, files, group, window),
+        share=group.share,
+        is_over=window.end_us <= platform.now_us(),
+        period_us=files.monitoring.period_s * 1_000_000,
     )
 
 

@@ -1,4 +1,4 @@
-"""Asks the inference server how many requests each variant answered, refused and failed."""
+"""Asks the inference server how many requests each variant answered, refused (for which columns) and failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ __all__ = ["read_request_counts"]
 
 _TIMEOUT_S: Final = 2.0
 _MOST_BYTES: Final = 32_000_000
-_NAME: Final = "trimtab_requests_total"
+_BY_STATUS: Final = "trimtab_requests_total"
+_BY_COLUMN: Final = "trimtab_requests_refused_by_column_total"
 # Through no proxy of the environment: the server is on this machine, and the key is nobody else's.
 _direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -47,14 +48,20 @@ def _counts(text: str, endpoint: str, at_us: int) -> dict[tuple[str, int], Reque
     # Start-up cost: only wanted where errors are watched.
     from prometheus_client.parser import text_string_to_metric_families
 
-    found: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
-    lines = "\n".join(line for line in text.splitlines() if line.startswith(_NAME))
+    by_status: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    by_column: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    lines = "\n".join(line for line in text.split("\n") if line.startswith((_BY_STATUS, _BY_COLUMN)))
     for family in text_string_to_metric_families(f"{lines}\n"):
         for sample in family.samples:
             labels = sample.labels
-            if labels.get("endpoint") == endpoint and labels.get("version"):
-                found[labels["variant"], int(labels["version"])][labels["status"]] = int(sample.value)
+            if labels.get("endpoint") != endpoint or not labels.get("version"):
+                continue
+            served = labels["variant"], int(labels["version"])
+            if sample.name == _BY_COLUMN:
+                by_column[served][labels["column"]] = int(sample.value)
+            else:
+                by_status[served][labels["status"]] = int(sample.value)
     return {
-        served: RequestCounts(at_us, by.get("2xx", 0), by.get("4xx", 0), by.get("5xx", 0))
-        for served, by in found.items()
+        served: RequestCounts(at_us, by.get("2xx", 0), by.get("4xx", 0), by.get("5xx", 0), by_column.get(served, {}))
+        for served, by in by_status.items()
     }

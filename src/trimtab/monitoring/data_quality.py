@@ -10,13 +10,15 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field
 
 from trimtab.config.columns import ColumnContract
+from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
 from trimtab.core.wording import counted
 from trimtab.monitoring.base import Finding, Judged, check_of
 from trimtab.monitoring.causes import name_causes, unknown_share
-from trimtab.monitoring.row_quality import duplicates, violations, volume
+from trimtab.monitoring.row_quality import duplicates, usual_volume, violations, volume
 from trimtab.monitoring.sameness import greatest_share, most_frequent
 from trimtab.monitoring.settings import MonitorSettings
+from trimtab.monitoring.volume_memory import VolumeMemory, remembered
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.categories import MAX_VALUES, CategoryProfile
 from trimtab.profiles.numbers import NumberProfile
@@ -62,7 +64,8 @@ class DataQualitySettings(MonitorSettings):
         default=None,
         gt=1,
         description="By how much a window's rows may fall below the fewest, or exceed the most, of the reference's "
-        "windows at the same part of the week; not judged if not given, e.g. since the model learnt from a sample.",
+        "windows at the same part of the week, or, where it has no times, of earlier ones; not judged if not given, "
+        "e.g. since the model learnt from a sample.",
     )
 
 
@@ -73,7 +76,8 @@ class DataQualityMonitor:
     Faults of a column: values missing beyond the reference's share, categories that neither contract nor reference
     knows, numbers outside the contract's range or infinite, or one number far more often than in any window of the
     reference; a column that is absent or of another type. All of a column's shares stand in ``detail["shares"]``. What
-    the reference lacks is INCONCLUSIVE where it is no BREACH: nothing says what usually stands in it.
+    the reference lacks is INCONCLUSIVE where it is no BREACH: nothing says what usually stands in it. How many rows
+    usually come is remembered where ``volume_factor`` is given, and the reference does not say it (`VolumeMemory`).
     """
 
     kind: ClassVar[str] = "data_quality"
@@ -83,8 +87,9 @@ class DataQualityMonitor:
 
     def check(self, data: WindowData) -> Judged:
         """Return a check for each column, and those of the rows; that of the volume last."""
-        findings = [*(self._column(data, name) for name in data.columns), *self._rows(data)]
-        return Judged(tuple(check_of(self.settings, data, finding) for finding in findings))
+        came, state = self._volume(data)
+        findings = [*(self._column(data, name) for name in data.columns), *self._rows(data), came]
+        return Judged(tuple(check_of(self.settings, data, finding) for finding in findings), state)
 
     def _rows(self, data: WindowData) -> Iterator[Finding]:
         settings = self.settings
@@ -92,7 +97,20 @@ class DataQualityMonitor:
         broken = violations(data, most=settings.max_violation_share, min_rows=settings.min_rows)
         if broken is not None:
             yield broken
-        yield volume(data, at_least=settings.min_volume, factor=settings.volume_factor, min_rows=settings.min_rows)
+
+    def _volume(self, data: WindowData) -> tuple[Finding, JsonObject | None]:
+        """Return how many rows came, and what is remembered of it: only where the reference has no rhythm."""
+        settings, memory = self.settings, VolumeMemory.of(data)
+        finding = volume(
+            data,
+            at_least=settings.min_volume,
+            factor=settings.volume_factor,
+            min_rows=settings.min_rows,
+            memory=memory,
+        )
+        if settings.volume_factor is None or usual_volume(data.reference, data.window) is not None:
+            return finding, None
+        return remembered(data, memory, finding, may_change=data.current.rows >= settings.min_volume)
 
     def _column(self, data: WindowData, name: str) -> Finding:
         rows = data.current.rows

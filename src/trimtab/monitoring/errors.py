@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -21,10 +21,24 @@ __all__ = ["ErrorsMonitor", "ErrorsSettings"]
 
 _ONE_SIDED_99: Final = 2.326
 _MOST_READINGS: Final = 400
+_REFUSED, _FAILED = 1, 2
 _NO_COUNTS: Final = "the inference server tells no counts, or the window has long been over: it counts until now alone"
 
-_Reading = tuple[int, int, int, int]
-"""Moment in microseconds, and what was answered, refused and failed until then, however often counting began anew."""
+_MOST_COLUMNS: Final = 10
+_MOST_TOLD: Final = 5
+_ONE_IN: Final = 10
+"""A column is told that one in so many of the refused requests was refused for: ten at most can be."""
+
+
+class _Reading(NamedTuple):
+    """What was answered, refused and failed until ``at_us``, however often counting began anew.
+
+    ``columns``: how many were refused for each column, of the columns that any was refused for in the window.
+    """
+
+    at_us: int
+    counts: tuple[int, int, int]
+    columns: Mapping[str, int] = {}
 
 
 class ErrorsSettings(MonitorSettings):
@@ -58,6 +72,9 @@ class ErrorsMonitor:
     has fallen says that its server has begun anew, and counts from zero. BREACH when the share surely exceeds its limit
     (Wilson's lower bound of one side at 1 % [1]_), OK when it does not, INCONCLUSIVE in between.
 
+    A BREACH of ``refused_share`` names in ``detail["refused_columns"]`` what at least a tenth of the refused requests
+    were refused for, most often first, five columns at most.
+
     .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
     """
 
@@ -73,56 +90,94 @@ class ErrorsMonitor:
             return Judged(tuple(check_of(self.settings, data, finding) for finding in findings))
         length_us = data.window.end_us - data.window.start_us
         readings = _with_new(data.state or {}, data.requests, length_us)
-        first, last = readings[0], readings[-1]
-        requests = sum(last[1:]) - sum(first[1:])
-        findings = [
-            self._finding(name, last[place] - first[place], requests, limit, since=len(readings) == 1)
-            for name, place, limit in self._limits()
-        ]
-        kept = {"counts": list(_raw(data.requests)), "readings": [list(one) for one in readings]}
+        findings = [self._finding(name, place, readings, limit) for name, place, limit in self._limits()]
+        kept = {
+            "counts": list(_raw(data.requests)),
+            "columns": dict(data.requests.refused_by_column),
+            "readings": [_stored(one) for one in readings],
+        }
         return Judged(tuple(check_of(self.settings, data, finding) for finding in findings), kept)
 
     def _limits(self) -> list[tuple[str, int, float]]:
-        limits = (("failed", 3, self.settings.max_failed_share), ("refused", 2, self.settings.max_refused_share))
+        limits = (
+            ("failed", _FAILED, self.settings.max_failed_share),
+            ("refused", _REFUSED, self.settings.max_refused_share),
+        )
         return [(f"{name}_share", place, limit) for name, place, limit in limits if limit is not None]
 
-    def _finding(self, name: str, hits: int, requests: int, limit: float, *, since: bool) -> Finding:
-        if since:
+    def _finding(self, name: str, place: int, readings: Sequence[_Reading], limit: float) -> Finding:
+        if len(readings) == 1:
             return _unknown(name, "requests are counted from now on")
+        first, last = readings[0], readings[-1]
+        hits, requests = last.counts[place] - first.counts[place], sum(last.counts) - sum(first.counts)
         if requests < self.settings.min_rows:
             return _unknown(name, f"{counted(requests, 'request')} in the window, {self.settings.min_rows} needed")
         share = hits / requests
         surely = _at_least(hits, requests)
         verdict = Verdict.OK if share <= limit else Verdict.BREACH if surely > limit else Verdict.INCONCLUSIVE
-        return Finding(
-            verdict,
-            f"{name}: {hits} of {counted(requests, 'request')}, {share:.3g}, is {relation(verdict, 'above')} {limit:g}",
-            value=share,
-            threshold=limit,
-            effect=max(0.0, share - limit),
-            detail={"metric": name, "requests": requests, "at_least": surely},
+        told = (
+            f"{name}: {hits} of {counted(requests, 'request')}, {share:.3g}, is {relation(verdict, 'above')} {limit:g}"
         )
+        detail: JsonObject = {"metric": name, "requests": requests, "at_least": surely}
+        if place == _REFUSED and verdict is Verdict.BREACH and (named := _named(first, last)):
+            detail["refused_columns"] = list(named)
+            told += f"; {', '.join(f'{count} for {column}' for column, count in named.items())}"
+        return Finding(verdict, told, value=share, threshold=limit, effect=max(0.0, share - limit), detail=detail)
 
 
 def _unknown(name: str, why: str) -> Finding:
     return Finding(Verdict.INCONCLUSIVE, f"{name}: {why}", detail={"metric": name})
 
 
+def _named(first: _Reading, last: _Reading) -> dict[str, int]:
+    """Return for which columns requests were refused between two readings, and how many, those most refused for first.
+
+    >>> _named(_Reading(0, (0, 5, 0), {"age": 5}), _Reading(1, (0, 105, 0), {"age": 15, "sex": 81, "bmi": 9}))
+    {'sex': 81, 'age': 10}
+    """
+    refused = last.counts[_REFUSED] - first.counts[_REFUSED]
+    return dict([(column, count) for column, count in _risen(first, last) if count * _ONE_IN >= refused][:_MOST_TOLD])
+
+
+def _risen(first: _Reading, last: _Reading) -> list[tuple[str, int]]:
+    risen = [(column, count - first.columns.get(column, 0)) for column, count in last.columns.items()]
+    return sorted(((column, count) for column, count in risen if count > 0), key=lambda one: (-one[1], one[0]))
+
+
 def _with_new(state: JsonObject, counts: RequestCounts, length_us: int) -> list[_Reading]:
     """Return the readings of the window and the last before it, with the new one; one alone is the first ever."""
-    before, told = _readings(state.get("readings", ())), _raw(counts)
-    known = state.get("counts") or told
+    before = _readings(state.get("readings", ()))
     if not before:
-        return [(counts.at_us, 0, 0, 0)]
+        return [_Reading(counts.at_us, (0, 0, 0))]
+    newest = before[-1]
+    added = _after(newest, counts, state)
+    start_us = added.at_us - length_us
+    older = [one for one in before if one.at_us <= start_us][-1:]
+    readings = [*_thinned(older + [one for one in before if one.at_us > start_us], length_us), added]
+    # Of what was not refused for in the window, nothing needs to be remembered; else nothing would ever be forgotten.
+    wanted = [column for column, _ in _risen(readings[0], added)[:_MOST_COLUMNS]]
+    return [
+        one._replace(columns={column: one.columns[column] for column in wanted if one.columns.get(column)})
+        for one in readings
+    ]
+
+
+def _after(newest: _Reading, counts: RequestCounts, state: JsonObject) -> _Reading:
+    """Return the reading after ``newest``, of what ``counts`` tells beyond the sums of the look before."""
+    told = _raw(counts)
+    known = state.get("counts") or told
     # A sum that has fallen was begun anew: all of it came since.
     anew = any(now < then for now, then in zip(told, known, strict=True))
-    come = told if anew else tuple(now - then for now, then in zip(told, known, strict=True))
-    newest = before[-1]
-    at_us = max(counts.at_us, newest[0])
-    added = (at_us, newest[1] + come[0], newest[2] + come[1], newest[3] + come[2])
-    start_us = at_us - length_us
-    older = [one for one in before if one[0] <= start_us][-1:]
-    return [*_thinned(older + [one for one in before if one[0] > start_us], length_us), added]
+    come = told if anew else [now - then for now, then in zip(told, known, strict=True)]
+    # A state from before columns were counted says nothing of when those came that are told now.
+    by_column = counts.refused_by_column
+    known_columns = state.get("columns", by_column)
+    columns = dict(newest.columns)
+    for column, now in by_column.items():
+        then = known_columns.get(column, 0)
+        columns[column] = columns.get(column, 0) + (now if anew or now < then else now - then)
+    answered, refused, failed = (then + more for then, more in zip(newest.counts, come, strict=True))
+    return _Reading(max(counts.at_us, newest.at_us), (answered, refused, failed), columns)
 
 
 def _thinned(readings: Sequence[_Reading], length_us: int) -> list[_Reading]:
@@ -134,11 +189,17 @@ def _thinned(readings: Sequence[_Reading], length_us: int) -> list[_Reading]:
 
 def _apart(one: _Reading, before: _Reading, length_us: int) -> bool:
     bucket_us = max(1, length_us // (_MOST_READINGS // 2))
-    return one[0] // bucket_us != before[0] // bucket_us
+    return one.at_us // bucket_us != before.at_us // bucket_us
 
 
 def _readings(told: Any) -> list[_Reading]:
-    return [(int(one[0]), int(one[1]), int(one[2]), int(one[3])) for one in told]
+    return [_Reading(int(one[0]), (int(one[1]), int(one[2]), int(one[3])), *one[4:]) for one in told]
+
+
+def _stored(reading: _Reading) -> list[Any]:
+    """Return a reading as JSON: its moment and three counts, and behind them the columns, where there are any."""
+    numbers = [reading.at_us, *reading.counts]
+    return [*numbers, dict(reading.columns)] if reading.columns else numbers
 
 
 def _raw(counts: RequestCounts) -> tuple[int, int, int]:

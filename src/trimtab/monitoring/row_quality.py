@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
 
+from trimtab.core.canonical import JsonObject
 from trimtab.core.enums import Verdict
 from trimtab.core.wording import counted
 from trimtab.monitoring.base import Finding
 from trimtab.monitoring.cause import Cause, CauseKind
 from trimtab.monitoring.change_point import changed_periods
 from trimtab.monitoring.check import Window
+from trimtab.monitoring.volume_memory import MIN_WINDOWS, VolumeMemory, chance_limits, steps_of
 from trimtab.monitoring.window import WindowData
 from trimtab.profiles.duplicates import DISTINCT_ERROR
 from trimtab.profiles.profile import Profile, merge_all
@@ -20,37 +23,80 @@ from trimtab.profiles.reference import Reference
 __all__ = ["duplicate_share", "duplicates", "usual_duplicate_share", "usual_volume", "violations", "volume"]
 
 _ERROR = 3 * DISTINCT_ERROR
-_WEEK_US = 7 * 86_400_000_000
-_DAY_US = 86_400_000_000
-_MIN_WINDOWS = 4
 
 
-def volume(data: WindowData, *, at_least: int, factor: float | None, min_rows: int) -> Finding:
-    """Return whether as many rows came as should: ``at_least``, and within ``factor`` of the reference's rhythm.
+def volume(data: WindowData, *, at_least: int, factor: float | None, min_rows: int, memory: VolumeMemory) -> Finding:
+    """Return whether as many rows came as should: ``at_least``, and within ``factor`` of what is usual.
 
-    Where neither is stated nobody knows how many should come: fewer than ``min_rows`` are inconclusive.
+    Usual is the reference's rhythm; where it has none, what ``memory`` knows of earlier windows. These are few: what
+    lies beyond ``factor``, but may come by chance, is inconclusive then. Where neither ``at_least`` nor ``factor`` is
+    stated nobody knows how many should come: fewer than ``min_rows`` are inconclusive. So are too few rows of a window
+    that is not over.
     """
     rows = data.current.rows
-    detail = {"problem": "volume", "rows": rows}
+    detail: JsonObject = {"problem": "volume", "rows": rows}
     if rows < at_least:
         text = f"{counted(rows, 'row')} in the window, {at_least} expected"
-        return Finding(Verdict.BREACH, text, None, float(rows), float(at_least), 1.0 - rows / at_least, detail)
+        return _too_few(data, text, float(at_least), 1.0 - rows / at_least, detail)
     usual = None if factor is None else usual_volume(data.reference, data.window)
     if factor is not None and usual is not None:
         low, high = usual[0] / factor, usual[1] * factor
-        if not low <= rows <= high:
-            text = f"{counted(rows, 'row')} in the window, {usual[0]:.0f} to {usual[1]:.0f} in ones of the reference"
-            limit, effect = (low, 1 - rows / usual[0]) if rows < low else (high, rows / max(usual[1], 1.0) - 1)
-            return Finding(Verdict.BREACH, text, None, float(rows), limit, effect, {**detail, "usual": list(usual)})
+        told = f"{counted(rows, 'row')} in the window, {usual[0]:.0f} to {usual[1]:.0f} in ones of the reference"
+        found = _beyond(data, told, usual, (low, high), detail)
+        if found is not None:
+            return found
+    elif factor is not None:
+        return _remembered(data, memory, factor, detail)
     if not rows:
         return Finding(Verdict.INCONCLUSIVE, "no rows in the window; nothing to judge", value=0.0, detail=detail)
     if factor is None and not at_least and rows < min_rows:
         text = f"{counted(rows, 'row')} in the window, {min_rows} needed; neither min_volume nor volume_factor is given"
         return Finding(Verdict.INCONCLUSIVE, text, value=float(rows), detail=detail)
-    if factor is not None and usual is None:
-        text = f"{counted(rows, 'row')} in the window; the reference has no times of its rows, or too few windows"
-        return Finding(Verdict.INCONCLUSIVE, text, value=float(rows), detail=detail)
     return Finding(Verdict.OK, f"{counted(rows, 'row')} in the window", None, float(rows), float(at_least), 0.0, detail)
+
+
+def _remembered(data: WindowData, memory: VolumeMemory, factor: float, detail: JsonObject) -> Finding:
+    """Return whether as many rows came as in the windows that ``memory`` knows."""
+    rows = data.current.rows
+    came = counted(rows, "row") if rows else "no rows"
+    unripe = memory.unripe(data.window, data.share)
+    usual = None if unripe is not None or data.share is None else memory.usual(data.window, data.share)
+    if usual is None:
+        why = unripe or "too few earlier windows at this part of the week are remembered"
+        text = f"{came} in the window; the reference has no times of its rows, or too few windows, and {why}"
+        return Finding(Verdict.INCONCLUSIVE, text, value=float(rows), detail=detail)
+    text = f"{came} in the window, {usual[0]} to {usual[1]} in earlier ones"
+    low, high = usual[0] / factor, usual[1] * factor
+    surely_low, surely_high = chance_limits(*usual)
+    # Where at times nobody comes at all, many at once are no fault.
+    limits = min(low, surely_low), max(high, surely_high) if usual[0] else math.inf
+    found = _beyond(data, text, usual, limits, detail)
+    if found is not None:
+        return found
+    if not low <= rows <= high or not rows:
+        text = f"{text}: too few to tell a change from chance"
+        return Finding(Verdict.INCONCLUSIVE, text, value=float(rows), detail={**detail, "usual": list(usual)})
+    return Finding(Verdict.OK, text, None, float(rows), low, 0.0, {**detail, "usual": list(usual)})
+
+
+def _beyond(
+    data: WindowData, text: str, usual: tuple[float, float], limits: tuple[float, float], detail: JsonObject
+) -> Finding | None:
+    rows = data.current.rows
+    detail = {**detail, "usual": list(usual)}
+    if rows < limits[0]:
+        return _too_few(data, text, limits[0], 1 - rows / usual[0], detail)
+    if rows > limits[1]:
+        effect = rows / max(usual[1], 1.0) - 1
+        return Finding(Verdict.BREACH, text, None, float(rows), limits[1], effect, detail)
+    return None
+
+
+def _too_few(data: WindowData, text: str, limit: float, effect: float, detail: JsonObject) -> Finding:
+    if not data.is_over:
+        text = f"{text}; more may come until the window is over"
+        return Finding(Verdict.INCONCLUSIVE, text, value=float(data.current.rows), detail=detail)
+    return Finding(Verdict.BREACH, text, None, float(data.current.rows), limit, effect, detail)
 
 
 def usual_volume(reference: Reference, window: Window) -> tuple[float, float] | None:
@@ -64,10 +110,9 @@ def usual_volume(reference: Reference, window: Window) -> tuple[float, float] | 
     if reference.coded is None or times is None or not len(times) or length_us <= 0:
         return None
     first, last = int(times[0]), int(times[-1])
-    steps = [_DAY_US] if length_us >= _WEEK_US else [_WEEK_US, _DAY_US]
-    for step_us in steps:
+    for step_us in steps_of(length_us):
         begins = np.arange(first + (window.start_us - first) % step_us, last - length_us + 1, step_us)
-        if len(begins) * step_us >= _MIN_WINDOWS * max(length_us, step_us):
+        if len(begins) * step_us >= MIN_WINDOWS * max(length_us, step_us):
             rows = np.searchsorted(times, begins + length_us) - np.searchsorted(times, begins)
             return float(rows.min()) * reference.coded.thinning, float(rows.max()) * reference.coded.thinning
     return None

@@ -19,7 +19,7 @@ from trimtab.profiles.periods import PeriodProfile
 from trimtab.profiles.profile import Profile, merge_all
 from trimtab.profiles.reference import Reference
 
-__all__ = ["DeliveredRows", "LabelledRows", "WindowData"]
+__all__ = ["DeliveredRows", "LabelledRows", "TrafficShare", "WindowData"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,14 @@ class DeliveredRows:
     rows: int
     broken: int
     reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficShare:
+    """How many percent of the callers a variant has, and since when it has as many without a pause."""
+
+    pct: float
+    since_us: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +54,9 @@ class WindowData:
     when nobody counted. ``requests`` is what the inference server counted of the variant, None when it told nothing;
     ``numbers`` are what queries gave, by monitor. ``calibration_error`` is that of the version's probabilities on rows
     that it had not seen, None when not measured. ``baseline_groups`` says how groups of such rows were answered, by
-    what groups them, rate and group. ``explain`` tells what answers hang on, for a monitor that asks.
+    what groups them, rate and group. ``explain`` tells what answers hang on, for a monitor that asks. ``share`` is the
+    variant's share of the callers at the window's end, None when it has none, or nobody knows. ``is_over`` is False
+    while rows of the window may still happen. ``period_us`` is how long the shortest periods are, 0 where nobody knows.
     """
 
     model: str
@@ -73,6 +83,9 @@ class WindowData:
     numbers: Mapping[str, NumberReading] = field(default_factory=dict)
     baseline_groups: Mapping[str, Mapping[str, Mapping[str, GroupShare]]] = field(default_factory=dict)
     explain: Explain | None = None
+    share: TrafficShare | None = None
+    is_over: bool = True
+    period_us: int = 0
 
     @cached_property
     def labelled(self) -> LabelledRows | None:

@@ -214,7 +214,7 @@ def with_diagnosis(incident: Incident, diagnosis: Diagnosis, *, now: datetime) -
     diagnosed = dataclasses.replace(
         incident, diagnosis=diagnosis, title=_shortened(f"{incident.endpoint}: {diagnosis.title}")
     )
-    if before is not None and (before.kind, before.columns) == (diagnosis.kind, diagnosis.columns):
+    if before is not None and (before.kind, set(before.columns)) == (diagnosis.kind, set(diagnosis.columns)):
         return diagnosed
     return diagnosed.noted(to_micros(now), _ACTOR, f"diagnosed: {diagnosis.title}", diagnosis.explanation)
 

@@ -66,12 +66,13 @@ class Asker(NamedTuple):
 
 
 class RefusedError(TrimtabError):
-    """A request that HTTP itself has a status for."""
+    """A request that HTTP itself has a status for. ``column``: the feature that it is refused for, "" if for none."""
 
-    def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
+    def __init__(self, status: int, message: str, headers: Headers = (), column: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.headers = headers
+        self.column = column
 
 
 class ClientGoneError(Exception):

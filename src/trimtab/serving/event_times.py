@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from trimtab.bundle.encoder import MISSING_EPOCH
 from trimtab.bundle.manifest import Feature
-from trimtab.bundle.values import second_of
-from trimtab.core.errors import ConfigError
+from trimtab.bundle.values import UnfitRowError, second_of
 
 __all__ = ["with_event_times"]
 
@@ -45,9 +44,10 @@ def with_event_times(
             # A datetime, since a bare number is read by the format that senders write.
             row = {**row, feature.name: _ORIGIN + timedelta(seconds=moment // _MICROS)}
         elif second != moment // _MICROS:
-            raise ConfigError(
+            raise UnfitRowError(
                 f"row {at}: field {feature.name!r} says {_ORIGIN + timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ}, its "
-                f"event_time {_ORIGIN + timedelta(seconds=moment // _MICROS):%Y-%m-%dT%H:%M:%SZ}; send one of them"
+                f"event_time {_ORIGIN + timedelta(seconds=moment // _MICROS):%Y-%m-%dT%H:%M:%SZ}; send one of them",
+                feature.name,
             )
         timed.append(row)
         moments.append(moment)

@@ -40,7 +40,8 @@ class Exchange(msgspec.Struct):
     ``ledger``: where the outcome is counted of one that was drawn by ``assignment``, and ``run_ns``, how long it ran.
     ``unrecorded``: rows that the journal had no room for. ``counts``: of its endpoint, once that is known.
     ``copied``: what its shadows are to answer, once the caller has an answer. ``missed``: features without a value.
-    ``records``: who names and records its rows, where it is not the handler itself.
+    ``records``: who names and records its rows, where it is not the handler itself. ``refused_for``: the feature of
+    ``variant`` that it was refused for, "" if for none.
     """
 
     request_id: str
@@ -57,6 +58,7 @@ class Exchange(msgspec.Struct):
     copied: Copied | None = None
     missed: tuple[Missed, ...] = ()
     records: Records | None = None
+    refused_for: str = ""
 
 
 class RowContext(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from trimtab.bundle.values import UnfitRowError
 from trimtab.core.errors import BackendError, NotFoundError, TrimtabError
 from trimtab.serving.asgi import RefusedError, Response, Scope, error_response, header
 from trimtab.serving.draws import CLIENT_GONE
@@ -50,7 +51,7 @@ class Outcomes:
             metrics.answered.inc()
             metrics.latency_s.observe((self._monotonic_ns() - exchange.started_ns) / 1e9)
         elif status < 500:
-            metrics.refused.inc()
+            metrics.refuse(exchange.refused_for)
         else:
             metrics.failed.inc()
         return response
@@ -77,7 +78,12 @@ class Outcomes:
 
 
 def refusal_of(error: Exception, exchange: Exchange, scope: Scope) -> Response:
-    """Return what a caller is told of ``error``; what the server is to blame for is logged."""
+    """Return what a caller is told of ``error``; what the server is to blame for is logged.
+
+    The column that an error names is noted in ``exchange``.
+    """
+    if isinstance(error, (RefusedError, UnfitRowError)):
+        exchange.refused_for = error.column
     if isinstance(error, RefusedError):
         return error_response(error.status, str(error), error.headers)
     if isinstance(error, NotFoundError):

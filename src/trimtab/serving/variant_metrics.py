@@ -57,6 +57,13 @@ class VariantMetrics:
     latency_s: Latencies = field(default_factory=Latencies)
     load_s: Level = field(default_factory=Level)
     shadow: ShadowMetrics = field(default_factory=ShadowMetrics)
+    refused_by_column: dict[str, Count] = field(default_factory=dict)
+
+    def refuse(self, column: str) -> None:
+        """Count a request that was refused, for a feature of the version where ``column`` names one."""
+        self.refused.inc()
+        if column:
+            self.refused_by_column.setdefault(column, Count()).inc()
 
     def by_status(self) -> dict[str, float]:
         """Return requests by status class."""
@@ -110,6 +117,11 @@ class VariantsCollector(Collector):
         requests = CounterMetricFamily(
             "trimtab_requests", "Requests by outcome (status class).", labels=(*_VARIANT, "status")
         )
+        by_column = CounterMetricFamily(
+            "trimtab_requests_refused_by_column",
+            "Requests refused for a feature: absent, renamed or not of its kind; the first that was found.",
+            labels=(*_VARIANT, "column"),
+        )
         rows = CounterMetricFamily("trimtab_rows", "Rows answered.", labels=_VARIANT)
         latency = HistogramMetricFamily(
             "trimtab_request_latency_seconds", "From the whole body read to the answer recorded.", labels=_VARIANT
@@ -121,12 +133,14 @@ class VariantsCollector(Collector):
             labels = _labels(key)
             for status, value in counts.by_status().items():
                 requests.add_metric((*labels, status), value)
+            for column, count in sorted(counts.refused_by_column.items()):
+                by_column.add_metric((*labels, column), count.value)
             rows.add_metric(labels, counts.rows.value)
             latency.add_metric(labels, counts.latency_s.buckets(), counts.latency_s.sum_s)
             load.add_metric(labels, counts.load_s.value)
         for status, count in sorted(self._unrouted.items()):
             requests.add_metric(("", "", "", status), count.value)
-        yield from (requests, rows, latency, load)
+        yield from (requests, by_column, rows, latency, load)
         yield from self._of_endpoints()
         yield from _of_shadows(variants)
 

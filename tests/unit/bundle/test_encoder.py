@@ -3,9 +3,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trimtab.bundle.encoder import MISSING_CODE, UNSEEN_CODE, Encoder
 from trimtab.bundle.manifest import Feature, Lineage, Manifest, Parity
+from trimtab.bundle.values import UnfitRowError
 from trimtab.core.enums import ColumnKind, Task
 from trimtab.core.errors import ConfigError, DataContractError
 
@@ -79,6 +82,43 @@ def test_refusal_names_row_field_found_and_expected(change: dict[str, Any], word
     message = str(refused.value)
     assert all(word in message for word in words), message
     assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        (ROW | {"age": "50 km"}, "age"),
+        (ROW | {"age": None}, "age"),
+        (ROW | {"age": float("inf")}, "age"),
+        (ROW | {"sex": 1}, "sex"),
+        (ROW | {"smoker": "yes"}, "smoker"),
+        ({name: value for name, value in ROW.items() if name != "sex"}, "sex"),
+        ({"AGE" if name == "age" else name: value for name, value in ROW.items()}, "age"),
+        ({"THAL" if name == "thal" else name: value for name, value in ROW.items()}, "thal"),
+        ({"age": 1, "SEX": "m"}, "sex"),
+        ({"age": 1, "sex": "m", "Visits": 3}, ""),
+        (ROW | {"wieght": 1}, ""),
+    ],
+)
+def test_a_row_that_is_refused_names_the_feature_that_it_is_refused_for(row: dict[str, Any], column: str) -> None:
+    with pytest.raises(UnfitRowError) as refused:
+        encoder().encode_rows([ROW, row])
+    assert refused.value.column == column
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*ROW, "AGE", "Sex"]) | st.text(max_size=3),
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.sampled_from(["m", "a"]),
+    )
+)
+def test_whatever_comes_only_a_feature_is_named(row: dict[str, Any]) -> None:
+    named = ""
+    try:
+        encoder().encode_rows([row])
+    except UnfitRowError as refused:
+        named = refused.column
+    assert named in {"", *ROW}
 
 
 def test_missing_field_is_refused_unless_nullable() -> None:

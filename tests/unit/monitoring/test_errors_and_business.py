@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.unit.monitoring import windows
 
@@ -42,9 +45,9 @@ class Watch:
             self.state = json.loads(json.dumps(judged.state))
         return judged
 
-    def requests(self, answered: int, refused: int, failed: int) -> Judged:
+    def requests(self, answered: int, refused: int, failed: int, **by_column: int) -> Judged:
         at_us = windows.START_US + (self.hour + 1) * HOUR_US
-        return self.look(requests=RequestCounts(at_us, answered, refused, failed))
+        return self.look(requests=RequestCounts(at_us, answered, refused, failed, by_column))
 
     def number(self, value: float | None) -> Judged:
         return self.look(numbers={"business": NumberReading(value)})
@@ -76,6 +79,103 @@ def test_a_server_that_began_anew_takes_nothing_back() -> None:
     assert verdicts(judged) == [Verdict.OK]
 
 
+REFUSALS = ErrorsSettings(max_failed_share=None, max_refused_share=0.1)
+
+
+def refused_for(judged: Judged) -> list[str] | None:
+    """The columns that the check of refused requests names; they stand in its words as well."""
+    (check,) = judged.checks
+    columns: list[str] | None = check.detail.get("refused_columns")
+    assert all(f" for {column}" in check.explanation for column in columns or ())
+    return columns
+
+
+def test_a_breach_of_refusals_names_the_columns_of_its_window_most_refused_for_first() -> None:
+    watch = Watch(ErrorsMonitor(REFUSALS))
+    assert refused_for(watch.requests(1000, 500, 0, bmi=500)) is None, "that was before anybody looked"
+    assert refused_for(watch.requests(2000, 510, 0, bmi=500, age=10)) is None, "no breach, no name"
+    judged = watch.requests(2100, 910, 0, bmi=505, age=100, sex=295)
+    assert refused_for(judged) == ["sex", "age"], "five of 410 are a slip"
+    assert judged.checks[0].explanation == (
+        "refused_share: 410 of 1510 requests, 0.272, is above 0.1; 295 for sex, 100 for age"
+    )
+    for _ in range(2):
+        judged = watch.requests(2100, 910, 0, bmi=505, age=100, sex=295)
+        assert refused_for(judged) == ["sex", "age"], "three hours are judged together"
+    assert refused_for(watch.requests(2100, 1010, 0, bmi=605, age=100, sex=295)) == ["bmi"], "the others are over"
+    assert watch.state is not None
+    assert {column for one in watch.state["readings"] for column in dict(*one[4:])} == {"bmi"}
+
+
+def test_five_columns_are_named_and_none_where_none_is_known() -> None:
+    watch = Watch(ErrorsMonitor(REFUSALS))
+    watch.requests(0, 0, 0)
+    assert refused_for(watch.requests(100, 700, 0, a=70, b=100, c=101, d=102, e=103, f=104)) == [
+        "f",
+        "e",
+        "d",
+        "c",
+        "b",
+    ]
+    watch = Watch(ErrorsMonitor(REFUSALS))
+    watch.requests(0, 0, 0)
+    assert refused_for(watch.requests(100, 700, 0)) is None, "refused for other reasons"
+
+
+def test_columns_of_a_server_that_began_anew_are_added_to_what_it_told_before() -> None:
+    watch = Watch(ErrorsMonitor(REFUSALS))
+    watch.requests(5000, 5000, 0, age=3000, sex=2000)
+    watch.requests(5100, 5100, 0, age=3100, sex=2000)
+    judged = watch.requests(50, 50, 0, sex=50)
+    assert judged.checks[0].explanation.endswith("150 of 300 requests, 0.5, is above 0.1; 100 for age, 50 for sex")
+    judged = watch.requests(9000, 8000, 0, age=10, sex=7000)
+    assert judged.checks[0].explanation.endswith("; 7000 for sex"), "age: 110 of 8100"
+    judged = watch.requests(19_000, 18_000, 0, age=5000, sex=4000)
+    assert judged.checks[0].explanation.endswith("; 11000 for sex, 5000 for age"), "sex has fallen, though no sum has"
+
+
+def test_a_state_from_before_columns_were_counted_is_read_on() -> None:
+    watch = Watch(ErrorsMonitor(REFUSALS))
+    at_us = windows.START_US
+    watch.state = {"counts": [100, 100, 0], "readings": [[at_us - 1, 0, 0, 0], [at_us, 100, 100, 0]]}
+    judged = watch.requests(100, 300, 0, age=250)
+    assert judged.checks[0].value == pytest.approx(3 / 4)
+    assert refused_for(judged) is None, "nobody knows whether those were of this window"
+    assert refused_for(watch.requests(100, 500, 0, age=450)) == ["age"]
+    watch.state = {"counts": [100, 100, 0], "readings": [[at_us - 1, 0, 0, 0], [at_us, 100, 100, 0]]}
+    assert refused_for(watch.requests(90, 300, 0, age=250)) == ["age"], "it began anew, so that they are"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.dictionaries(st.sampled_from("abc"), st.integers(0, 50)), st.booleans()),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_what_is_named_is_what_came_in_the_window_however_often_counting_begins_anew(
+    hours: list[tuple[int, dict[str, int], bool]],
+) -> None:
+    watch = Watch(ErrorsMonitor(ErrorsSettings(max_failed_share=None, max_refused_share=0.0, min_rows=1)))
+    sums, answered = Counter[str](), 0
+    came: list[Counter[str]] = []
+    for fine, by_column, anew in hours:
+        if anew:
+            # More than nothing was told before, and less is told now: so it is seen.
+            watch.requests(answered + 1000, sums.total(), 0, **sums)
+            came.append(Counter())
+            sums, answered = Counter(), 0
+        sums.update(by_column)
+        answered += fine
+        came.append(Counter(by_column))
+        judged = watch.requests(answered, sums.total(), 0, **sums)
+        # The first look only begins to count; windows are of three hours.
+        window = sum(came[1:][-3:], Counter[str]())
+        if judged.checks[0].verdict is Verdict.BREACH:
+            named = [column for column, count in window.items() if count and 10 * count >= window.total()]
+            assert refused_for(judged) == sorted(named, key=lambda one: (-window[one], one))
+
+
 def test_one_failure_of_a_few_requests_is_no_breach_and_no_answer_keeps_what_was_known() -> None:
     watch = Watch(ErrorsMonitor(ErrorsSettings()))
     watch.requests(0, 0, 0)
@@ -94,6 +194,7 @@ def test_what_is_remembered_of_requests_stays_small() -> None:
         state = monitor.check(replace(data, requests=RequestCounts(at_us, second, 0, 0))).state
     assert state is not None
     assert len(state["readings"]) <= 401
+    assert len(json.dumps(state)) < 20_000
     judged = monitor.check(replace(data, requests=RequestCounts(at_us + 1, 3000, 0, 0), state=state))
     assert 995 <= judged.checks[0].detail["requests"] <= 1010
 

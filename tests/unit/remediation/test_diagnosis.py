@@ -15,7 +15,7 @@ from tests.unit.remediation.cases import (
     quality,
     unit_change,
 )
-from tests.unit.remediation.troubles import alert
+from tests.unit.remediation.troubles import alert, errors, problem
 
 from trimtab.core.enums import Severity
 from trimtab.core.errors import DataContractError
@@ -69,6 +69,40 @@ def test_a_column_that_two_monitors_watch_is_named_once() -> None:
         Evidence((unit_change(), *(check(BREACH, kind=kind, column="age") for kind in ("data_drift", "plain_drift"))))
     )
     assert "other columns drifted too: age" in found.evidence_against
+
+
+def refused(*columns: str) -> Check:
+    """Return a breach of the share of refused requests, which names these columns."""
+    found = errors("refused_share")
+    return replace(found, detail=found.detail | ({"refused_columns": list(columns)} if columns else {}))
+
+
+def test_refused_requests_name_their_columns_in_title_and_words() -> None:
+    found = diagnose(Evidence((refused("spend", "calls"),), family=Family.SERVICE))
+    assert (found.columns, found.title) == (("spend", "calls"), "upstream schema change (spend, calls)")
+    words = "requests are not as was agreed, and are refused since 2029-12-31T23:00:00+00:00: errors of all"
+    assert found.explanation.startswith(f"spend, calls: {words}")
+    unnamed = diagnose(Evidence((refused(),), family=Family.SERVICE))
+    assert (unnamed.columns, unnamed.title) == ((), "upstream schema change")
+    assert unnamed.explanation.startswith(words)
+
+
+def test_a_column_that_two_monitors_say_requests_are_refused_for_is_named_once() -> None:
+    other = replace(refused("calls", "plan"), monitor="strict errors")
+    found = diagnose(Evidence((refused("spend", "calls"), other), family=Family.SERVICE))
+    assert found.columns == ("spend", "calls", "plan")
+
+
+def test_rows_that_do_not_come_since_they_are_refused_are_told_with_the_column_and_explain_what_is_left() -> None:
+    none = problem("volume", column=None, value=0.0)
+    found = diagnose(Evidence((none,), seen=(refused("spend"),)))
+    assert (found.kind, found.columns) == (DiagnosisKind.UPSTREAM_SCHEMA_CHANGE, ("spend",))
+    # The callers whose rows still come are others: their rows differ in columns that nobody refused.
+    moved = (check(BREACH, column="age", severity=Severity.CRITICAL), quality(BREACH))
+    few = replace(none, value=9.0, detail=none.detail | {"rows": 9})
+    found = diagnose(Evidence((few, *moved), seen=(refused("spend"),), importance={"spend": 0.01, "age": 0.99}))
+    assert (found.kind, found.columns) == (DiagnosisKind.UPSTREAM_SCHEMA_CHANGE, ("spend",))
+    assert found.unexplained == ()
 
 
 def test_quality_lost_while_the_inputs_moved_is_covariate_drift() -> None:

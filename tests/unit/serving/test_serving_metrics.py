@@ -76,6 +76,21 @@ def test_a_new_version_under_an_old_name_counts_from_zero_and_the_old_one_is_tol
     assert counts == {("heart", "v", "1"): 3, ("heart", "v", "2"): 1}
 
 
+def test_a_refused_request_is_counted_once_for_the_feature_that_did_not_fit(bench: Bench, tmp_path: Path) -> None:
+    bench.deploy(EndpointSpec(endpoint="heart", generation=1, variants=(variant(tmp_path, "v", "100"),)))
+    renamed = {"AGE" if name == "age" else name: value for name, value in ROW.items()}
+    for row in (ROW | {"age": "60 y"}, ROW | {"age": "x" * 9, "sex": 1}, renamed, ROW | {"sex": 7}):
+        assert bench.post("/predict", {"row": row})[0] == 400
+    assert bench.post("/predict", {"rows": [ROW, ROW | {"chol": "much"}, ROW | {"age": "old"}]})[0] == 400
+    nameless: list[dict[str, object]] = [{"row": ROW | {"weight": 3}}, {"rows": []}, {"row": {"age": [1]}}]
+    assert [bench.post("/predict", body)[0] for body in nameless] == [400] * 3
+    assert bench.post("/predict", {"row": ROW})[0] == 200
+    by_column = _samples(bench, "trimtab_requests_refused_by_column_total")
+    assert by_column == {("age", "heart", "v", "1"): 3, ("sex", "heart", "v", "1"): 1, ("chol", "heart", "v", "1"): 1}
+    assert _samples(bench, "trimtab_requests_total")["heart", "4xx", "v", "1"] == 6, "and one for a field too many"
+    assert "much" not in bench.metrics.exposition().decode(), "values are nobody's business"
+
+
 def test_what_is_served_no_more_is_forgotten_after_its_last_requests_were_told() -> None:
     now_s, served = 0.0, {("heart", "v", 1)}
     collector = VariantsCollector(lambda: now_s)

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.serving.alone import Alone
-from tests.unit.serving.running import eventually, variant, write_spec
+from tests.unit.serving.running import ROW, eventually, variant, write_spec
 
 from trimtab.files import write_atomically
 from trimtab.files.processes import is_alive
@@ -52,6 +52,13 @@ def counted(pair: Alone) -> float:
     return sum(sample.value for sample in family.samples if sample.labels["status"] == "2xx")
 
 
+def refused_for(pair: Alone) -> dict[str, float]:
+    """Return for which columns requests were refused, as a scraper sees them."""
+    families = text_string_to_metric_families(pair.http.get("/metrics").text)
+    [family] = [one for one in families if one.name == "trimtab_requests_refused_by_column"]
+    return {sample.labels["column"]: sample.value for sample in family.samples}
+
+
 def answering(pair: Alone) -> int:
     """Return the process that answers on a fresh connection."""
     with httpx.Client(base_url=pair.url, timeout=20, trust_env=False) as client:
@@ -65,6 +72,7 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced_without_loss(pair:
     held = [httpx.Client(base_url=pair.url, timeout=20, trust_env=False) for _ in range(16)]
     try:
         assert all(pair.predict(client).status_code == 200 for client in held)
+        assert all(client.post("/predict", json={"row": ROW | {"age": "old"}}).status_code == 400 for client in held)
         told = {client.get("/health").json()["endpoints"]["heart"]["pid"] for client in held}
     finally:
         for client in held:
@@ -83,6 +91,7 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced_without_loss(pair:
     )
     assert counted(pair) >= 16
     eventually(lambda: counted(pair) == 26)
+    eventually(lambda: refused_for(pair) == {"age": 16})
     eventually(lambda: {answering(pair) for _ in range(8)} <= set(after))
     status = read_status(pair.state, "heart")
     assert status is not None

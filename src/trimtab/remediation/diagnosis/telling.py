@@ -125,7 +125,7 @@ def _schema(_found: Findings, facts: Facts, rule: TroubleClass) -> str:
         _F.NEW_VALUES: "has values that nobody knew",
         _F.CONTRACT_BROKEN: "does not come as the contract says",
         _F.DUPLICATED: "rows come more than once",
-        _F.REQUESTS_REFUSED: "requests are refused, since they are not as was agreed",
+        _F.REQUESTS_REFUSED: "requests are not as was agreed, and are refused",
     }[fact.name]
     columns = ", ".join(fact.columns)
     # The others' words go on from the columns; these are a sentence of their own.

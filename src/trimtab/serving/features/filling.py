@@ -182,7 +182,8 @@ class Filled:
         sentence = f"row {at}: feature {missed.name!r} of {entity} {_FOUND[missed.why]}"
         if missed.why in _PASSING:
             return RefusedError(503, f"{sentence}; expected a value; send it, or ask again", _RETRY)
-        return RefusedError(424, f"{sentence}; expected a value; send it, or write it to the source")
+        told = f"{sentence}; expected a value; send it, or write it to the source"
+        return RefusedError(424, told, column=missed.name)
 
 
 def _check(spec: FeaturesSpec, endpoint: str, manifests: Iterable[Manifest]) -> None:
