@@ -9,6 +9,8 @@ from typing import Any
 
 from docs.generators.markdown import code, table
 
+from trimtab.core.wording import counted
+
 __all__ = ["MARKS", "fault_tables", "with_part"]
 
 MARKS = ("detected", "diagnosed", "columns", "acted", "recovered")
@@ -22,7 +24,7 @@ def fault_tables(content: Mapping[str, Any]) -> str:
     held_out = frozenset(content["held_out"])
     seeds = len({one["seed"] for one in verdicts})
     head = [
-        f"Run of {content['began']}: {len({one['fault'] for one in verdicts})} faults, {seeds} seeds; data sets marked "
+        f"Run of {content['began']}: {len({one['fault'] for one in verdicts})} faults, {counted(seeds, 'seed')}; data sets marked "
         "with * were not played while the diagnosis was tuned.",
         "",
     ]
