@@ -22,10 +22,10 @@ def fault_tables(content: Mapping[str, Any]) -> str:
     """Return the tables by data set and by fault, with what was called otherwise than it should be."""
     verdicts: Verdicts = content["verdicts"]
     held_out = frozenset(content["held_out"])
-    seeds = len({one["seed"] for one in verdicts})
+    faults, seeds = (len({one[name] for one in verdicts}) for name in ("fault", "seed"))
     head = [
-        f"Run of {content['began']}: {len({one['fault'] for one in verdicts})} faults, {counted(seeds, 'seed')}; data sets marked "
-        "with * were not played while the diagnosis was tuned.",
+        f"Run of {content['began']}: {faults} faults, {counted(seeds, 'seed')}; data sets marked with * were not "
+        "played while the diagnosis was tuned.",
         "",
     ]
     return "\n".join(

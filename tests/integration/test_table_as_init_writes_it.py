@@ -74,9 +74,8 @@ def _ask_and_watch(walk: Walk) -> None:
     said = walk.says("predict", MODEL, row)
     (prediction,) = answer["predictions"]
     assert answer["model_version"] == 1
-    first, traced = said.splitlines()
-    assert first == f"{prediction['prediction']} (probability {prediction['probability']:.3f}), {MODEL}@1"
-    assert re.fullmatch(r"trimtab lineage [0-9a-f-]{36}", traced)
+    told = f"{prediction['prediction']} (probability {prediction['probability']:.3f}), {MODEL}@1 trimtab lineage "
+    assert re.fullmatch(re.escape(told) + "[0-9a-f-]{36}", said)
     walk.next_step("no true outcome told", f"trimtab replay {MODEL} FILE --truth credit")
     judged = walk.tell("monitor", MODEL)["checks"]
     assert {check["monitor"] for check in judged} >= {"data_drift", "data_quality", "model_quality", "latency"}

@@ -12,6 +12,7 @@ from trimtab.core.canonical import JsonObject
 from trimtab.core.clock import from_micros
 from trimtab.core.errors import ConfigError
 from trimtab.db.engine import Connection
+from trimtab.loop.actions.feeds import WHICH_FEED
 from trimtab.loop.cases import note
 from trimtab.loop.expecting import expected_of, of_no_effect, tried_in_vain
 from trimtab.loop.gate import open_diagnoses, propose, weigh
@@ -25,7 +26,7 @@ from trimtab.remediation.diagnosis import Diagnosis, FactName
 from trimtab.remediation.incidents import Incident
 from trimtab.remediation.kinds import ActionKind, Origin
 from trimtab.remediation.requests import RequestContext
-from trimtab.remediation.store import load_incident, save_incident
+from trimtab.remediation.store import list_alerts, load_incident, save_incident
 
 __all__ = ["answer_incident", "proposal_of", "propose_again", "propose_and_note", "purposes", "say_again"]
 
@@ -78,15 +79,18 @@ def say_again(
     """Return what would be proposed about a case now, and what the policy would say of it; nothing is stored.
 
     Raises:
-        ConfigError: the policy cannot be read.
+        ConfigError: the policy cannot be read, or the model's files cannot.
     """
     policy = load_policy(platform.project).value
     proposal = proposal_of(connection, incident, diagnosis)
+    is_ours = incident.model in platform.project.model_names
+    alerts = list_alerts(connection, incident_id=incident.id)
+    feeds = _feeds(platform.files(incident.model), alerts) if is_ours else ()
     context = RequestContext(
         requested_by="policy",
         purpose={},
         endpoint=incident.endpoint,
-        impossible=_impossible(connection, platform, incident),
+        impossible=_impossible(connection, platform, incident, feeds),
     )
     decision, _standing = weigh(connection, policy, proposal, context, now=platform.clock.now())
     return proposal, decision
@@ -207,11 +211,13 @@ def _context(
             ActionKind.OPEN_LABELLING: {"text": diagnosis.explanation},
         },
         impact=expected_of(connection, files, incident, feeds, since_us),
-        impossible=_impossible(connection, platform, incident),
+        impossible=_impossible(connection, platform, incident, feeds),
     )
 
 
-def _impossible(connection: Connection, platform: Platform, incident: Incident) -> dict[ActionKind, str]:
+def _impossible(
+    connection: Connection, platform: Platform, incident: Incident, feeds: Sequence[str]
+) -> dict[ActionKind, str]:
     """Return what cannot be done about the case now, and why: nobody is asked to agree to that."""
     endpoint = incident.endpoint
     workers = platform.project.config.serving.workers
@@ -220,6 +226,8 @@ def _impossible(connection: Connection, platform: Platform, incident: Incident) 
         **tried_in_vain(connection, incident),
         **of_no_effect(connection, endpoint, workers=workers),
     }
+    if not feeds:
+        found[ActionKind.QUARANTINE_FEED] = WHICH_FEED
     stays = why_no_way_back(connection, endpoint)
     if stays is not None:
         found[ActionKind.ROLL_BACK] = stays

@@ -130,6 +130,23 @@ def test_what_was_impossible_is_proposed_as_soon_as_it_can_be_done(world: World)
     assert told[-1] == "policy: roll_back (approval)"
 
 
+def test_to_set_aside_a_feed_that_nobody_knows_is_not_asked_for(world: World) -> None:
+    world.version(1)
+    _policy(world, "when: {origin: incident}, then: {actions: [quarantine_feed, notify_owner], tier: approval}")
+    path = world.platform.project.model_folder(MODEL) / "model.yaml"
+    written = path.read_text()
+    path.write_text("".join(line for line in written.splitlines(keepends=True) if not line.startswith("feeds:")))
+    incident = _run(world, badly=False)
+    assert (_made(world)["quarantine_feed"], _made(world)["notify_owner"]) == (0, 1)
+    [told] = [one for one in incident.timeline if one.what.startswith("policy: ")]
+    assert "which feed is broken is not known; let senders name themselves" in told.why
+    said = perform(world.platform, _DANA, "policy.explain", {"incident_id": incident.id})
+    assert "which feed is broken is not known" in str(said["now"])
+    path.write_text(written)
+    _run(world, badly=False)
+    assert _made(world)["quarantine_feed"] == 1
+
+
 @pytest.mark.parametrize("answer", ["rejected", "cooled down"])
 def test_what_cooled_down_is_proposed_when_it_no_longer_does_and_what_was_rejected_is_not(
     world: World, answer: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from trimtab.core.errors import ConflictError, NotFoundError
 from trimtab.db.engine import Connection
@@ -15,7 +15,12 @@ from trimtab.loop.platform import Platform
 from trimtab.remediation.actions import ActionRequest
 from trimtab.remediation.kinds import ActionKind
 
-__all__ = ["Quarantine", "Release"]
+__all__ = ["WHICH_FEED", "Quarantine", "Release"]
+
+WHICH_FEED: Final = (
+    "which feed is broken is not known; let senders name themselves as 'source', and declare them under feeds in "
+    "model.yaml"
+)
 
 
 class Quarantine(AtOnce):
@@ -34,10 +39,7 @@ class Quarantine(AtOnce):
         """
         names = request.params.get("feeds", [])
         if not names:
-            raise NotFoundError(
-                f"{request.model}: which feed is broken is not known; let senders name themselves as 'source', "
-                "and declare them under feeds in model.yaml"
-            )
+            raise NotFoundError(f"{request.model}: {WHICH_FEED}")
         for name in names:
             feeds.quarantine_feed(
                 connection,
