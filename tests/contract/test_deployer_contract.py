@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,18 @@ class Obedient(InstantDeployer):
 
     def apply(self, spec: EndpointSpec) -> int:
         self._platform.take_up(spec)
+        return spec.generation
+
+
+class Overtaken(InstantDeployer):
+    """Looks at what was asked before, and acts on it later: the higher the generation, the sooner."""
+
+    def apply(self, spec: EndpointSpec) -> int:
+        present = self._platform.asked.get(spec.endpoint)
+        time.sleep(0.05 * (12 - spec.generation))
+        if present is None or present.generation < spec.generation:
+            self._platform.asked[spec.endpoint] = spec
+            self._platform.take_up(spec)
         return spec.generation
 
 
@@ -63,7 +76,7 @@ class Generous(InstantDeployer):
 
 
 class Held(DeployerContract):
-    patience_s = 0.2
+    patience_s = 1.0
 
     def __init__(self, kind: Callable[[InstantPlatform], Deployer], folder: Path) -> None:
         self._kind, self._folder, self._platform = kind, folder, InstantPlatform()
@@ -88,7 +101,7 @@ class Held(DeployerContract):
         (Obedient, DeployerContract.test_a_lower_generation_is_ignored),
         (Forgetful, DeployerContract.test_a_lower_generation_is_ignored),
         (Obedient, DeployerContract.test_one_generation_has_one_content),
-        (Obedient, DeployerContract.test_deployers_at_the_same_time_leave_the_highest_generation),
+        (Overtaken, DeployerContract.test_deployers_at_the_same_time_leave_the_highest_generation),
         (Trusting, DeployerContract.test_a_bundle_that_was_changed_never_replaces_what_serves),
         (Trusting, DeployerContract.test_a_bundle_that_answers_its_golden_rows_otherwise_never_replaces_what_serves),
         (Trusting, DeployerContract.test_a_first_version_that_does_not_load_leaves_nothing_served),

@@ -1,3 +1,5 @@
+import contextlib
+import gc
 import time
 
 import numpy as np
@@ -11,7 +13,7 @@ from trimtab.training.problem import Problem
 from trimtab.training.selection import check_gates, ranked
 from trimtab.training.settings import CandidateSettings, CrossValidation, Gate, StratifiedSplit
 from trimtab.training.split import split_rows, validation_folds
-from trimtab.training.tune import Outcome, TuneTask, tune
+from trimtab.training.tune import Outcome, TuneTask, _deadline, _TrialTimeoutError, tune
 
 FEATURES = (Feature(name="x", kind=ColumnKind.NUMBER), Feature(name="noise", kind=ColumnKind.NUMBER))
 PROBLEM = Problem(Task.BINARY, ("no", "yes"), "yes", ("accuracy", "roc_auc"), "accuracy", "none")
@@ -69,6 +71,30 @@ def test_trials_that_take_too_long_are_given_up() -> None:
     task = task_for({"type": "random_forest", "space": {"n_estimators": {"choices": [100_000]}}}, timeout_s=0.2)
     with pytest.raises(BackendError, match=r"longer than 0\.2 s"):
         run(task)
+    assert time.perf_counter() - began < 20
+
+
+def test_a_time_limit_holds_also_where_somebody_caught_it_or_the_garbage_collector_was_at_work() -> None:
+    met = []
+
+    def callback(_phase: str, _info: dict[str, int]) -> None:
+        time.sleep(0.3)
+        met.append(True)
+
+    def busy() -> None:
+        gc.callbacks.append(callback)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(callback)
+        with contextlib.suppress(_TrialTimeoutError):
+            time.sleep(20)
+        time.sleep(20)
+
+    began = time.perf_counter()
+    with pytest.raises(_TrialTimeoutError), _deadline(0.1):
+        busy()
+    assert met == [True, True]
     assert time.perf_counter() - began < 20
 
 
