@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 3
+# Tests start a thousand programs: each compiled anew costs minutes, where a machine keeps Python from writing bytecode.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test check lint types bench docs lock clean
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 from tests.postgres import PostgresServer, binaries
+from tests.sqlite import at_newest_revision
 
 from trimtab.db.engine import Database
 from trimtab.db.migrate import upgrade
@@ -64,8 +65,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database at the newest revision, on each kind."""
     if request.param == "sqlite":
-        found = Database.at(tmp_path / "trimtab.db")
-        upgrade(found)
+        found = at_newest_revision(tmp_path / "trimtab.db")
     else:
         server: PostgresServer = request.getfixturevalue("postgres")
         # The server takes its databases with it: dropping each costs more than making it.

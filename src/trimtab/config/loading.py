@@ -24,6 +24,7 @@ WRITTEN_SECRET = "written_secret"
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 50_000
 _MOST_PROBLEMS = 50
+_MOST_KNOWN = 512
 _TEXT = "tag:yaml.org,2002:str"
 _NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 # What may hold a secret is not quoted: the sentence goes into logs.
@@ -75,8 +76,12 @@ class Loaded(Generic[ModelT]):
         return f"{self.path}:{self.lines.get(_known_part(location, self.lines), 1)}"
 
 
+_known: dict[tuple[Path, type[BaseModel]], Loaded[Any]] = {}
+"""The files that this process has read, as they were then: the loop asks for the same ones all day."""
+
+
 def load_yaml(path: Path, model: type[ModelT]) -> Loaded[ModelT]:
-    """Read ``path`` as ``model``.
+    """Read ``path`` as ``model``: always from the disk, but only parsed again where its content has changed.
 
     Raises:
         ConfigError: the file is missing, too large, not YAML, or does not fit; each problem with its line.
@@ -87,8 +92,15 @@ def load_yaml(path: Path, model: type[ModelT]) -> Loaded[ModelT]:
         raise ConfigError(f"{path}: no such file; write it, or start from a copy in examples/") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    value, lines = _parse(content, model, str(path))
-    return Loaded(value=value, path=path, digest=hashlib.sha256(content).hexdigest(), lines=lines)
+    digest = hashlib.sha256(content).hexdigest()
+    known = _known.get((path, model))
+    if known is None or known.digest != digest:
+        value, lines = _parse(content, model, str(path))
+        known = Loaded(value=value, path=path, digest=digest, lines=lines)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[path, model] = known
+    return known
 
 
 def parse_yaml(content: bytes, model: type[ModelT], *, source: str) -> ModelT:
@@ -127,9 +139,10 @@ def _compose(content: bytes, source: str) -> tuple[Any, dict[Location, int]]:
     lines: dict[Location, int] = {}
     try:
         text = content.decode("utf-8")
-        node = yaml.compose(text, Loader=_Loader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
         _index(node, (), lines, source)
-        return yaml.load(text, Loader=_Loader), lines
+        return None if node is None else loader.construct_document(node), lines
     except RecursionError:
         raise ConfigError(
             f"{source}: nested too deeply, or an alias stands within itself; expected a few levels; flatten it"

@@ -101,7 +101,8 @@ class Batcher:
             return
         enough = self._enough = asyncio.Event()
         try:
-            await asyncio.wait_for(enough.wait(), self._max_wait_s)
+            async with asyncio.timeout(self._max_wait_s):
+                await enough.wait()
         except TimeoutError:
             # Fewer ask than did: the next batch need not wait for those who are gone.
             self._expected = len(self._waiting)

@@ -197,8 +197,10 @@ class Jobs:
         while True:
             for job_id in await asyncio.to_thread(self._waiting):
                 await self._run_one(job_id, told_or_answered, may_end, rests)
+            # Not wait_for: up to Python 3.11 it forgets that it is cancelled when what it waits for comes just then.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_S)
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _run_one(

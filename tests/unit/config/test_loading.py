@@ -1,5 +1,6 @@
 """What a user wrote wrongly is explained: file, line, what was found, what was expected."""
 
+import os
 import time
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,26 @@ def test_a_good_file_is_typed_and_its_digest_is_that_of_its_bytes(tmp_path: Path
     assert (loaded.path, len(loaded.digest)) == (path, 64)
     path.write_text(_GOOD + "# a comment\n")
     assert load_yaml(path, _Deployment).digest != loaded.digest
+
+
+def test_a_file_is_read_again_whenever_its_content_has_changed_and_by_the_model_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(_GOOD, encoding="utf-8")
+    before = load_yaml(path, _Deployment)
+    assert load_yaml(path, _Deployment).value is before.value
+    seen = path.stat()
+    path.write_text(_GOOD.replace("canary", "nobody"), encoding="utf-8")
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    with pytest.raises(ConfigError):
+        load_yaml(path, _Deployment)
+    with pytest.raises(ConfigError):
+        load_yaml(path, ContractConfig)
+    path.write_text(f"# another line\n{_GOOD}", encoding="utf-8")
+    after = load_yaml(path, _Deployment)
+    assert (after.value, after.lines) == (before.value, {at: line + 1 for at, line in before.lines.items()})
+    assert after.digest != before.digest
 
 
 @pytest.mark.parametrize(

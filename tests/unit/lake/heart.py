@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tests.sqlite import at_newest_revision
 
 from trimtab.config.columns import ContractConfig
 from trimtab.config.model import ModelConfig
 from trimtab.core.clock import to_micros
 from trimtab.core.enums import ColumnKind, Task, VariantRole
 from trimtab.db.engine import Database
-from trimtab.db.migrate import upgrade
 from trimtab.lake.deliveries import accept_file
 from trimtab.lake.ingest import Ingest, ModelContext, OnProcessed, Processed
 from trimtab.lake.intake import take_in
@@ -78,8 +78,7 @@ class Workplace:
     def at(root: Path, database: Database | None = None) -> Workplace:
         """Make (or open) a workplace below ``root``; a ``database`` of somebody else's is at the newest revision."""
         if database is None:
-            database = Database.at(root / "trimtab.db")
-            upgrade(database)
+            database = at_newest_revision(root / "trimtab.db")
         return Workplace(root, database, Lake(FolderStorage(root / "lake")), EmbeddedQueue(database), [])
 
     def ingest(self, context: ModelContext = CONTEXT, on_processed: OnProcessed | None = None) -> Ingest:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import insert, select
+from tests.sqlite import write_newest
 
 from trimtab.bootstrap import build_platform
 from trimtab.config.project import ProjectFolder
@@ -335,7 +336,9 @@ def write_tiny_reference(folder: Path) -> None:
 
 def make_world(root: Path, **replaced: str) -> World:
     """Return a platform on a fresh project."""
-    built = build_platform(make_project(root, **replaced))
+    project = make_project(root, **replaced)
+    write_newest(project.database)  # not looked at where the environment names another one
+    built = build_platform(project)
     clock, server, jobs = ManualClock(START), InstantServer(), InstantJobs(lambda _out: None)
     platform = replace(built, clock=clock, deployer=server, jobs=jobs, serving_url=lambda: None)
     return World(platform, clock, server, jobs)

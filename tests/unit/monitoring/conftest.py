@@ -32,3 +32,4 @@ def _look_again() -> None:
     registry.discovered.cache_clear()
     MonitoringConfig.model_rebuild(force=True)
     loading._schema.cache_clear()
+    loading._known.clear()

@@ -58,6 +58,23 @@ def test_outcomes_take_room_too_until_they_are_deleted(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_it_ends_when_told_to_though_a_job_comes_at_the_same_moment(tmp_path: Path) -> None:
+    async def answer(_: StoredJob) -> Response:
+        return Response(200, b"{}")
+
+    async def run() -> None:
+        jobs = _jobs(tmp_path)
+        task = asyncio.create_task(jobs.run(answer, serves=lambda _: True))
+        await asyncio.sleep(0.2)  # it waits for something to do
+        jobs._wake.set()  # what the end of a submission does
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=20)
+        assert done == {task}
+        assert task.cancelled()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("bound", ["count", "bytes"])
 def test_no_more_wait_than_may(tmp_path: Path, bound: str) -> None:
     async def fill() -> None:
