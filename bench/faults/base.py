@@ -129,7 +129,7 @@ def _write(ground: Ground, folder: Path) -> None:
 
 
 def _monitoring(ground: Ground) -> JsonObject:
-    """Return init's monitors, and those that init leaves to a person who knows the groups and the traffic."""
+    """Return init's monitors, and what init leaves to a person who knows the groups and the traffic."""
     monitors: list[JsonObject] = [
         {"type": "data_drift", "severity": "medium"},
         {"type": "data_quality", "severity": "medium", "volume_factor": 2.0},

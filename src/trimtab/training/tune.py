@@ -253,13 +253,20 @@ def _deadline(seconds: float) -> Iterator[None]:
         yield
         return
 
+    collects = False
+
+    def note(phase: str, _info: dict[str, int]) -> None:
+        nonlocal collects
+        collects = phase == "start"
+
     def expire(_number: int, frame: FrameType | None) -> None:
-        if frame is not None and frame.f_code in {getattr(one, "__code__", None) for one in gc.callbacks}:
+        if collects or _is_told_of_garbage(frame):
             return  # what is raised there ends there
         raise _TrialTimeoutError(f"took longer than {seconds:g} s; raise trial_timeout or narrow the space")
 
     before = signal.signal(signal.SIGALRM, expire)
-    # More than once: a callback of the garbage collector, or who catches everything, may have been in the way.
+    gc.callbacks.insert(0, note)
+    # More than once: the garbage collector, or who catches everything, may have been in the way.
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
         try:
@@ -269,3 +276,14 @@ def _deadline(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        gc.callbacks.remove(note)
+
+
+def _is_told_of_garbage(frame: FrameType | None) -> bool:
+    """Return whether ``frame`` runs within a callback that the garbage collector calls at its start or end."""
+    callbacks = {getattr(one, "__code__", None) for one in gc.callbacks}
+    while frame is not None:
+        if frame.f_code in callbacks:
+            return True
+        frame = frame.f_back
+    return False
