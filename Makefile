@@ -18,10 +18,9 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: $(READY)
 	$(BIN)/trimtab demo
 
-# Tests mostly wait for processes: three at a time do well on two cores. Those of one file stay together, and whole
-# loops, which take longest, come before units: at the end no worker waits for another's.
+# Tests mostly wait for processes: three at a time do well on two cores. Those of one file stay together.
 test: $(READY)
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: lint types test
 
