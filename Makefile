@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 3
-# Tests start a thousand programs: each compiled anew costs minutes, where a machine keeps Python from writing bytecode.
+# Tests start a thousand programs. Where a machine keeps Python from writing bytecode, compiling them anew takes minutes.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test check lint types bench docs lock clean

@@ -28,6 +28,7 @@ class Overtaken(InstantDeployer):
 
     def apply(self, spec: EndpointSpec) -> int:
         present = self._platform.asked.get(spec.endpoint)
+        # The contract asks for generations up to 9: all have looked before the first one acts.
         time.sleep(0.05 * (12 - spec.generation))
         if present is None or present.generation < spec.generation:
             self._platform.asked[spec.endpoint] = spec

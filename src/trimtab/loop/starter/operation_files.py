@@ -142,7 +142,7 @@ def monitoring_file(plan: Plan) -> str:
         "monitors:  # fewer rows than min_rows (30) are inconclusive: no alarm, and no all-clear",
         "  - {type: data_drift, severity: medium}  # inputs are not as they were when the model learnt",
         "  - {type: data_quality, severity: medium}  # missing, unknown or impossible values",
-        "  #   with volume_factor: 3 also a third of the usual rows, or thrice as many: not if it learnt from a sample",
+        "  # Add volume_factor: 3 there to hear of a third of the usual rows, or thrice as many; not if it is a sample",
         "  - {type: model_quality, severity: high, max_degradation: 0.2, min_labels: 50}  # a fifth worse",
         "  - {type: latency, severity: medium, p95_ms: 250}",
         "  - {type: errors, severity: high, max_refused_share: 0.1}  # over 1 % fail, or a tenth are refused as wrong",
